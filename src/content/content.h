@@ -1,0 +1,66 @@
+/* content.h -- prompts and answers: immutable encrypted segments, grouped by trace.
+ *
+ * Drain gives the content of a settled trace; it is written as one frame per
+ * trace and subject (and one for its previews), zstd-compressed, sealed with
+ * AES-256-GCM under a key derived from the subject key and the segment id, nonce =
+ * frame counter.  A segment is never changed after it is sealed; deleting is an
+ * unlink.  Frames say which key they need by its id; without the key they are
+ * unreadable, which is what erasure relies on.  Format: docs/formats/content.md.
+ *
+ * Memory:  items borrow for the call; reads append to the caller's buf.
+ * Threads: one writer (drain); readers from any thread, each with its own reader.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "model/span.h"
+#include "sys/crypt.h"
+#include "sys/file.h"
+
+struct content_store;
+
+struct content_config {
+    const char *dir;
+    const struct sys_files *files;
+    enum err (*key_by_id)(void *arg, uint64_t key_id, struct crypt_key *ret_key);
+    void *key_arg;
+    size_t segment_bytes_max; /* default 128 MiB */
+};
+
+struct content_pointer {
+    uint64_t segment; /* number in the file name, from 1; 0: no content */
+    uint32_t offset;
+    uint32_t len; /* of the frame on disk */
+};
+struct content_item {
+    struct id8 owner; /* span id or log id */
+    enum content_role role;
+    str json;
+};
+
+MUST_CHECK enum err content_open(const struct content_config *config,
+                                 struct content_store **ret_store, struct diag *reterr_why);
+void content_close(struct content_store *store);
+/* Append one frame; previews go into frames of their own (separate retention). */
+MUST_CHECK enum err content_append(struct content_store *store, struct id16 trace_id,
+                                   const struct crypt_key *key, uint64_t key_id,
+                                   const struct content_item *items, size_t count,
+                                   struct content_pointer *ret_pointer, struct diag *reterr_why);
+/* Everything appended so far is on disk. */
+MUST_CHECK enum err content_sync(struct content_store *store, struct diag *reterr_why);
+
+struct content_reader;
+struct content_reader *content_reader_new(struct content_store *store);
+void content_reader_free(struct content_reader *reader);
+/* Items of a frame, decoded into the arena. ERR_NOT_FOUND: key destroyed or
+ * segment expired; ERR_CORRUPT. */
+MUST_CHECK enum err content_read(struct content_reader *reader, struct content_pointer pointer,
+                                 struct arena *arena, struct content_item **ret_items,
+                                 size_t *ret_count, struct diag *reterr_why);
+struct content_status {
+    uint64_t segments, frames, bytes_plain, bytes_stored;
+};
+void content_status(struct content_store *store, struct content_status *ret_status);

@@ -1,0 +1,57 @@
+/* keys.h -- the keystore: master -> project -> tenant -> subject.
+ *
+ * The master key comes from a file (made on first start, 0600, loud notice), the
+ * environment or a command's output.  Every other key is random, wrapped by its
+ * parent with AES-256-GCM and kept in one append-only keystore file outside the data
+ * directory, fsynced before the key is used.  Destroying a key (a tombstone and a
+ * rewrite of the file) makes its content unreadable in every copy.
+ *
+ * Memory:  one keystore per process; unwrapped keys are cached and wiped at free.
+ * Threads: guarded inside by one lock (docs/decisions); any thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+#include "sys/crypt.h"
+
+struct keystore;
+
+struct keys_config {
+    const char *master_path;  /* file with 64 hex digits; made when absent and allowed */
+    const char *master_hex;   /* from the environment; wins over the file; may be NULL */
+    const char *store_path;   /* keystore file */
+    bool may_create;          /* first start */
+};
+/* ERR_KEY with a hint when the master is missing, malformed or not the one the
+ * keystore was made with. *ret_created: a new master was written. */
+MUST_CHECK enum err keystore_open(const struct keys_config *config, struct keystore **ret_keystore,
+                                  bool *ret_created, struct diag *reterr_why);
+void keystore_free(struct keystore *keystore);
+
+/* Key for content of a subject; made when there is none. tenant and user may be
+ * none: then the project's, or the tenant's, own key is meant. */
+MUST_CHECK enum err keystore_subject_key(struct keystore *keystore, str project, str tenant,
+                                         str user, struct crypt_key *ret_key, uint64_t *ret_key_id,
+                                         struct diag *reterr_why);
+/* By the id stored in a content frame. ERR_NOT_FOUND: destroyed or never there. */
+MUST_CHECK enum err keystore_key_by_id(struct keystore *keystore, uint64_t key_id,
+                                       struct crypt_key *ret_key);
+/* The project's key for content hashes, derived. */
+MUST_CHECK enum err keystore_hash_key(struct keystore *keystore, str project,
+                                      struct crypt_key *ret_key, struct diag *reterr_why);
+/* The node's log key of an hour (hours since 1970); made when absent and `create`. */
+MUST_CHECK enum err keystore_log_key(struct keystore *keystore, int64_t hour, bool create,
+                                     struct crypt_key *ret_key, struct diag *reterr_why);
+/* Destroy log keys of hours before that one. */
+MUST_CHECK enum err keystore_forget_log_keys(struct keystore *keystore, int64_t before_hour,
+                                             struct diag *reterr_why);
+MUST_CHECK enum err keystore_destroy_subject(struct keystore *keystore, str project, str tenant,
+                                             str user, struct diag *reterr_why);
+struct keystore_status {
+    uint32_t project_keys, tenant_keys, subject_keys, log_keys, destroyed;
+    char master_fingerprint[17]; /* 16 hex digits of a hash of the master */
+    bool master_file_too_open;   /* group or others may read it */
+};
+void keystore_status(struct keystore *keystore, struct keystore_status *ret_status);

@@ -1,0 +1,92 @@
+/* raw.h -- what a sender sent: decoded, not yet understood.
+ *
+ * The codecs of wire/ fill these; norm/ turns them into records (record.h).
+ * Names and numbers are OTLP's own.
+ *
+ * Memory:  texts borrow from the request body (or the arena where an escape
+ *          had to be decoded); arrays live in the arena.
+ * Threads: plain data.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "model/span.h"
+
+struct raw_resource {
+    struct attr *attrs;
+    uint32_t attr_count;
+    str schema_url;
+};
+struct raw_scope {
+    const struct raw_resource *resource; /* never NULL */
+    str name;
+    str version;
+    struct attr *attrs;
+    uint32_t attr_count;
+    str schema_url;
+};
+struct raw_span {
+    const struct raw_scope *scope; /* never NULL */
+    struct id16 trace_id;
+    struct id8 span_id;
+    struct id8 parent_span_id; /* zero: none */
+    str trace_state;
+    str name;
+    int32_t kind; /* OTLP SpanKind */
+    uint64_t start_ns;
+    uint64_t end_ns;
+    struct attr *attrs;
+    uint32_t attr_count;
+    uint32_t dropped_attr_count;
+    struct span_event *events;
+    uint32_t event_count;
+    uint32_t dropped_event_count;
+    struct span_link *links;
+    uint32_t link_count;
+    uint32_t dropped_link_count;
+    int32_t status_code; /* 0 unset, 1 ok, 2 error */
+    str status_message;
+    uint32_t flags;
+};
+struct raw_log {
+    const struct raw_scope *scope;
+    uint64_t time_ns;
+    uint64_t observed_ns;
+    int32_t severity;
+    str severity_text;
+    struct value body;
+    struct attr *attrs;
+    uint32_t attr_count;
+    struct id16 trace_id; /* zero: none */
+    struct id8 span_id;   /* zero: none */
+    str event_name;
+};
+struct raw_metric {
+    const struct raw_scope *scope;
+    int32_t type; /* enum metric_type of record.h */
+    str name;
+    str unit;
+    uint64_t start_ns;
+    uint64_t time_ns;
+    bool is_monotonic;
+    int32_t temporality;
+    uint32_t flags; /* bit 0: no recorded value */
+    bool has_value;
+    double value; /* as_double, as_int, or sum */
+    uint64_t count;
+    str buckets_json; /* as in record.h */
+    struct attr *attrs;
+    uint32_t attr_count;
+};
+
+/* Everything one request held.  A bad item is left out alone and counted. */
+struct raw_batch {
+    struct raw_span *spans;
+    uint32_t span_count;
+    struct raw_log *logs;
+    uint32_t log_count;
+    struct raw_metric *metrics;
+    uint32_t metric_count;
+    uint32_t rejected_count;
+    char rejected_why[200]; /* the first reason and its place: "span 3 of scope 'x': ..." */
+};

@@ -1,0 +1,27 @@
+/* client.h -- outbound HTTP, blocking, for the CLI and background threads (libcurl).
+ *
+ * Memory:  the answer's body is appended to the caller's buf (its maximum is the limit).
+ * Threads: a client belongs to one thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+
+struct client;
+struct client *client_new(void);
+void client_free(struct client *client);
+
+struct client_request {
+    const char *method; /* "GET", "POST" */
+    const char *url;
+    const char *const *headers; /* "name: value", NULL-terminated; may be NULL */
+    str body;
+    int64_t timeout_ns;
+    /* For streams (SSE): called with each piece instead of collecting; false stops. */
+    bool (*piece)(void *arg, str bytes);
+    void *arg;
+};
+MUST_CHECK enum err client_do(struct client *client, const struct client_request *request,
+                              int *ret_status, struct buf *ret_body, struct diag *reterr_why);

@@ -1,0 +1,34 @@
+/* norm.h -- from what was sent to what it means.
+ *
+ * dialect.def has a row per attribute name; norm walks the attributes of span,
+ * scope and resource, fills the typed fields, assembles messages into the one
+ * form of the OTel GenAI message schema, and puts all that is content into
+ * parts.  Precedence is by row order (newest name first), resolved per field,
+ * since one span can carry several dialects.  What has no row stays in attrs[]
+ * with its type.  Unknown is left unknown.
+ *
+ * Memory:  results borrow from the raw batch and the arena.
+ * Threads: const tables only; any worker.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/raw.h"
+#include "model/record.h"
+
+struct norm_config {
+    str project;
+    int64_t received_ns;
+    uint32_t attr_value_bytes_max; /* a longer text value is content (default 1024) */
+    uint32_t text_field_bytes_max; /* fields of type STR are cut there (default 1024), flagged */
+    /* Keyed hash of canonical content, "hmac-sha256:<hex>" (DECISIONS 9). */
+    str (*content_hash)(void *arg, struct arena *arena, str bytes);
+    void *content_hash_arg;
+};
+
+/* Fill *ret_batch from *raw: spans (GenAI log events become additions), logs, metrics. */
+MUST_CHECK enum err norm_batch(struct arena *arena, const struct norm_config *config,
+                               const struct raw_batch *raw, struct batch *ret_batch,
+                               struct diag *reterr_why);

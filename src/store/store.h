@@ -1,0 +1,196 @@
+/* store.h -- where spans become questions' answers: lean columns, no prompt text.
+ *
+ * Two stages, like the data: `append` makes spans visible as they come
+ * (unsettled, in memory); `commit` makes traces final: drain hands over the
+ * merged spans and the trace's own row, and they replace what was there, on
+ * disk, together with the log sequence up to which everything is stored.  A
+ * crash loses nothing: the log is read again after that sequence, and a
+ * commit of the same trace gives the same rows.
+ *
+ * Implementations: store_memory (the reference), store_duckdb (one file per UTC
+ * day behind an in-memory hot table).  tests/unit/store/test_contract.c holds for all.
+ *
+ * Isolation: every question names exactly one project (and maybe one tenant);
+ * implementations add that condition themselves, it is not part of the filter.
+ *
+ * Memory:  arguments are borrowed for the call; answers live in the given arena.
+ * Threads: append and commit from one thread (drain); questions from any thread,
+ *          at the same time, without waiting for a write to end.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/filter.h"
+#include "model/record.h"
+
+struct store;
+
+struct store_config {
+    const char *dir;          /* NULL: nothing on disk */
+    size_t memory_bytes_max;  /* the engine's cache, default 1 GiB */
+    uint32_t threads_max;     /* for questions */
+};
+
+enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
+
+struct trace_content {
+    uint64_t segment;
+    uint32_t offset, len;
+};
+
+/* A whole trace: totals by the aggregation rule (DECISIONS 8), and the
+ * dimensions that its root gives to all its spans.  Absent texts are STR_NONE. */
+struct trace_row {
+    struct id16 trace_id;
+    str project;
+    int64_t start_ns, end_ns;
+    struct id8 root_span_id; /* zero: no root was seen */
+    str root_name, root_step, service, endpoint;
+    str status;       /* of the root: unset, ok, error */
+    uint32_t span_count, error_count, model_call_count, tool_call_count, retry_count;
+    bool has_usage;   /* false: tokens are unknown, not 0 */
+    int64_t input_tokens, output_tokens;
+    bool has_cost;    /* false: cost unknown */
+    int64_t cost_nanousd;
+    uint32_t unpriced_count; /* model calls with unknown cost */
+    int64_t ttft_ns;  /* of the last answering call; -1 unknown */
+    str tenant_id, user_id, session_id, feature, environment, release, request_id;
+    str provider, generator_model, prompt_version, prompt_template_id, prompt_hash; /* last answering call */
+    str retriever, index_version; /* of the last retrieval */
+    int64_t top_k_returned;       /* -1 unknown */
+    struct strs source_ids;
+    int safety_blocked, eval_sampled; /* 1, 0, -1 unknown */
+    double faithfulness;              /* NaN unknown */
+    bool settled;
+    struct trace_content content[TRACE_CONTENT_MAX];
+    uint32_t content_count;
+};
+
+/* A span as it comes (append) or as it is final (commit). */
+struct store_span {
+    struct span span;         /* parts[] is ignored, attrs[] are kept */
+    uint32_t log_segment;     /* where its batch lies in the log, until it is settled */
+    uint32_t log_offset;
+    uint32_t log_index;       /* of the span in its batch */
+    bool settled;
+    uint32_t content_roles;   /* bit per enum content_role that has content */
+    str attrs_json;           /* in answers: attrs[] as one JSON object */
+};
+
+struct store_commit {
+    const struct trace_row *traces;
+    const struct store_span *const *spans; /* spans[i]: span_counts[i] final spans of traces[i] */
+    const uint32_t *span_counts;
+    size_t trace_count;
+    const struct log_record *logs; /* body_json is ignored */
+    const str *log_projects;
+    size_t log_count;
+    const struct metric_point *metrics;
+    const str *metric_projects;
+    size_t metric_count;
+    uint64_t checkpoint_sequence; /* everything up to here is stored after this commit */
+};
+
+/* What a question may see. */
+struct store_scope {
+    str project;       /* required */
+    str tenant;        /* STR_NONE: all tenants of the project */
+    struct time_range range;
+    int64_t deadline_ns; /* clock_monotonic_ns; 0: none.  Past it: ERR_DEADLINE */
+};
+
+enum store_sort {
+    STORE_SORT_START, /* newest first; the default */
+    STORE_SORT_LATENCY,
+    STORE_SORT_COST,
+    STORE_SORT_TOKENS,
+};
+
+struct store_list {
+    struct store_scope scope;
+    const struct filter *filter; /* NULL: all */
+    enum store_sort sort;        /* all of them descending, ties by start, then id */
+    uint32_t limit;
+    /* Keyset cursor: continue after this row; has_after false on the first page. */
+    bool has_after;
+    int64_t after_value;    /* of the sort key (start ns, latency ns, nano-dollars, tokens; unknown = -1) */
+    int64_t after_start_ns;
+    struct id16 after_trace_id;
+    struct id8 after_span_id;
+};
+
+enum store_metric {
+    STORE_COUNT, STORE_ERRORS, STORE_INPUT_TOKENS, STORE_OUTPUT_TOKENS, STORE_TOTAL_TOKENS,
+    STORE_COST, STORE_UNPRICED, STORE_LATENCY_AVG, STORE_LATENCY_P50, STORE_LATENCY_P95,
+    STORE_LATENCY_P99, STORE_TTFT_P50, STORE_TTFT_P95, STORE_TTFT_P99, STORE_TRACES,
+    STORE_METRIC_COUNT
+};
+enum { STORE_BY_MAX = 4 };
+
+struct store_aggregate {
+    struct store_scope scope;
+    const struct filter *filter;
+    enum store_metric metrics[STORE_METRIC_COUNT];
+    uint32_t metric_count;
+    enum field by[STORE_BY_MAX]; /* text, boolean or integer fields; FIELD_COUNT: attribute */
+    str by_attr[STORE_BY_MAX];
+    uint32_t by_count;
+    int64_t step_ns;  /* 0: one bucket; else buckets aligned to multiples of it since 1970 */
+    uint32_t limit;   /* rows, largest first metric first (by time, then that, with a step) */
+};
+struct store_group {
+    int64_t bucket_ns;
+    str by[STORE_BY_MAX];                /* STR_NONE: unknown */
+    bool known[STORE_METRIC_COUNT];      /* by position in metrics[]: false = no value */
+    double values[STORE_METRIC_COUNT];   /* counts and tokens; latency and TTFT in ns; cost in nano-dollars */
+    struct id16 exemplar_trace_id;       /* a trace behind the number (the slowest span's) */
+};
+
+struct store_log {
+    struct log_record log;
+    str attrs_json;
+};
+
+struct store_status {
+    uint64_t span_count, trace_count, unsettled_count, log_count, metric_count;
+    uint64_t disk_bytes, memory_bytes;
+    uint64_t checkpoint_sequence;
+    uint32_t day_count;
+};
+
+struct store_ops {
+    const char *name;
+    MUST_CHECK enum err (*open)(const struct store_config *config, struct store **ret_store,
+                                struct diag *reterr_why);
+    void (*close)(struct store *store);
+    MUST_CHECK enum err (*append)(struct store *store, const struct store_span *spans, size_t count,
+                                  struct diag *reterr_why);
+    MUST_CHECK enum err (*commit)(struct store *store, const struct store_commit *commit,
+                                  struct diag *reterr_why);
+    /* ret_known[i]: a settled trace with that project and id is stored. */
+    MUST_CHECK enum err (*known)(struct store *store, const str *projects,
+                                 const struct id16 *trace_ids, size_t count, bool *ret_known,
+                                 struct diag *reterr_why);
+    MUST_CHECK enum err (*spans)(struct store *store, const struct store_list *list,
+                                 struct arena *arena, struct store_span **ret_spans,
+                                 size_t *ret_count, struct diag *reterr_why);
+    /* A trace matches when its own row does; a condition on a field that a trace
+     * row does not have matches when some span of it does. */
+    MUST_CHECK enum err (*traces)(struct store *store, const struct store_list *list,
+                                  struct arena *arena, struct trace_row **ret_traces,
+                                  size_t *ret_count, struct diag *reterr_why);
+    MUST_CHECK enum err (*aggregate)(struct store *store, const struct store_aggregate *aggregate,
+                                     struct arena *arena, struct store_group **ret_groups,
+                                     size_t *ret_count, struct diag *reterr_why);
+    /* Log records of one trace, by time. */
+    MUST_CHECK enum err (*logs)(struct store *store, const struct store_scope *scope,
+                                struct id16 trace_id, struct arena *arena,
+                                struct store_log **ret_logs, size_t *ret_count,
+                                struct diag *reterr_why);
+    void (*status)(struct store *store, struct store_status *ret_status);
+};
+
+extern const struct store_ops store_memory;
+extern const struct store_ops store_duckdb;

@@ -1,0 +1,41 @@
+/* file.h -- our only door to files, replaceable for fault injection.
+ *
+ * Every call goes through a `struct sys_files` table of functions; production
+ * uses sys_files_real, tests use tables that fail the n-th write or fsync.
+ *
+ * Memory:  none kept.
+ * Threads: any; a descriptor belongs to whoever opened it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct sys_files {
+    int (*open)(const char *path, int flags, int mode);
+    int64_t (*write)(int fd, const void *bytes, size_t len);
+    int64_t (*pread)(int fd, void *bytes, size_t len, int64_t offset);
+    int (*fdatasync)(int fd);
+    int (*ftruncate)(int fd, int64_t len);
+    int (*close)(int fd);
+    int (*unlink)(const char *path);
+};
+extern const struct sys_files sys_files_real;
+
+/* All of bytes, or ERR_DISK_FULL / ERR_IO. */
+MUST_CHECK enum err file_write_all(const struct sys_files *files, int fd, const void *bytes,
+                                   size_t len, struct diag *reterr_why);
+/* Whole small file into buf (its maximum is the limit). ERR_NOT_FOUND, ERR_LIMIT, ERR_IO. */
+MUST_CHECK enum err file_read(const char *path, struct buf *out, struct diag *reterr_why);
+/* Write to a temporary beside it, fsync, rename, fsync the folder; mode e.g. 0600. */
+MUST_CHECK enum err file_replace(const char *path, str content, int mode, struct diag *reterr_why);
+MUST_CHECK enum err dir_ensure(const char *path, int mode, struct diag *reterr_why);
+MUST_CHECK enum err dir_sync(const char *path, struct diag *reterr_why);
+/* Call `each` with every entry's name but . and .., sorted by byte order. */
+MUST_CHECK enum err dir_list(const char *path, void (*each)(const char *name, void *arg), void *arg,
+                             struct diag *reterr_why);
+bool file_exists(const char *path);
+int64_t file_size(const char *path);           /* -1: no such file */
+int64_t disk_free_bytes(const char *path);     /* -1: unknown */

@@ -1,0 +1,95 @@
+/* wal.h -- the short-lived log that makes an acknowledgement true.
+ *
+ * One node-wide append-only stream of segments (64 MiB); a record is an encrypted
+ * batch with sequence number and CRC.  A writer thread groups records from all
+ * workers, writes, calls fdatasync once and then runs each record's callback.
+ * Recovery scans the last segment, cuts a torn tail and never appends to an old
+ * segment again.  An fdatasync error poisons the segment: it is never retried on
+ * the same descriptor; records not yet acknowledged fail, writing goes on in a new
+ * segment.  Format to the byte: docs/formats/wal.md.
+ *
+ * Memory:  a submitted record's bytes belong to the log until its callback ran.
+ * Threads: wal_submit from any thread; callbacks run on the writer thread and
+ *          must only send a message on.  wal_read from any one thread per reader.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include "sys/crypt.h"
+#include "sys/file.h"
+
+struct wal;
+
+struct wal_config {
+    const char *dir;
+    const struct sys_files *files;
+    /* Key of an hour; layer rule: wal does not know keys/. */
+    enum err (*log_key)(void *arg, int64_t hour, bool create, struct crypt_key *ret_key);
+    void *log_key_arg;
+    size_t segment_bytes_max;    /* default 64 MiB */
+    size_t pending_bytes_max;    /* wal_submit answers ERR_BUSY beyond it; default 64 MiB */
+    int64_t group_wait_ns;       /* longest wait for company before a sync; default 1 ms */
+    size_t disk_free_bytes_min;  /* ERR_DISK_FULL below it; default 64 MiB */
+};
+
+/* A record waiting to be durable.  Intrusive: the owner embeds it. */
+struct wal_entry {
+    struct wal_entry *next;
+    char *bytes; /* plaintext (batch_encode), encrypted in place by the caller's thread */
+    size_t len;
+    uint64_t sequence; /* set before `done` */
+    enum err result;
+    void (*done)(struct wal_entry *entry); /* on the writer thread */
+    void *arg;
+};
+
+MUST_CHECK enum err wal_open(const struct wal_config *config, struct wal **ret_wal,
+                             struct diag *reterr_why);
+/* Syncs what is pending, then stops the thread. */
+void wal_close(struct wal *wal);
+/* Encrypts in the caller's thread with its own gcm context, then queues.  ERR_BUSY
+ * (pending_bytes_max), ERR_DISK_FULL, ERR_KEY: the entry still belongs to the caller. */
+MUST_CHECK enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wal_entry *entry);
+
+struct wal_position {
+    uint32_t segment; /* number in the file name */
+    uint32_t offset;
+};
+struct wal_reader;
+struct wal_reader *wal_reader_new(struct wal *wal, uint64_t after_sequence);
+void wal_reader_free(struct wal_reader *reader);
+/* Next durable record's plaintext (borrowed until the next call). ERR_NOT_FOUND
+ * when there is none yet; ERR_CORRUPT names the place and skips the record. */
+MUST_CHECK enum err wal_read(struct wal_reader *reader, str *ret_bytes, uint64_t *ret_sequence,
+                             struct wal_position *ret_position, struct diag *reterr_why);
+/* A record again, by its place (content of a trace that settles). Appended to out. */
+MUST_CHECK enum err wal_read_at(struct wal_reader *reader, struct wal_position position,
+                                struct buf *out, struct diag *reterr_why);
+/* Wait until something after `sequence` is durable, or the timeout. */
+bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns);
+/* Every consumer is past this: whole segments before it are unlinked. */
+void wal_release(struct wal *wal, uint64_t through_sequence);
+
+struct wal_status {
+    uint64_t first_sequence, last_sequence, durable_sequence;
+    uint64_t bytes, records, syncs, segments;
+    uint64_t torn_bytes_cut; /* by the last recovery */
+    size_t pending_bytes;
+    bool disk_full;
+};
+void wal_status(struct wal *wal, struct wal_status *ret_status);
+
+/* Offline, for `telltale log verify|dump`: call each for every record found. */
+struct wal_scan_item {
+    struct wal_position position;
+    uint64_t sequence;
+    size_t len;
+    int64_t hour;
+    bool crc_ok, decrypted;
+    str bytes; /* plaintext when decrypted */
+};
+MUST_CHECK enum err wal_scan(const struct wal_config *config,
+                             void (*each)(const struct wal_scan_item *item, void *arg), void *arg,
+                             struct diag *reterr_why);
