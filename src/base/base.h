@@ -14,8 +14,7 @@
 #include <stdint.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF(format_index, first_index) \
-    __attribute__((format(printf, format_index, first_index)))
+#define PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 #define NORETURN __attribute__((noreturn))
 #define UNUSED __attribute__((unused))
 /* A local of type `struct x` (or pointer) closed at scope end by x_cleanup(). */

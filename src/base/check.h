@@ -16,8 +16,7 @@
 NORETURN void check_failed(const char *expression, const char *file, int line);
 
 #undef assert
-#define assert(expression) \
-    ((expression) ? (void)0 : check_failed(#expression, __FILE__, __LINE__))
+#define assert(expression) ((expression) ? (void)0 : check_failed(#expression, __FILE__, __LINE__))
 
 #ifdef DEBUG
 #define assert_slow(expression) assert(expression)

@@ -33,16 +33,16 @@ struct diag {
 
 #define DIAG_NONE ((struct diag){ .offset = SIZE_MAX })
 
-const char *err_name(enum err code);    /* "BAD_INPUT" */
-const char *err_text(enum err code);    /* "malformed input" */
-int err_http_status(enum err code);     /* 400 */
-int err_grpc_code(enum err code);       /* 3 */
+const char *err_name(enum err code); /* "BAD_INPUT" */
+const char *err_text(enum err code); /* "malformed input" */
+int err_http_status(enum err code);  /* 400 */
+int err_grpc_code(enum err code);    /* 3 */
 bool err_is_retryable(enum err code);
 
 /* Set *reterr_why (may be NULL) and return `code`, so that a failing function
  * is one line: return diag_set(reterr_why, ERR_LIMIT, "...", ...). */
 enum err diag_set(struct diag *reterr_why, enum err code, const char *format, ...) PRINTF(3, 4);
-enum err diag_set_at(struct diag *reterr_why, enum err code, size_t offset, const char *format,
-                     ...) PRINTF(4, 5);
+enum err diag_set_at(struct diag *reterr_why, enum err code, size_t offset, const char *format, ...)
+    PRINTF(4, 5);
 /* Add what to do about it; returns the code already set. */
 enum err diag_hint(struct diag *reterr_why, const char *format, ...) PRINTF(2, 3);

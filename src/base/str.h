@@ -19,7 +19,10 @@ typedef struct str {
     size_t len;
 } str;
 
-#define STR(literal) { "" literal, sizeof(literal) - 1 }
+#define STR(literal)                                                                               \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
 #define STR_OF(literal) ((str){ "" literal, sizeof(literal) - 1 })
 #define STR_NONE ((str){ NULL, 0 })
 /* For printf("%.*s", STR_ARG(s)). */

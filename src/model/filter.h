@@ -31,7 +31,8 @@ struct filter {
     const struct filter *right;
     enum field field; /* FIELD_COUNT: the attribute named attr_key */
     str attr_key;
-    struct value value; /* already in the field's own unit: ns, nano-dollars, bytes of an id as text hex */
+    struct value
+        value; /* already in the field's own unit: ns, nano-dollars, bytes of an id as text hex */
 };
 
 struct time_range {

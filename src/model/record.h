@@ -27,7 +27,13 @@ struct log_record {
     uint32_t attr_count;
 };
 
-enum metric_type { METRIC_GAUGE, METRIC_SUM, METRIC_HISTOGRAM, METRIC_EXP_HISTOGRAM, METRIC_SUMMARY };
+enum metric_type {
+    METRIC_GAUGE,
+    METRIC_SUM,
+    METRIC_HISTOGRAM,
+    METRIC_EXP_HISTOGRAM,
+    METRIC_SUMMARY
+};
 
 struct metric_point {
     enum metric_type type;
@@ -39,8 +45,8 @@ struct metric_point {
     bool is_monotonic;
     int32_t temporality; /* 0 unspecified, 1 delta, 2 cumulative */
     bool has_value;
-    double value;   /* gauge, sum; the sum of a histogram */
-    uint64_t count; /* histograms, summaries */
+    double value;     /* gauge, sum; the sum of a histogram */
+    uint64_t count;   /* histograms, summaries */
     str buckets_json; /* {"bounds":[],"counts":[]}, or scale/offset form, or quantiles */
     struct attr *attrs;
     uint32_t attr_count;

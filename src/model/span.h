@@ -114,7 +114,6 @@ struct span_link {
     uint32_t attr_count;
 };
 
-/* One replaced secret or personal datum, by kind (redact/detect.def). */
 struct span {
     uint64_t known[(FIELD_COUNT + 63) / 64];
 #define FIELD(name, type, column, json, doc) FIELD_C_##type name;

@@ -14,14 +14,19 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { CRYPT_KEY_BYTES = 32, CRYPT_NONCE_BYTES = 12, CRYPT_TAG_BYTES = 16, CRYPT_SHA256_BYTES = 32 };
+enum {
+    CRYPT_KEY_BYTES = 32,
+    CRYPT_NONCE_BYTES = 12,
+    CRYPT_TAG_BYTES = 16,
+    CRYPT_SHA256_BYTES = 32
+};
 
 struct crypt_key {
     uint8_t bytes[CRYPT_KEY_BYTES];
 };
 
-void crypt_random(void *ret_bytes, size_t len); /* aborts when the kernel gives none */
-void crypt_wipe(void *bytes, size_t len);       /* not optimised away */
+void crypt_random(void *ret_bytes, size_t len);             /* aborts when the kernel gives none */
+void crypt_wipe(void *bytes, size_t len);                   /* not optimised away */
 bool crypt_equal(const void *a, const void *b, size_t len); /* constant time */
 
 struct crypt_gcm;

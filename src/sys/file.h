@@ -37,5 +37,5 @@ MUST_CHECK enum err dir_sync(const char *path, struct diag *reterr_why);
 MUST_CHECK enum err dir_list(const char *path, void (*each)(const char *name, void *arg), void *arg,
                              struct diag *reterr_why);
 bool file_exists(const char *path);
-int64_t file_size(const char *path);           /* -1: no such file */
-int64_t disk_free_bytes(const char *path);     /* -1: unknown */
+int64_t file_size(const char *path);       /* -1: no such file */
+int64_t disk_free_bytes(const char *path); /* -1: unknown */

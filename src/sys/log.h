@@ -48,11 +48,11 @@ void log_configure(enum log_level level, enum log_format format);
 void log_line(struct log_site *site, enum log_level level, const char *message,
               const struct log_kv *fields, size_t count);
 
-#define LOG_AT(level, message, ...)                                                             \
-    do {                                                                                        \
-        static struct log_site log_site_here;                                                   \
-        const struct log_kv log_fields[] = { { 0 }, ##__VA_ARGS__ };                            \
-        log_line(&log_site_here, (level), (message), log_fields + 1, COUNT_OF(log_fields) - 1); \
+#define LOG_AT(level, message, ...)                                                                \
+    do {                                                                                           \
+        static struct log_site log_site_here;                                                      \
+        const struct log_kv log_fields[] = { { 0 }, ##__VA_ARGS__ };                               \
+        log_line(&log_site_here, (level), (message), log_fields + 1, COUNT_OF(log_fields) - 1);    \
     } while (0)
 #define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message, ##__VA_ARGS__)
 #define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message, ##__VA_ARGS__)

@@ -1,0 +1,588 @@
+/* batch.c -- the binary form of a batch, as it stands in the log.
+ *
+ * Little-endian.  Numbers are varints (signed ones zigzag), texts a varint length
+ * and bytes.  A table of span offsets lets one span be decoded alone: drain
+ * needs that when a trace settles.  A span is its known-bits, then the known
+ * fields in the order of fields.def, so the format follows the table; the hash
+ * of the table stands in the header, and a log written by another table is
+ * refused rather than misread (the log lives for minutes; an upgrade drains it
+ * first).  docs/formats/batch.md has it to the byte.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/hash.h"
+#include "model/record.h"
+#include <stdatomic.h>
+
+enum { BATCH_MAGIC = 0x31425454 /* "TTB1" */, KNOWN_WORDS = (FIELD_COUNT + 63) / 64 };
+
+/* Computed once; every thread computes the same value, so a race is harmless. */
+static uint64_t table_hash(void)
+{
+    static _Atomic uint64_t cached;
+    uint64_t hash = atomic_load_explicit(&cached, memory_order_relaxed);
+    if (hash)
+        return hash;
+    hash = FIELD_COUNT;
+    for (unsigned i = 0; i < FIELD_COUNT; i++)
+        hash = hash_bytes_seeded(field_table[i].name, strlen(field_table[i].name),
+                                 hash + (uint64_t)field_table[i].type);
+    atomic_store_explicit(&cached, hash, memory_order_relaxed);
+    return hash;
+}
+
+/* ---- writing ---- */
+
+static void put_u64(struct buf *out, uint64_t value)
+{
+    char bytes[10];
+    size_t len = 0;
+    while (value >= 0x80) {
+        bytes[len++] = (char)(value | 0x80);
+        value >>= 7;
+    }
+    bytes[len++] = (char)value;
+    buf_add(out, bytes, len);
+}
+
+static void put_i64(struct buf *out, int64_t value)
+{
+    put_u64(out, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+}
+
+static void put_str(struct buf *out, str s)
+{
+    put_u64(out, s.len);
+    buf_add_str(out, s);
+}
+
+static void put_value(struct buf *out, const struct value *value, int depth)
+{
+    bool too_deep = depth > VALUE_DEPTH_MAX;
+    buf_add_char(out, (char)(too_deep ? VALUE_NULL : value->type));
+    if (too_deep)
+        return;
+    switch (value->type) {
+    case VALUE_NULL:
+        break;
+    case VALUE_STR:
+    case VALUE_BYTES:
+        put_str(out, value->text);
+        break;
+    case VALUE_BOOL:
+        buf_add_char(out, (char)value->boolean);
+        break;
+    case VALUE_I64:
+        put_i64(out, value->i64);
+        break;
+    case VALUE_F64:
+        buf_add(out, &value->f64, sizeof value->f64);
+        break;
+    case VALUE_ARRAY:
+        put_u64(out, value->count);
+        for (uint32_t i = 0; i < value->count; i++)
+            put_value(out, &value->items[i], depth + 1);
+        break;
+    case VALUE_MAP:
+        put_u64(out, value->count);
+        for (uint32_t i = 0; i < value->count; i++) {
+            put_str(out, value->attrs[i].key);
+            put_value(out, &value->attrs[i].value, depth + 1);
+        }
+        break;
+    }
+}
+
+static void put_attrs(struct buf *out, const struct attr *attrs, uint32_t count)
+{
+    put_u64(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_str(out, attrs[i].key);
+        put_value(out, &attrs[i].value, 0);
+    }
+}
+
+static void put_field(struct buf *out, const struct span *span, enum field field)
+{
+    const void *at = span_field_const(span, field);
+    switch (field_table[field].type) {
+    case FIELD_TYPE_ID16:
+        buf_add(out, at, 16);
+        break;
+    case FIELD_TYPE_ID8:
+        buf_add(out, at, 8);
+        break;
+    case FIELD_TYPE_STR:
+    case FIELD_TYPE_JSON:
+        put_str(out, *(const str *)at);
+        break;
+    case FIELD_TYPE_I64:
+    case FIELD_TYPE_TIME:
+    case FIELD_TYPE_NS:
+    case FIELD_TYPE_NANO:
+        put_i64(out, *(const int64_t *)at);
+        break;
+    case FIELD_TYPE_F64:
+        buf_add(out, at, 8);
+        break;
+    case FIELD_TYPE_BOOL:
+        buf_add_char(out, (char)*(const bool *)at);
+        break;
+    case FIELD_TYPE_STRS:
+        put_u64(out, ((const struct strs *)at)->count);
+        for (uint32_t i = 0; i < ((const struct strs *)at)->count; i++)
+            put_str(out, ((const struct strs *)at)->items[i]);
+        break;
+    case FIELD_TYPE_F64S:
+        put_u64(out, ((const struct f64s *)at)->count);
+        buf_add(out, ((const struct f64s *)at)->items, 8 * ((const struct f64s *)at)->count);
+        break;
+    }
+}
+
+static void put_span(struct buf *out, const struct span *span)
+{
+    buf_add(out, span->known, sizeof span->known);
+    for (unsigned word = 0; word < KNOWN_WORDS; word++)
+        for (uint64_t bits = span->known[word]; bits; bits &= bits - 1)
+            put_field(out, span, (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits)));
+    put_attrs(out, span->attrs, span->attr_count);
+    put_u64(out, span->dropped_attr_count);
+    put_u64(out, span->event_count);
+    for (uint32_t i = 0; i < span->event_count; i++) {
+        put_i64(out, span->events[i].time_ns);
+        put_str(out, span->events[i].name);
+        put_attrs(out, span->events[i].attrs, span->events[i].attr_count);
+    }
+    put_u64(out, span->link_count);
+    for (uint32_t i = 0; i < span->link_count; i++) {
+        buf_add(out, &span->links[i].trace_id, 16);
+        buf_add(out, &span->links[i].span_id, 8);
+        put_attrs(out, span->links[i].attrs, span->links[i].attr_count);
+    }
+    put_u64(out, span->part_count);
+    for (uint32_t i = 0; i < span->part_count; i++) {
+        buf_add_char(out, (char)span->parts[i].role);
+        put_str(out, span->parts[i].json);
+    }
+    buf_add_char(out, (char)span->is_addition);
+}
+
+static void put_log(struct buf *out, const struct log_record *log)
+{
+    buf_add(out, &log->log_id, 8);
+    buf_add(out, &log->trace_id, 16);
+    buf_add(out, &log->span_id, 8);
+    put_i64(out, log->time_ns);
+    put_i64(out, log->severity);
+    put_str(out, log->severity_text);
+    put_str(out, log->event_name);
+    put_str(out, log->service);
+    put_str(out, log->body_json);
+    put_attrs(out, log->attrs, log->attr_count);
+}
+
+static void put_metric(struct buf *out, const struct metric_point *point)
+{
+    buf_add_char(out, (char)point->type);
+    put_str(out, point->name);
+    put_str(out, point->unit);
+    put_str(out, point->service);
+    put_i64(out, point->start_ns);
+    put_i64(out, point->time_ns);
+    buf_add_char(out, (char)point->is_monotonic);
+    put_i64(out, point->temporality);
+    buf_add_char(out, (char)point->has_value);
+    buf_add(out, &point->value, 8);
+    put_u64(out, point->count);
+    put_str(out, point->buckets_json);
+    put_attrs(out, point->attrs, point->attr_count);
+}
+
+static void put_u32_fixed(struct buf *out, uint32_t value)
+{
+    buf_add(out, &value, sizeof value);
+}
+
+void batch_encode(struct buf *out, const struct batch *batch)
+{
+    uint64_t hash = table_hash();
+    size_t start = out->len;
+    put_u32_fixed(out, BATCH_MAGIC);
+    buf_add(out, &hash, sizeof hash);
+    buf_add(out, &batch->received_ns, 8);
+    buf_add(out, &batch->body_hash, 8);
+    put_u32_fixed(out, batch->span_count);
+    put_u32_fixed(out, batch->log_count);
+    put_u32_fixed(out, batch->metric_count);
+    put_str(out, batch->project);
+    size_t table = out->len; /* offsets from `start`, one more than spans: the end */
+    for (uint32_t i = 0; i <= batch->span_count; i++)
+        put_u32_fixed(out, 0);
+    for (uint32_t i = 0; i <= batch->span_count && !buf_failed(out); i++) {
+        uint32_t offset = (uint32_t)(out->len - start);
+        memcpy(out->ptr + table + 4 * (size_t)i, &offset, 4);
+        if (i < batch->span_count)
+            put_span(out, &batch->spans[i]);
+    }
+    for (uint32_t i = 0; i < batch->log_count; i++)
+        put_log(out, &batch->logs[i]);
+    for (uint32_t i = 0; i < batch->metric_count; i++)
+        put_metric(out, &batch->metrics[i]);
+}
+
+/* ---- reading: a cursor with a sticky error ---- */
+
+struct cursor {
+    const char *at;
+    const char *end;
+    struct arena *arena;
+    bool failed;
+};
+
+static const char *get_bytes(struct cursor *in, size_t len)
+{
+    if (in->failed || len > (size_t)(in->end - in->at)) {
+        in->failed = true;
+        return NULL;
+    }
+    const char *bytes = in->at;
+    in->at += len;
+    return bytes;
+}
+
+static void get_fixed(struct cursor *in, void *ret, size_t len)
+{
+    const char *bytes = get_bytes(in, len);
+    if (bytes)
+        memcpy(ret, bytes, len);
+    else
+        memset(ret, 0, len);
+}
+
+static uint8_t get_byte(struct cursor *in)
+{
+    uint8_t byte;
+    get_fixed(in, &byte, 1);
+    return byte;
+}
+
+static uint64_t get_u64(struct cursor *in)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = get_byte(in);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return value;
+    }
+    in->failed = true;
+    return 0;
+}
+
+static int64_t get_i64(struct cursor *in)
+{
+    uint64_t value = get_u64(in);
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+/* A count of things of at least `item_bytes` each: cannot exceed what is left. */
+static uint32_t get_count(struct cursor *in, size_t item_bytes)
+{
+    uint64_t count = get_u64(in);
+    if (count > (size_t)(in->end - in->at) / item_bytes || count > UINT32_MAX) {
+        in->failed = true;
+        return 0;
+    }
+    return (uint32_t)count;
+}
+
+static str get_str(struct cursor *in)
+{
+    uint64_t len = get_u64(in);
+    const char *bytes = len <= (size_t)(in->end - in->at) ? get_bytes(in, (size_t)len) : NULL;
+    if (!bytes)
+        in->failed = true;
+    return bytes ? str_make(bytes, (size_t)len) : STR_OF("");
+}
+
+static void *get_array(struct cursor *in, uint32_t count, size_t size)
+{
+    void *items = arena_calloc(in->arena, count, size);
+    if (!items)
+        in->failed = true;
+    return items;
+}
+
+static struct attr *get_attrs(struct cursor *in, uint32_t *ret_count, int depth);
+
+static void get_value(struct cursor *in, struct value *ret, int depth)
+{
+    *ret = (struct value){ 0 };
+    uint8_t type = get_byte(in);
+    if (type > VALUE_MAP || depth > VALUE_DEPTH_MAX) {
+        in->failed = true;
+        return;
+    }
+    ret->type = (enum value_type)type;
+    switch (ret->type) {
+    case VALUE_NULL:
+        break;
+    case VALUE_STR:
+    case VALUE_BYTES:
+        ret->text = get_str(in);
+        break;
+    case VALUE_BOOL:
+        ret->boolean = get_byte(in) != 0;
+        break;
+    case VALUE_I64:
+        ret->i64 = get_i64(in);
+        break;
+    case VALUE_F64:
+        get_fixed(in, &ret->f64, 8);
+        break;
+    case VALUE_ARRAY:
+        ret->count = get_count(in, 1);
+        ret->items = get_array(in, ret->count, sizeof *ret->items);
+        for (uint32_t i = 0; i < ret->count && !in->failed; i++)
+            get_value(in, &ret->items[i], depth + 1);
+        break;
+    case VALUE_MAP:
+        ret->attrs = get_attrs(in, &ret->count, depth + 1);
+        break;
+    }
+}
+
+static struct attr *get_attrs(struct cursor *in, uint32_t *ret_count, int depth)
+{
+    *ret_count = get_count(in, 2);
+    struct attr *attrs = get_array(in, *ret_count, sizeof *attrs);
+    for (uint32_t i = 0; i < *ret_count && !in->failed; i++) {
+        attrs[i].key = get_str(in);
+        get_value(in, &attrs[i].value, depth);
+    }
+    return attrs;
+}
+
+static void get_strs(struct cursor *in, struct strs *ret)
+{
+    ret->count = get_count(in, 1);
+    str *items = get_array(in, ret->count, sizeof *items);
+    for (uint32_t i = 0; i < ret->count && !in->failed; i++)
+        items[i] = get_str(in);
+    ret->items = items;
+}
+
+static void get_f64s(struct cursor *in, struct f64s *ret)
+{
+    ret->count = get_count(in, 8);
+    double *items = get_array(in, ret->count, sizeof *items);
+    if (items)
+        get_fixed(in, items, 8 * (size_t)ret->count);
+    ret->items = items;
+}
+
+static void get_field(struct cursor *in, struct span *span, enum field field)
+{
+    void *at = span_field(span, field);
+    switch (field_table[field].type) {
+    case FIELD_TYPE_ID16:
+        get_fixed(in, at, 16);
+        break;
+    case FIELD_TYPE_ID8:
+    case FIELD_TYPE_F64:
+        get_fixed(in, at, 8);
+        break;
+    case FIELD_TYPE_STR:
+    case FIELD_TYPE_JSON:
+        *(str *)at = get_str(in);
+        break;
+    case FIELD_TYPE_I64:
+    case FIELD_TYPE_TIME:
+    case FIELD_TYPE_NS:
+    case FIELD_TYPE_NANO:
+        *(int64_t *)at = get_i64(in);
+        break;
+    case FIELD_TYPE_BOOL:
+        *(bool *)at = get_byte(in) != 0;
+        break;
+    case FIELD_TYPE_STRS:
+        get_strs(in, at);
+        break;
+    case FIELD_TYPE_F64S:
+        get_f64s(in, at);
+        break;
+    }
+}
+
+static void get_events(struct cursor *in, struct span *span)
+{
+    span->event_count = get_count(in, 3);
+    span->events = get_array(in, span->event_count, sizeof *span->events);
+    for (uint32_t i = 0; i < span->event_count && !in->failed; i++) {
+        span->events[i].time_ns = get_i64(in);
+        span->events[i].name = get_str(in);
+        span->events[i].attrs = get_attrs(in, &span->events[i].attr_count, 0);
+    }
+}
+
+static void get_links(struct cursor *in, struct span *span)
+{
+    span->link_count = get_count(in, 25);
+    span->links = get_array(in, span->link_count, sizeof *span->links);
+    for (uint32_t i = 0; i < span->link_count && !in->failed; i++) {
+        get_fixed(in, &span->links[i].trace_id, 16);
+        get_fixed(in, &span->links[i].span_id, 8);
+        span->links[i].attrs = get_attrs(in, &span->links[i].attr_count, 0);
+    }
+}
+
+static void get_parts(struct cursor *in, struct span *span)
+{
+    span->part_count = get_count(in, 2);
+    if (span->part_count > SPAN_PARTS_MAX) {
+        in->failed = true;
+        span->part_count = 0;
+    }
+    for (uint32_t i = 0; i < span->part_count && !in->failed; i++) {
+        uint8_t role = get_byte(in);
+        in->failed |= role >= CONTENT_ROLE_COUNT;
+        span->parts[i] = (struct content_part){ (enum content_role)role, get_str(in) };
+    }
+}
+
+static void get_span(struct cursor *in, struct span *span)
+{
+    memset(span, 0, sizeof *span);
+    get_fixed(in, span->known, sizeof span->known);
+    if (FIELD_COUNT % 64 && span->known[KNOWN_WORDS - 1] >> (FIELD_COUNT % 64))
+        in->failed = true;
+    for (unsigned word = 0; word < KNOWN_WORDS && !in->failed; word++)
+        for (uint64_t bits = span->known[word]; bits && !in->failed; bits &= bits - 1)
+            get_field(in, span, (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits)));
+    span->attrs = get_attrs(in, &span->attr_count, 0);
+    span->dropped_attr_count = (uint32_t)get_u64(in);
+    get_events(in, span);
+    get_links(in, span);
+    get_parts(in, span);
+    span->is_addition = get_byte(in) != 0;
+}
+
+static void get_log(struct cursor *in, struct log_record *log)
+{
+    get_fixed(in, &log->log_id, 8);
+    get_fixed(in, &log->trace_id, 16);
+    get_fixed(in, &log->span_id, 8);
+    log->time_ns = get_i64(in);
+    log->severity = (int32_t)get_i64(in);
+    log->severity_text = get_str(in);
+    log->event_name = get_str(in);
+    log->service = get_str(in);
+    log->body_json = get_str(in);
+    log->attrs = get_attrs(in, &log->attr_count, 0);
+}
+
+static void get_metric(struct cursor *in, struct metric_point *point)
+{
+    uint8_t type = get_byte(in);
+    in->failed |= type > METRIC_SUMMARY;
+    point->type = (enum metric_type)type;
+    point->name = get_str(in);
+    point->unit = get_str(in);
+    point->service = get_str(in);
+    point->start_ns = get_i64(in);
+    point->time_ns = get_i64(in);
+    point->is_monotonic = get_byte(in) != 0;
+    point->temporality = (int32_t)get_i64(in);
+    point->has_value = get_byte(in) != 0;
+    get_fixed(in, &point->value, 8);
+    point->count = get_u64(in);
+    point->buckets_json = get_str(in);
+    point->attrs = get_attrs(in, &point->attr_count, 0);
+}
+
+/* Header, up to and without the offset table. */
+static enum err get_header(struct cursor *in, struct batch_header *ret, struct diag *reterr_why)
+{
+    uint32_t magic;
+    uint64_t hash;
+    get_fixed(in, &magic, 4);
+    get_fixed(in, &hash, 8);
+    if (in->failed || magic != BATCH_MAGIC)
+        return diag_set(reterr_why, ERR_CORRUPT, "not a batch");
+    if (hash != table_hash())
+        return diag_set(reterr_why, ERR_UNSUPPORTED, "batch of another version's field table");
+    get_fixed(in, &ret->received_ns, 8);
+    get_fixed(in, &ret->body_hash, 8);
+    get_fixed(in, &ret->span_count, 4);
+    get_fixed(in, &ret->log_count, 4);
+    get_fixed(in, &ret->metric_count, 4);
+    ret->project = get_str(in);
+    size_t left = (size_t)(in->end - in->at);
+    if (in->failed || ((size_t)ret->span_count + 1) * 4 > left || ret->log_count > left ||
+        ret->metric_count > left)
+        return diag_set(reterr_why, ERR_CORRUPT, "damaged batch header");
+    return ERR_OK;
+}
+
+static uint32_t table_entry(const struct cursor *in, uint32_t index)
+{
+    uint32_t offset;
+    memcpy(&offset, in->at + 4 * (size_t)index, 4);
+    return offset;
+}
+
+enum err batch_peek(str bytes, struct batch_header *ret_header, struct diag *reterr_why)
+{
+    struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, NULL, false };
+    return get_header(&in, ret_header, reterr_why);
+}
+
+enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index, struct span *ret_span,
+                           struct diag *reterr_why)
+{
+    struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, arena, false };
+    struct batch_header header;
+    enum err err = get_header(&in, &header, reterr_why);
+    if (err)
+        return err;
+    if (index >= header.span_count)
+        return diag_set(reterr_why, ERR_CORRUPT, "no span %u in the batch", index);
+    uint32_t from = table_entry(&in, index), to = table_entry(&in, index + 1);
+    if (from > to || to > bytes.len)
+        return diag_set(reterr_why, ERR_CORRUPT, "damaged offset table");
+    in.at = bytes.ptr + from;
+    in.end = bytes.ptr + to;
+    get_span(&in, ret_span);
+    return in.failed ? diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", index) : ERR_OK;
+}
+
+enum err batch_decode(struct arena *arena, str bytes, struct batch *ret_batch,
+                      struct diag *reterr_why)
+{
+    struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, arena, false };
+    struct batch_header header;
+    enum err err = get_header(&in, &header, reterr_why);
+    if (err)
+        return err;
+    struct batch batch = { .project = header.project,
+                           .received_ns = header.received_ns,
+                           .body_hash = header.body_hash,
+                           .span_count = header.span_count,
+                           .log_count = header.log_count,
+                           .metric_count = header.metric_count };
+    batch.spans = get_array(&in, batch.span_count, sizeof *batch.spans);
+    batch.logs = get_array(&in, batch.log_count, sizeof *batch.logs);
+    batch.metrics = get_array(&in, batch.metric_count, sizeof *batch.metrics);
+    get_bytes(&in, ((size_t)batch.span_count + 1) * 4);
+    for (uint32_t i = 0; i < batch.span_count && !in.failed; i++)
+        get_span(&in, &batch.spans[i]);
+    for (uint32_t i = 0; i < batch.log_count && !in.failed; i++)
+        get_log(&in, &batch.logs[i]);
+    for (uint32_t i = 0; i < batch.metric_count && !in.failed; i++)
+        get_metric(&in, &batch.metrics[i]);
+    if (in.failed)
+        return diag_set(reterr_why, ERR_CORRUPT, "damaged batch, or over the memory budget");
+    *ret_batch = batch;
+    return ERR_OK;
+}
