@@ -1,10 +1,15 @@
 /* query.h -- from a question in text to a plan, and from rows to pages.
  *
- * Filter language (first part; ARCHITECTURE section 6): field comparisons with
- * : = != < <= > >=, and, or, not, ( ); juxtaposition means and; * is a wildcard in
- * texts; has:field; numbers take units (8s, 250ms for durations, plain numbers are
- * ms; dollars for money); `op:` matches operation or step.  Unknown names are
- * attributes if quoted or dotted, else an error that suggests the nearest field.
+ * The filter language (docs/filters.md has the grammar): comparisons of fields with
+ * : = != < <= > >= ~, lists model:(a or b), has:field, and, or, not, ( ); side by side
+ * means and; * is a wildcard in unquoted texts; numbers take units (8s, 250ms, plain
+ * numbers are ms; dollars for money; now-1h for times).  A word or quoted text alone
+ * matches part of the span's name or the beginning of a request, source or trace id.
+ * Unknown names are attributes if quoted or dotted, else an error that suggests the
+ * nearest field.
+ *
+ * What a comparison with something unknown means, here and in every store: it is false,
+ * != included, and `not` of it is therefore true.
  *
  * Memory:  results live in the arena.
  * Threads: pure.
@@ -20,14 +25,22 @@
 enum { QUERY_TEXT_BYTES_MAX = 8192, QUERY_NODES_MAX = 256, QUERY_DEPTH_MAX = 32 };
 
 /* *ret_filter is NULL for an empty text.  ERR_BAD_INPUT: offset points at the
- * character, the hint names what was probably meant. */
-MUST_CHECK enum err query_parse_filter(struct arena *arena, str text,
+ * character, the hint names what was probably meant.  now_ns is for now-1h. */
+MUST_CHECK enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
                                        const struct filter **ret_filter, struct diag *reterr_why);
+/* Text that parses to the same tree (filter NULL: nothing is written). */
+void query_format_filter(struct buf *out, const struct filter *filter);
+/* Does the span match (filter NULL: yes)?  For live tail and the memory store; the reference
+ * for what stores compile to SQL.  Attributes: a number is compared with numbers and decimal
+ * texts, a boolean with booleans and their texts, a text with texts; arrays by "some item". */
+bool filter_matches(const struct filter *filter, const struct span *span);
+
 /* "now", "now-1h", RFC 3339, or epoch seconds / ms / ns by magnitude. */
 MUST_CHECK enum err query_parse_time(str text, int64_t now_ns, int64_t *ret_ns,
                                      struct diag *reterr_why);
 
-/* Parameters of a URL query, percent-decoded. */
+/* Parameters of a URL query, percent-decoded, + as a space. */
+enum { QUERY_PARAMS_MAX = 32 };
 struct query_param {
     str name;
     str value;
@@ -35,9 +48,28 @@ struct query_param {
 MUST_CHECK enum err query_parse_params(struct arena *arena, str query,
                                        struct query_param **ret_params, size_t *ret_count,
                                        struct diag *reterr_why);
+/* The parameter of that name; STR_NONE when it is not there. */
+str query_param_find(const struct query_param *params, size_t count, str name);
+/* ERR_BAD_INPUT with the nearest name when a parameter is none of allowed[0..allowed_count),
+ * or is given twice. */
+MUST_CHECK enum err query_params_check(const struct query_param *params, size_t count,
+                                       const char *const *allowed, size_t allowed_count,
+                                       struct diag *reterr_why);
+
+enum {
+    QUERY_LIMIT_DEFAULT = 50,
+    QUERY_LIMIT_MAX = 1000,
+    QUERY_STEP_ROWS_DEFAULT = 1000, /* rows of an aggregate with a step */
+    QUERY_STEP_ROWS_MAX = 10000,
+    QUERY_BUCKETS_MAX = 10000, /* range / step */
+    QUERY_CURSOR_BYTES_MAX = 128,
+};
+
+/* What the plans leave to the caller: scope.project, scope.tenant, scope.deadline_ns. */
 
 /* GET /api/v1/spans and /traces: q from to sort limit cursor.  Unknown parameters
- * are errors with a suggestion. limit: default 50, at most 1000. Default range: the last 24 h. */
+ * are errors with a suggestion. limit: default 50, at most 1000. Default range: the last 24 h
+ * (to: five minutes ahead, for senders whose clocks are). */
 MUST_CHECK enum err query_plan_list(struct arena *arena, const struct query_param *params,
                                     size_t count, int64_t now_ns, struct store_list *ret_list,
                                     struct diag *reterr_why);
@@ -46,14 +78,19 @@ MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query
                                          size_t count, int64_t now_ns,
                                          struct store_aggregate *ret_aggregate,
                                          struct diag *reterr_why);
-/* Opaque text of the cursor after that row, to be given as cursor=. */
+/* Opaque text of the cursor after that row, to be given as cursor= with the same sort=.
+ * It is checksummed, not secret: a page is scoped by the key that asks for it. */
 str query_cursor_of_span(struct arena *arena, enum store_sort sort, const struct store_span *span);
 str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struct trace_row *trace);
 
-/* JSON of the API (ARCHITECTURE section 13). */
+/* JSON of the API (ARCHITECTURE section 13), one object each.  A span's `payload` has a
+ * member per content role that is stored (null: its size is not known here); its `preview`,
+ * `scores` and `events` are for the caller to serve by their own routes. */
 void query_span_json(struct buf *out, const struct store_span *span);
 void query_trace_json(struct buf *out, const struct trace_row *trace);
 /* The 18 keys of REQUIREMENTS A91, exactly. */
 void query_summary_json(struct buf *out, const struct trace_row *trace);
+/* The whole answer: {"items":[{time,by{},values{},exemplar_trace_id}],"next_cursor":null,
+ * "metrics":[...],"by":[...],"step_ms":n|null}. */
 void query_groups_json(struct buf *out, const struct store_aggregate *aggregate,
                        const struct store_group *groups, size_t count);

@@ -1,0 +1,203 @@
+/* filter_eval.c -- does a span match a filter, in plain C.
+ *
+ * The reference for what stores do in SQL.  Every comparison with something unknown is
+ * false, so `not` of it is true; there is no third truth value.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/text.h"
+#include "query/query_int.h"
+
+bool wildcard_matches(str pattern, str text)
+{
+    size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
+    while (t < text.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            star_text = t;
+        } else if (p < pattern.len && pattern.ptr[p] == text.ptr[t]) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            t = ++star_text;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
+static bool text_compare(enum filter_op op, str have, str want)
+{
+    switch (op) {
+    case FILTER_EQ:
+        return str_equal(have, want);
+    case FILTER_NE:
+        return !str_equal(have, want);
+    case FILTER_LIKE:
+        return wildcard_matches(want, have);
+    case FILTER_LT:
+    case FILTER_LE:
+    case FILTER_GT:
+    case FILTER_GE:
+    case FILTER_AND:
+    case FILTER_OR:
+    case FILTER_NOT:
+    case FILTER_EXISTS:
+        break;
+    }
+    return false; /* texts have no order in filters */
+}
+
+/* difference: <0, 0, >0 as have is less than, equal to, greater than want */
+static bool order_compare(enum filter_op op, int difference)
+{
+    switch (op) {
+    case FILTER_EQ:
+        return difference == 0;
+    case FILTER_NE:
+        return difference != 0;
+    case FILTER_LT:
+        return difference < 0;
+    case FILTER_LE:
+        return difference <= 0;
+    case FILTER_GT:
+        return difference > 0;
+    case FILTER_GE:
+        return difference >= 0;
+    case FILTER_LIKE:
+    case FILTER_AND:
+    case FILTER_OR:
+    case FILTER_NOT:
+    case FILTER_EXISTS:
+        break;
+    }
+    return false;
+}
+
+static int i64_cmp(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int f64_cmp(double a, double b)
+{
+    return (a > b) - (a < b);
+}
+
+/* Lists: = and ~ ask for some item, != for none. */
+static bool strs_compare(enum filter_op op, const struct strs *list, str want)
+{
+    enum filter_op item_op = op == FILTER_NE ? FILTER_EQ : op;
+    bool found = false;
+    for (uint32_t i = 0; i < list->count && !found; i++)
+        found = text_compare(item_op, list->items[i], want);
+    return op == FILTER_NE ? !found : found;
+}
+
+static bool id_compare(enum filter_op op, const void *bytes, size_t len, str want)
+{
+    char hex[2 * sizeof(struct id16) + 1];
+    hex_encode(bytes, len, hex);
+    return text_compare(op, (str){ hex, 2 * len }, want);
+}
+
+static bool field_compare(const struct filter *filter, const struct span *span)
+{
+    if (!span_knows(span, filter->field))
+        return false;
+    const void *have = span_field_const(span, filter->field);
+    const struct value *want = &filter->value;
+    switch (field_table[filter->field].type) {
+    case FIELD_TYPE_STR:
+        return text_compare(filter->op, *(const str *)have, want->text);
+    case FIELD_TYPE_STRS:
+        return strs_compare(filter->op, have, want->text);
+    case FIELD_TYPE_ID16:
+        return id_compare(filter->op, have, sizeof(struct id16), want->text);
+    case FIELD_TYPE_ID8:
+        return id_compare(filter->op, have, sizeof(struct id8), want->text);
+    case FIELD_TYPE_I64:
+    case FIELD_TYPE_TIME:
+    case FIELD_TYPE_NS:
+    case FIELD_TYPE_NANO:
+        return order_compare(filter->op, i64_cmp(*(const int64_t *)have, want->i64));
+    case FIELD_TYPE_F64:
+        return order_compare(filter->op, f64_cmp(*(const double *)have, want->f64));
+    case FIELD_TYPE_BOOL:
+        return order_compare(filter->op, *(const bool *)have - want->boolean);
+    case FIELD_TYPE_F64S:
+    case FIELD_TYPE_JSON:
+        return false; /* only FILTER_EXISTS, which is not a comparison */
+    }
+    return false;
+}
+
+/* A single attribute value, no array.  A known value of another kind is just different. */
+static bool scalar_compare(enum filter_op op, const struct value *have, const struct value *want)
+{
+    bool boolean;
+    int64_t have_i64;
+    double have_f64, want_f64;
+    if (want->type == VALUE_STR && have->type == VALUE_STR)
+        return text_compare(op, have->text, want->text);
+    if (want->type == VALUE_BOOL && value_as_bool(have, &boolean))
+        return order_compare(op, boolean - want->boolean);
+    if (want->type == VALUE_I64 && value_as_i64(have, &have_i64))
+        return order_compare(op, i64_cmp(have_i64, want->i64));
+    bool is_number = want->type == VALUE_I64 || want->type == VALUE_F64;
+    if (is_number && value_as_f64(have, &have_f64) && value_as_f64(want, &want_f64))
+        return order_compare(op, f64_cmp(have_f64, want_f64));
+    return op == FILTER_NE && have->type != VALUE_NULL;
+}
+
+static bool attr_compare(const struct filter *filter, const struct span *span)
+{
+    const struct attr *attr = attr_find(span->attrs, span->attr_count, filter->attr_key);
+    if (!attr)
+        return false;
+    if (attr->value.type != VALUE_ARRAY)
+        return scalar_compare(filter->op, &attr->value, &filter->value);
+    enum filter_op item_op = filter->op == FILTER_NE ? FILTER_EQ : filter->op;
+    bool found = false;
+    for (uint32_t i = 0; i < attr->value.count && !found; i++)
+        found = scalar_compare(item_op, &attr->value.items[i], &filter->value);
+    return filter->op == FILTER_NE ? !found : found;
+}
+
+static bool is_known(const struct filter *filter, const struct span *span)
+{
+    if (filter->field != FIELD_COUNT)
+        return span_knows(span, filter->field);
+    const struct attr *attr = attr_find(span->attrs, span->attr_count, filter->attr_key);
+    return attr && attr->value.type != VALUE_NULL;
+}
+
+bool filter_matches(const struct filter *filter, const struct span *span)
+{
+    assert(span);
+    if (!filter)
+        return true;
+    switch (filter->op) {
+    case FILTER_AND:
+        return filter_matches(filter->left, span) && filter_matches(filter->right, span);
+    case FILTER_OR:
+        return filter_matches(filter->left, span) || filter_matches(filter->right, span);
+    case FILTER_NOT:
+        return !filter_matches(filter->left, span);
+    case FILTER_EXISTS:
+        return is_known(filter, span);
+    case FILTER_EQ:
+    case FILTER_NE:
+    case FILTER_LT:
+    case FILTER_LE:
+    case FILTER_GT:
+    case FILTER_GE:
+    case FILTER_LIKE:
+        break;
+    }
+    return filter->field == FIELD_COUNT ? attr_compare(filter, span) : field_compare(filter, span);
+}

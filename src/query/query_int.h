@@ -1,0 +1,111 @@
+/* query_int.h -- what the files of query/ share and nobody else sees.
+ *
+ * Names (name.c), literals (literal.c) and the scanner (lexer.c) are apart from the
+ * parser (filter.c), because plan.c resolves the same names and parses the same units.
+ *
+ * Memory:  results live in the arena or borrow from the text.
+ * Threads: pure.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "query/query.h"
+
+/* ---- name.c: what a name in a filter or in by= means ---- */
+
+enum name_mode { NAME_SAME, NAME_FALLBACK, NAME_EITHER };
+
+struct name_target {
+    enum name_mode mode;
+    enum field field; /* FIELD_COUNT: the attribute attr_key */
+    enum field other; /* of FALLBACK and EITHER */
+    str attr_key;
+};
+
+/* A quoted name is always an attribute; a plain one is an alias, a field, or, when it has
+ * a dot and its first part is none of our own groups, an attribute.  ERR_BAD_INPUT with
+ * the nearest name as the hint. */
+MUST_CHECK enum err name_resolve(str name, bool is_quoted, size_t offset,
+                                 struct name_target *ret_target, struct diag *reterr_why);
+/* The candidate nearest to `word`, or NULL when none is near enough to suggest. */
+const char *name_nearest(str word, const char *const *candidates, size_t count);
+/* How a field is written in filters: its JSON name. */
+static inline const char *name_of_field(enum field field)
+{
+    return field_table[field].json;
+}
+
+/* ---- literal.c: a word as a value of a field's type ---- */
+
+struct literal {
+    str text;       /* quotes and escapes resolved */
+    size_t offset;  /* in the filter, for errors */
+    bool is_quoted; /* then * is an ordinary character */
+};
+
+/* Value for an attribute: number, boolean or text by its looks; quoted: text. */
+struct value literal_of_attr(const struct literal *literal);
+/* Value for a field, in the field's own unit; for lists the value of an item. Wildcards
+ * are not looked at.  Ids: lower-case hex, whole. */
+MUST_CHECK enum err literal_of_field(struct arena *arena, enum field field,
+                                     const struct literal *literal, int64_t now_ns,
+                                     struct value *ret_value, struct diag *reterr_why);
+/* "250ms", "8s", or a plain number of milliseconds; never negative. */
+bool literal_duration(str text, int64_t *ret_ns);
+/* Decimal dollars with an optional $, exact to nine places. */
+bool literal_money(str text, int64_t *ret_nanousd);
+/* Whole number with an optional k, M or G. */
+bool literal_whole(str text, int64_t *ret_value);
+
+/* ---- lexer.c ---- */
+
+enum token_type {
+    TOKEN_END,
+    TOKEN_OPEN,
+    TOKEN_CLOSE,
+    TOKEN_COMMA,
+    TOKEN_MINUS, /* directly before a term: not */
+    TOKEN_WORD,  /* text */
+    TOKEN_QUOTED,
+    TOKEN_OPERATOR,
+    TOKEN_ERROR, /* the diag given to lexer_init is set */
+};
+enum lexer_operator {
+    OPERATOR_MATCH, /* : and = */
+    OPERATOR_NE,
+    OPERATOR_LT,
+    OPERATOR_LE,
+    OPERATOR_GT,
+    OPERATOR_GE,
+    OPERATOR_LIKE, /* ~ */
+};
+struct token {
+    enum token_type type;
+    enum lexer_operator op;
+    str text;
+    size_t offset;
+};
+struct lexer {
+    struct arena *arena;
+    str text;
+    size_t at;
+    struct diag *why;
+};
+void lexer_init(struct lexer *lexer, struct arena *arena, str text, struct diag *reterr_why);
+/* At the place of a term (names end at an operator) or of a value (they do not: times and
+ * model names have colons). */
+struct token lexer_term(struct lexer *lexer);
+struct token lexer_value(struct lexer *lexer);
+/* Looks at what a term would begin with, taking nothing: TOKEN_END, TOKEN_CLOSE, TOKEN_WORD
+ * with the word, or TOKEN_QUOTED for everything else. */
+enum token_type lexer_peek(struct lexer *lexer, str *ret_word);
+/* The operator that follows, if one does; else TOKEN_END and nothing is taken. */
+struct token lexer_operator_maybe(struct lexer *lexer);
+bool lexer_word_is(str word, const char *keyword); /* ASCII case ignored */
+
+/* ---- wildcard ---- */
+bool wildcard_matches(str pattern, str text);
+
+/* ---- cursor.c ---- */
+/* Fills the has_after part of *list; sort must be set before. */
+MUST_CHECK enum err cursor_read(str text, struct store_list *list, struct diag *reterr_why);
