@@ -28,21 +28,28 @@ struct wal_config {
     /* Key of an hour; layer rule: wal does not know keys/. */
     enum err (*log_key)(void *arg, int64_t hour, bool create, struct crypt_key *ret_key);
     void *log_key_arg;
-    size_t segment_bytes_max;    /* default 64 MiB */
-    size_t pending_bytes_max;    /* wal_submit answers ERR_BUSY beyond it; default 64 MiB */
-    int64_t group_wait_ns;       /* longest wait for company before a sync; default 1 ms */
-    size_t disk_free_bytes_min;  /* ERR_DISK_FULL below it; default 64 MiB */
+    size_t segment_bytes_max;   /* 0: 64 MiB; at most 1 GiB */
+    size_t pending_bytes_max;   /* wal_submit answers ERR_BUSY beyond it; 0: 64 MiB */
+    int64_t group_wait_ns;      /* shortest time between two syncs; 0: 1 ms */
+    size_t disk_free_bytes_min; /* ERR_DISK_FULL below it; 0: 64 MiB */
 };
 
-/* A record waiting to be durable.  Intrusive: the owner embeds it. */
+enum { WAL_RECORD_HEADER_BYTES = 48 };
+#define WAL_RECORD_BYTES_MAX (64 * MIB) /* plaintext of one record: ERR_TOO_LARGE beyond it */
+
+/* A record waiting to be durable.  Intrusive: the owner embeds it.  The log
+ * encrypts in place, so `bytes` has room for the tag behind the plaintext:
+ * capacity >= len + CRYPT_TAG_BYTES, which wal_submit asserts. */
 struct wal_entry {
     struct wal_entry *next;
     char *bytes; /* plaintext (batch_encode), encrypted in place by the caller's thread */
     size_t len;
+    size_t capacity;   /* of bytes */
     uint64_t sequence; /* set before `done` */
     enum err result;
     void (*done)(struct wal_entry *entry); /* on the writer thread */
     void *arg;
+    uint8_t header[WAL_RECORD_HEADER_BYTES]; /* the log's own */
 };
 
 MUST_CHECK enum err wal_open(const struct wal_config *config, struct wal **ret_wal,
@@ -50,7 +57,10 @@ MUST_CHECK enum err wal_open(const struct wal_config *config, struct wal **ret_w
 /* Syncs what is pending, then stops the thread. */
 void wal_close(struct wal *wal);
 /* Encrypts in the caller's thread with its own gcm context, then queues.  ERR_BUSY
- * (pending_bytes_max), ERR_DISK_FULL, ERR_KEY: the entry still belongs to the caller. */
+ * (pending_bytes_max), ERR_DISK_FULL, ERR_KEY, ERR_TOO_LARGE: the entry still
+ * belongs to the caller and is still plaintext.  After ERR_OK `done` runs exactly
+ * once; entry->result is ERR_OK (it is on disk), ERR_DISK_FULL or ERR_IO (it is not
+ * acknowledged; bytes hold ciphertext now, so the sender must send again). */
 MUST_CHECK enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wal_entry *entry);
 
 struct wal_position {
@@ -61,21 +71,29 @@ struct wal_reader;
 struct wal_reader *wal_reader_new(struct wal *wal, uint64_t after_sequence);
 void wal_reader_free(struct wal_reader *reader);
 /* Next durable record's plaintext (borrowed until the next call). ERR_NOT_FOUND
- * when there is none yet; ERR_CORRUPT names the place and skips the record. */
+ * when there is none yet; ERR_CORRUPT names the place and skips the record; ERR_KEY:
+ * the key of its hour is gone, skipped too; anything else may be tried again. */
 MUST_CHECK enum err wal_read(struct wal_reader *reader, str *ret_bytes, uint64_t *ret_sequence,
                              struct wal_position *ret_position, struct diag *reterr_why);
-/* A record again, by its place (content of a trace that settles). Appended to out. */
+/* A record again, by its place (content of a trace that settles). Appended to out.
+ * ERR_NOT_FOUND: its segment is released, or nothing durable begins there. */
 MUST_CHECK enum err wal_read_at(struct wal_reader *reader, struct wal_position position,
                                 struct buf *out, struct diag *reterr_why);
 /* Wait until something after `sequence` is durable, or the timeout. */
 bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns);
 /* Every consumer is past this: whole segments before it are unlinked. */
 void wal_release(struct wal *wal, uint64_t through_sequence);
+/* Keys of hours before this one are needed by no record, durable or on its way: the
+ * keystore may destroy them.  Never goes back while the log is open. */
+int64_t wal_first_hour(struct wal *wal);
 
 struct wal_status {
     uint64_t first_sequence, last_sequence, durable_sequence;
     uint64_t bytes, records, syncs, segments;
-    uint64_t torn_bytes_cut; /* by the last recovery */
+    uint64_t torn_bytes_cut;  /* by the last recovery */
+    uint64_t damaged_places;  /* seen by the last recovery inside what was durable; kept */
+    uint64_t poisoned;        /* segments given up after an input/output error */
+    uint64_t disk_full_count; /* groups refused for want of space */
     size_t pending_bytes;
     bool disk_full;
 };
@@ -85,10 +103,10 @@ void wal_status(struct wal *wal, struct wal_status *ret_status);
 struct wal_scan_item {
     struct wal_position position;
     uint64_t sequence;
-    size_t len;
+    size_t len; /* of the plaintext; with !crc_ok the length of the damaged stretch on disk */
     int64_t hour;
-    bool crc_ok, decrypted;
-    str bytes; /* plaintext when decrypted */
+    bool crc_ok, decrypted; /* not decrypted: no log_key given, key gone, or the tag is wrong */
+    str bytes;              /* plaintext when decrypted */
 };
 MUST_CHECK enum err wal_scan(const struct wal_config *config,
                              void (*each)(const struct wal_scan_item *item, void *arg), void *arg,

@@ -1,0 +1,118 @@
+/* cursor.c -- walks the records of one segment file, and finds its feet after damage.
+ *
+ * Reader, recovery and the offline tools all read through this one walk.  A bad
+ * header makes it search for the next good one; a bad payload under a good
+ * header costs exactly that record.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "wal/wal_int.h"
+#include <errno.h>
+
+void wal_cursor_init(struct wal_cursor *cursor, const struct sys_files *files, int fd, size_t chunk)
+{
+    *cursor = (struct wal_cursor){
+        .files = files, .fd = fd, .chunk = chunk, .offset = WAL_SEGMENT_HEADER_BYTES
+    };
+}
+
+void wal_cursor_clear(struct wal_cursor *cursor)
+{
+    if (cursor->files && cursor->fd >= 0)
+        cursor->files->close(cursor->fd);
+    xfree(cursor->window);
+    *cursor = (struct wal_cursor){ .fd = -1 };
+}
+
+/* The window holds what is durable, and that never changes: it stays valid when `end` grows. */
+const char *wal_cursor_bytes(struct wal_cursor *cursor, uint64_t offset, size_t at_least)
+{
+    if (offset > cursor->end || at_least > cursor->end - offset)
+        return NULL;
+    if (offset >= cursor->window_start &&
+        offset + at_least <= cursor->window_start + cursor->window_len)
+        return cursor->window + (offset - cursor->window_start);
+    size_t want = (size_t)MIN((uint64_t)MAX(at_least, cursor->chunk), cursor->end - offset);
+    if (want > cursor->window_capacity) {
+        cursor->window = xrealloc(cursor->window, want);
+        cursor->window_capacity = want;
+    }
+    cursor->window_start = offset;
+    cursor->window_len = 0;
+    while (cursor->window_len < at_least) {
+        int64_t got =
+            cursor->files->pread(cursor->fd, cursor->window + cursor->window_len,
+                                 want - cursor->window_len, (int64_t)(offset + cursor->window_len));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            cursor->failed = true;
+            return NULL;
+        }
+        cursor->window_len += (size_t)got;
+    }
+    return cursor->window;
+}
+
+static bool header_at(struct wal_cursor *cursor, uint64_t offset)
+{
+    const char *bytes = wal_cursor_bytes(cursor, offset, WAL_RECORD_HEADER_BYTES);
+    if (!bytes)
+        return false;
+    memcpy(&cursor->header, bytes, sizeof cursor->header);
+    return wal_record_header_ok(&cursor->header) &&
+           wal_record_size(cursor->header.len) <= cursor->end - offset;
+}
+
+/* The next offset at or after `from` where a whole record may begin, or `end`. */
+static uint64_t find_record(struct wal_cursor *cursor, uint64_t from)
+{
+    const uint32_t magic = WAL_RECORD_MAGIC;
+    while (from + WAL_RECORD_HEADER_BYTES <= cursor->end) {
+        size_t len = (size_t)MIN((uint64_t)cursor->chunk, cursor->end - from);
+        const char *bytes = wal_cursor_bytes(cursor, from, len);
+        if (!bytes)
+            return cursor->end;
+        size_t found = str_find(str_make(bytes, len), str_make((const char *)&magic, sizeof magic));
+        if (found < len && header_at(cursor, from + found))
+            return from + found;
+        /* Keep the last 3 bytes: they may begin a magic. */
+        from += found < len ? found + 1 : MAX(len, (size_t)4) - 3;
+    }
+    return cursor->end;
+}
+
+static enum wal_step damaged(struct wal_cursor *cursor, uint64_t next)
+{
+    if (cursor->failed) /* what cannot be read is not damaged: the next try may work */
+        return WAL_STEP_IO;
+    cursor->at = cursor->offset;
+    cursor->at_bytes = next - cursor->offset;
+    cursor->offset = next;
+    assert(cursor->at_bytes > 0);
+    return WAL_STEP_DAMAGED;
+}
+
+enum wal_step wal_cursor_next(struct wal_cursor *cursor)
+{
+    if (cursor->offset >= cursor->end)
+        return WAL_STEP_END;
+    cursor->failed = false;
+    if (!header_at(cursor, cursor->offset))
+        return damaged(cursor, find_record(cursor, cursor->offset + 1));
+    size_t sealed_len = cursor->header.len + CRYPT_TAG_BYTES;
+    const char *record =
+        wal_cursor_bytes(cursor, cursor->offset, wal_record_size(cursor->header.len));
+    if (!record)
+        return WAL_STEP_IO;
+    cursor->sealed = record + WAL_RECORD_HEADER_BYTES;
+    if (hash_crc32c(0, cursor->sealed, sealed_len) != cursor->header.payload_crc)
+        return damaged(cursor, cursor->offset + wal_record_size(cursor->header.len));
+    cursor->at = cursor->offset;
+    cursor->at_bytes = wal_record_size(cursor->header.len);
+    cursor->offset += cursor->at_bytes;
+    return WAL_STEP_RECORD;
+}

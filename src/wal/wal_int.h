@@ -1,0 +1,181 @@
+/* wal_int.h -- what the files of wal/ share: the format, the cursor, the state.
+ *
+ * The on-disk structs are written as they are: little-endian machines only, no
+ * padding (asserted).  docs/formats/wal.md explains every byte.
+ *
+ * Memory:  struct wal owns all it points at; a cursor owns its window and descriptor.
+ * Threads: each member of struct wal says who may touch it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "sys/thread.h"
+#include "wal/wal.h"
+#include <stdatomic.h>
+
+enum {
+    WAL_SEGMENT_HEADER_BYTES = 64,
+    WAL_RECORD_AAD_BYTES = 24, /* the part of the record header that GCM authenticates */
+    WAL_SALT_BYTES = 16,
+    WAL_VERSION = 1,
+    WAL_PATH_MAX = 4096,
+};
+#define WAL_MAGIC "TTWAL\r\n\x1a"
+#define WAL_RECORD_MAGIC UINT32_C(0x57524c54) /* "TLRW" */
+#define WAL_GROUP_BYTES_MAX (8 * MIB)
+#define WAL_GROUP_BYTES_ENOUGH (1 * MIB) /* so much waiting ends the wait for company */
+#define WAL_STAGE_BYTES (1 * MIB)
+#define WAL_HOUR_NS (INT64_C(3600) * NS_PER_S)
+#define WAL_RETRY_NS (250 * NS_PER_MS) /* between looks at a full disk */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
+
+struct wal_segment_header {
+    uint8_t magic[8];
+    uint32_t version;
+    uint32_t number;
+    int64_t hour;            /* of the clock when it was made */
+    uint64_t first_sequence; /* of its first record, if it ever gets one */
+    uint8_t salt[WAL_SALT_BYTES];
+    int64_t created_ns;
+    uint32_t reserved;
+    uint32_t crc; /* CRC-32C of all before */
+};
+_Static_assert(sizeof(struct wal_segment_header) == WAL_SEGMENT_HEADER_BYTES, "no padding");
+
+struct wal_record_header {
+    uint32_t magic;
+    uint32_t len; /* plaintext = ciphertext; the tag follows it */
+    uint32_t hour;
+    uint32_t flags;
+    uint64_t nonce;
+    uint64_t sequence;
+    uint32_t durable_offset; /* bytes of this segment that were synced before this was written */
+    uint32_t payload_crc;
+    uint32_t reserved;
+    uint32_t crc; /* CRC-32C of all before */
+};
+_Static_assert(sizeof(struct wal_record_header) == WAL_RECORD_HEADER_BYTES, "no padding");
+_Static_assert(offsetof(struct wal_record_header, sequence) == WAL_RECORD_AAD_BYTES,
+               "AAD is what the sender knows");
+
+static inline size_t wal_record_size(size_t len)
+{
+    return WAL_RECORD_HEADER_BYTES + len + CRYPT_TAG_BYTES;
+}
+
+/* record.c */
+void wal_segment_header_close(struct wal_segment_header *header); /* sets magic, version, crc */
+bool wal_segment_header_ok(const struct wal_segment_header *header);
+bool wal_record_header_ok(const struct wal_record_header *header);
+/* Key of the records of one hour in segments of one salt. */
+void wal_record_key(const struct crypt_key *hour_key, const uint8_t salt[WAL_SALT_BYTES],
+                    struct crypt_key *ret_key);
+void wal_record_seal(struct crypt_gcm *gcm, const struct crypt_key *key, int64_t hour,
+                     uint64_t nonce, struct wal_entry *entry);
+/* Fills in what only the writer knows and closes the header. */
+void wal_record_place(struct wal_entry *entry, uint64_t sequence, uint32_t durable_offset);
+MUST_CHECK bool wal_record_open(struct crypt_gcm *gcm, const struct crypt_key *key,
+                                const struct wal_record_header *header, const void *sealed,
+                                void *ret_plain);
+
+/* cursor.c: walks the records of one segment file. */
+enum wal_step { WAL_STEP_RECORD, WAL_STEP_DAMAGED, WAL_STEP_END, WAL_STEP_IO };
+struct wal_cursor {
+    const struct sys_files *files;
+    int fd;
+    uint64_t offset; /* of the next step */
+    uint64_t end;    /* nothing at or after it is looked at */
+    size_t chunk;    /* bytes to read ahead */
+    bool failed;     /* the last step met a read error */
+    char *window;
+    size_t window_capacity, window_len;
+    uint64_t window_start;
+    /* The last step: */
+    struct wal_record_header header;
+    const char *sealed;    /* ciphertext and tag, borrowed from the window */
+    uint64_t at, at_bytes; /* the record, or the damaged stretch */
+};
+enum { WAL_CHUNK_SEQUENTIAL = 1 << 18, WAL_CHUNK_RANDOM = 1 << 14 };
+/* Takes the descriptor. */
+void wal_cursor_init(struct wal_cursor *cursor, const struct sys_files *files, int fd,
+                     size_t chunk);
+void wal_cursor_clear(struct wal_cursor *cursor);
+/* `at_least` bytes at `offset`, or NULL: past `end`, or the disk failed. */
+const char *wal_cursor_bytes(struct wal_cursor *cursor, uint64_t offset, size_t at_least);
+enum wal_step wal_cursor_next(struct wal_cursor *cursor);
+
+/* segment.c */
+void wal_segment_path(const char *dir, uint32_t number, char ret_path[WAL_PATH_MAX]);
+struct wal_numbers {
+    uint32_t *items;
+    size_t count, capacity;
+};
+MUST_CHECK enum err wal_segment_list(const char *dir, struct wal_numbers *ret_numbers,
+                                     struct diag *reterr_why);
+
+/* One segment of the live log. */
+struct wal_segment {
+    uint32_t number;
+    bool damaged_header; /* nothing in it can be decrypted */
+    uint64_t end;        /* durable bytes */
+    uint64_t first_sequence, last_sequence;
+    uint64_t records;
+    int64_t first_hour; /* smallest hour of its records; INT64_MAX without records */
+    uint8_t salt[WAL_SALT_BYTES];
+};
+
+struct wal_hour_key {
+    int64_t hour;
+    uint64_t in_flight; /* entries between reserve and the end of their group */
+    struct crypt_key key;
+};
+
+enum { WAL_OBJECT_MAGIC = 0x77616c31 };
+struct wal {
+    uint32_t magic;
+    struct wal_config config;     /* const after open; dir is our copy */
+    uint8_t salt[WAL_SALT_BYTES]; /* const after open */
+    _Atomic uint64_t next_nonce;  /* any thread */
+
+    pthread_mutex_t lock;   /* docs/decisions: the log's lock */
+    pthread_cond_t work;    /* the writer waits here */
+    pthread_cond_t durable; /* wal_wait */
+    /* Under the lock: */
+    struct wal_entry *first, **last;
+    size_t queued_bytes;
+    bool closing;
+    struct wal_hour_key keys[2];
+    struct wal_hour_key *current; /* NULL: no key yet */
+    int64_t hour_floor;
+    struct wal_segment *segments;
+    size_t segment_count, segment_capacity;
+    uint64_t released;
+    struct wal_status status;
+
+    /* The writer thread's own: */
+    struct thread thread;
+    int fd; /* -1: the next group opens a new segment */
+    uint32_t number, next_number;
+    uint64_t offset; /* all before it is durable */
+    uint64_t next_sequence;
+    struct wal_segment_header header; /* of the open segment */
+    bool header_pending;              /* not yet written */
+    char *stage;
+    size_t stage_len;
+    int64_t group_started_ns, disk_checked_ns;
+    uint64_t disk_checked_bytes;
+};
+
+/* segments.c: the table of live segments; all under the lock. */
+struct wal_segment *wal_segment_add(struct wal *wal, const struct wal_segment *segment);
+struct wal_segment *wal_segment_find(struct wal *wal, uint32_t number);
+/* Take released segments out of the table; the caller unlinks them without the lock. */
+void wal_segments_take_released(struct wal *wal, struct wal_numbers *ret_numbers);
+void wal_segments_unlink(struct wal *wal, struct wal_numbers *numbers);
+int64_t wal_clock_hour(void);
+
+/* recover.c: fills the table, cuts the torn tail, sets next_number, next_sequence. */
+MUST_CHECK enum err wal_recover(struct wal *wal, struct diag *reterr_why);
+/* writer.c */
+void wal_writer_run(void *arg);
