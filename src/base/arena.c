@@ -1,7 +1,7 @@
 /* arena.c -- bump allocation in growing blocks, poisoned under ASan.
  *
  * Blocks double from 16 KiB to 1 MiB; a larger request gets a block of its own
- * size.  reset keeps the first block, so a small batch costs no malloc.
+ * size.  reset keeps some MiB of them, so an ordinary batch costs no malloc.
  * Under ASan every allocation is followed by 16 poisoned bytes and fresh blocks
  * are poisoned whole (STYLE.md section 7 tells what happened without).
  *
@@ -29,7 +29,12 @@ enum { RED_ZONE_BYTES = 16 };
 enum { RED_ZONE_BYTES = 0 };
 #endif
 
-enum { ALIGN_BYTES = 16, BLOCK_BYTES_MIN = 16 * 1024, BLOCK_BYTES_MAX = 1024 * 1024 };
+enum {
+    ALIGN_BYTES = 16,
+    BLOCK_BYTES_MIN = 16 * 1024,
+    BLOCK_BYTES_MAX = 1024 * 1024,
+    KEEP_BYTES = 8 * 1024 * 1024
+};
 
 struct arena_block {
     struct arena_block *next;
@@ -67,16 +72,21 @@ static void blocks_free(struct arena_block *block)
     }
 }
 
+/* Blocks up to KEEP_BYTES stay for the next batch: page faults cost more than memory. */
 void arena_reset(struct arena *arena)
 {
     arena->used_bytes = 0;
     arena->current = arena->first;
-    if (!arena->first)
-        return;
-    blocks_free(arena->first->next);
-    arena->first->next = NULL;
-    arena->first->used = 0;
-    ASAN_POISON_MEMORY_REGION(arena->first->data, arena->first->capacity);
+    size_t kept = 0;
+    for (struct arena_block *at = arena->first; at; at = at->next) {
+        at->used = 0;
+        ASAN_POISON_MEMORY_REGION(at->data, at->capacity);
+        kept += at->capacity;
+        if (kept < KEEP_BYTES)
+            continue;
+        blocks_free(at->next);
+        at->next = NULL;
+    }
 }
 
 void arena_clear(struct arena *arena)
@@ -85,11 +95,19 @@ void arena_clear(struct arena *arena)
     arena_init(arena, arena->budget_bytes);
 }
 
-static void *alloc_in_new_block(struct arena *arena, size_t bytes)
+/* The next kept block if it is large enough, else a new one after the current. */
+static void *alloc_in_next_block(struct arena *arena, size_t bytes)
 {
+    struct arena_block *kept = arena->current ? arena->current->next : NULL;
+    if (kept && kept->capacity >= bytes) {
+        arena->current = kept;
+        kept->used = bytes;
+        return kept->data;
+    }
     size_t capacity = arena->current ? arena->current->capacity * 2 : BLOCK_BYTES_MIN;
     capacity = MIN(capacity, (size_t)BLOCK_BYTES_MAX);
     struct arena_block *block = block_new(MAX(capacity, bytes));
+    block->next = kept;
     if (arena->current)
         arena->current->next = block;
     else
@@ -115,7 +133,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         result = block->data + block->used;
         block->used += bytes;
     } else {
-        result = alloc_in_new_block(arena, bytes);
+        result = alloc_in_next_block(arena, bytes);
     }
     ASAN_UNPOISON_MEMORY_REGION(result, size);
     return result;

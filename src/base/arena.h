@@ -6,7 +6,7 @@
  * failure of malloc aborts (in xalloc).  In sanitizer builds blocks are
  * poisoned and allocations have red zones, so an overrun is found at its line.
  *
- * Memory:  the arena owns its blocks; reset keeps the first block.
+ * Memory:  the arena owns its blocks; reset keeps up to 8 MiB of them.
  * Threads: one thread at a time.
  *
  * SPDX-License-Identifier: Apache-2.0

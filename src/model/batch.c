@@ -551,8 +551,11 @@ enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index, struc
     uint32_t from = table_entry(&in, index), to = table_entry(&in, index + 1);
     if (from > to || to > bytes.len)
         return diag_set(reterr_why, ERR_CORRUPT, "damaged offset table");
-    in.at = bytes.ptr + from;
-    in.end = bytes.ptr + to;
+    str copy = arena_str(arena, str_sub(bytes, from, to - from));
+    if (str_is_none(copy))
+        return diag_set(reterr_why, ERR_LIMIT, "no room for span %u of the batch", index);
+    in.at = copy.ptr;
+    in.end = copy.ptr + copy.len;
     get_span(&in, ret_span);
     return in.failed ? diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", index) : ERR_OK;
 }

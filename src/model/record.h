@@ -75,7 +75,7 @@ struct batch_header {
     uint32_t span_count, log_count, metric_count;
 };
 MUST_CHECK enum err batch_peek(str bytes, struct batch_header *ret_header, struct diag *reterr_why);
-/* One span of an encoded batch, by its index. */
+/* One span of an encoded batch, by its index; its texts are copied into the arena. */
 MUST_CHECK enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index,
                                       struct span *ret_span, struct diag *reterr_why);
 MUST_CHECK enum err batch_decode(struct arena *arena, str bytes, struct batch *ret_batch,

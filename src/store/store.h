@@ -28,9 +28,9 @@
 struct store;
 
 struct store_config {
-    const char *dir;          /* NULL: nothing on disk */
-    size_t memory_bytes_max;  /* the engine's cache, default 1 GiB */
-    uint32_t threads_max;     /* for questions */
+    const char *dir;         /* NULL: nothing on disk */
+    size_t memory_bytes_max; /* the engine's cache, default 1 GiB */
+    uint32_t threads_max;    /* for questions */
 };
 
 enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
@@ -48,16 +48,17 @@ struct trace_row {
     int64_t start_ns, end_ns;
     struct id8 root_span_id; /* zero: no root was seen */
     str root_name, root_step, service, endpoint;
-    str status;       /* of the root: unset, ok, error */
+    str status; /* of the root: unset, ok, error */
     uint32_t span_count, error_count, model_call_count, tool_call_count, retry_count;
-    bool has_usage;   /* false: tokens are unknown, not 0 */
+    bool has_usage; /* false: tokens are unknown, not 0 */
     int64_t input_tokens, output_tokens;
-    bool has_cost;    /* false: cost unknown */
+    bool has_cost; /* false: cost unknown */
     int64_t cost_nanousd;
     uint32_t unpriced_count; /* model calls with unknown cost */
-    int64_t ttft_ns;  /* of the last answering call; -1 unknown */
+    int64_t ttft_ns;         /* of the last answering call; -1 unknown */
     str tenant_id, user_id, session_id, feature, environment, release, request_id;
-    str provider, generator_model, prompt_version, prompt_template_id, prompt_hash; /* last answering call */
+    str provider, generator_model, prompt_version, prompt_template_id,
+        prompt_hash;              /* last answering call */
     str retriever, index_version; /* of the last retrieval */
     int64_t top_k_returned;       /* -1 unknown */
     struct strs source_ids;
@@ -70,13 +71,13 @@ struct trace_row {
 
 /* A span as it comes (append) or as it is final (commit). */
 struct store_span {
-    struct span span;         /* parts[] is ignored, attrs[] are kept */
-    uint32_t log_segment;     /* where its batch lies in the log, until it is settled */
+    struct span span;     /* parts[] is ignored, attrs[] are kept */
+    uint32_t log_segment; /* where its batch lies in the log, until it is settled */
     uint32_t log_offset;
-    uint32_t log_index;       /* of the span in its batch */
+    uint32_t log_index; /* of the span in its batch */
     bool settled;
-    uint32_t content_roles;   /* bit per enum content_role that has content */
-    str attrs_json;           /* in answers: attrs[] as one JSON object */
+    uint32_t content_roles; /* bit per enum content_role that has content */
+    str attrs_json;         /* in answers: attrs[] as one JSON object */
 };
 
 struct store_commit {
@@ -91,12 +92,13 @@ struct store_commit {
     const str *metric_projects;
     size_t metric_count;
     uint64_t checkpoint_sequence; /* everything up to here is stored after this commit */
+    uint64_t items_sequence;      /* log records and metric points are stored up to here */
 };
 
 /* What a question may see. */
 struct store_scope {
-    str project;       /* required */
-    str tenant;        /* STR_NONE: all tenants of the project */
+    str project; /* required */
+    str tenant;  /* STR_NONE: all tenants of the project */
     struct time_range range;
     int64_t deadline_ns; /* clock_monotonic_ns; 0: none.  Past it: ERR_DEADLINE */
 };
@@ -115,16 +117,29 @@ struct store_list {
     uint32_t limit;
     /* Keyset cursor: continue after this row; has_after false on the first page. */
     bool has_after;
-    int64_t after_value;    /* of the sort key (start ns, latency ns, nano-dollars, tokens; unknown = -1) */
+    int64_t after_value; /* of the sort key (start ns, latency ns, nano-dollars, tokens; unknown =
+                            -1) */
     int64_t after_start_ns;
     struct id16 after_trace_id;
     struct id8 after_span_id;
 };
 
 enum store_metric {
-    STORE_COUNT, STORE_ERRORS, STORE_INPUT_TOKENS, STORE_OUTPUT_TOKENS, STORE_TOTAL_TOKENS,
-    STORE_COST, STORE_UNPRICED, STORE_LATENCY_AVG, STORE_LATENCY_P50, STORE_LATENCY_P95,
-    STORE_LATENCY_P99, STORE_TTFT_P50, STORE_TTFT_P95, STORE_TTFT_P99, STORE_TRACES,
+    STORE_COUNT,
+    STORE_ERRORS,
+    STORE_INPUT_TOKENS,
+    STORE_OUTPUT_TOKENS,
+    STORE_TOTAL_TOKENS,
+    STORE_COST,
+    STORE_UNPRICED,
+    STORE_LATENCY_AVG,
+    STORE_LATENCY_P50,
+    STORE_LATENCY_P95,
+    STORE_LATENCY_P99,
+    STORE_TTFT_P50,
+    STORE_TTFT_P95,
+    STORE_TTFT_P99,
+    STORE_TRACES,
     STORE_METRIC_COUNT
 };
 enum { STORE_BY_MAX = 4 };
@@ -137,15 +152,16 @@ struct store_aggregate {
     enum field by[STORE_BY_MAX]; /* text, boolean or integer fields; FIELD_COUNT: attribute */
     str by_attr[STORE_BY_MAX];
     uint32_t by_count;
-    int64_t step_ns;  /* 0: one bucket; else buckets aligned to multiples of it since 1970 */
-    uint32_t limit;   /* rows, largest first metric first (by time, then that, with a step) */
+    int64_t step_ns; /* 0: one bucket; else buckets aligned to multiples of it since 1970 */
+    uint32_t limit;  /* rows, largest first metric first (by time, then that, with a step) */
 };
 struct store_group {
     int64_t bucket_ns;
-    str by[STORE_BY_MAX];                /* STR_NONE: unknown */
-    bool known[STORE_METRIC_COUNT];      /* by position in metrics[]: false = no value */
-    double values[STORE_METRIC_COUNT];   /* counts and tokens; latency and TTFT in ns; cost in nano-dollars */
-    struct id16 exemplar_trace_id;       /* a trace behind the number (the slowest span's) */
+    str by[STORE_BY_MAX];              /* STR_NONE: unknown */
+    bool known[STORE_METRIC_COUNT];    /* by position in metrics[]: false = no value */
+    double values[STORE_METRIC_COUNT]; /* counts and tokens; latency and TTFT in ns; cost in
+                                          nano-dollars */
+    struct id16 exemplar_trace_id;     /* a trace behind the number (the slowest span's) */
 };
 
 struct store_log {
@@ -156,7 +172,8 @@ struct store_log {
 struct store_status {
     uint64_t span_count, trace_count, unsettled_count, log_count, metric_count;
     uint64_t disk_bytes, memory_bytes;
-    uint64_t checkpoint_sequence;
+    uint64_t checkpoint_sequence; /* durable: the log before it may go */
+    uint64_t items_sequence;      /* of the same commit: replay skips logs and metrics before it */
     uint32_t day_count;
 };
 

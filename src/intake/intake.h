@@ -1,0 +1,63 @@
+/* intake.h -- the front ends: which requests carry telemetry, and how each is answered.
+ *
+ * A source (struct source_ops) recognises its requests by their head, before a
+ * body is read; turns a body into the plain bytes a codec understands; and
+ * answers in its protocol's own words.  Sources do not know the pipeline:
+ * pipeline/ingest.c puts them together.
+ *
+ * Statuses (OTLP 1.11 and the Collector's practice): 405 for another method, 415 for
+ * another content type, 400 for an unknown encoding or a damaged body, 413 for a
+ * body too large before or after decompression, 429/503 with Retry-After.
+ *
+ * Memory:  plain bytes go to the caller's buf.
+ * Threads: const tables; a decompressor belongs to one worker.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "net/net.h"
+#include "wire/decompress.h"
+#include "wire/otlp.h"
+
+struct source_ops;
+
+struct intake_route {
+    const struct source_ops *source;
+    enum otlp_signal signal;
+    enum otlp_encoding encoding;
+    bool is_options; /* a CORS preflight: answer it, there is no body */
+};
+
+/* What became of a request. */
+struct intake_answer {
+    enum err err;
+    const struct diag *why; /* when err */
+    uint32_t rejected_count;
+    str rejected_why;
+    int64_t retry_after_ms; /* with a retryable error */
+};
+
+struct source_ops {
+    const char *name;
+    /* Is it ours?  ERR_NOT_FOUND: no.  Another error: ours, but refused. */
+    MUST_CHECK enum err (*match)(const struct request_head *head, struct intake_route *ret_route,
+                                 struct diag *reterr_why);
+    /* The body as plain bytes: `body` itself or decompressed into *out. */
+    MUST_CHECK enum err (*unpack)(const struct request_head *head, struct decompress *decompress,
+                                  str body, struct buf *out, str *ret_plain,
+                                  struct diag *reterr_why);
+    void (*answer)(struct request *request, const struct intake_route *route,
+                   const struct intake_answer *answer);
+};
+
+extern const struct source_ops source_otlp_http;
+extern const struct source_ops source_otlp_grpc;
+/* All of them, NULL-terminated; asked in order. */
+extern const struct source_ops *const intake_sources[];
+
+/* The first source that says the request is its own; ERR_NOT_FOUND when none does. */
+MUST_CHECK enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
+                                 struct diag *reterr_why);
+/* Adds Access-Control-* for browsers when the request has an Origin: the origin is
+ * echoed, credentials are allowed, preflights are cached for two hours. */
+void intake_add_cors(const struct request_head *head, struct response *response);

@@ -1,0 +1,268 @@
+/* drain.c -- the loop: read the log, show new spans, settle old traces.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pipeline/drain.h"
+#include "base/check.h"
+#include "pipeline/drain_int.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+enum { ARENA_BUDGET = 512 * 1024 * 1024, READS_PER_TURN = 256, PEND_BYTES_MAX = 48 * 1024 * 1024 };
+
+struct drain *drain_new(const struct drain_config *config)
+{
+    struct drain *drain = xcalloc(1, sizeof *drain);
+    drain->magic = DRAIN_MAGIC;
+    drain->config = *config;
+    drain->traces = open_traces_new(&config->settle);
+    drain->seen = xcalloc(RETRY_SET_COUNT, sizeof *drain->seen);
+    drain->pending = xcalloc(APPEND_SPANS_MAX, sizeof *drain->pending);
+    drain->due = xcalloc(SETTLE_TRACES_MAX, sizeof(struct open_trace *));
+    arena_init(&drain->append_arena, ARENA_BUDGET);
+    arena_init(&drain->settle_arena, ARENA_BUDGET);
+    arena_init(&drain->held_arena, ARENA_BUDGET);
+    for (size_t i = 0; i < BATCH_CACHE_COUNT; i++)
+        buf_init(&drain->cache[i].bytes, 80 * MIB);
+    struct store_status status;
+    config->store_ops->status(config->store, &status);
+    drain->checkpoint = status.checkpoint_sequence;
+    drain->items_stored = status.items_sequence;
+    drain->sequence = status.checkpoint_sequence;
+    drain->reader = wal_reader_new(config->wal, status.checkpoint_sequence);
+    drain->settle_reader = wal_reader_new(config->wal, status.checkpoint_sequence);
+    return drain;
+}
+
+void drain_free(struct drain *drain)
+{
+    if (!drain)
+        return;
+    CHECK(drain, DRAIN_MAGIC);
+    wal_reader_free(drain->reader);
+    wal_reader_free(drain->settle_reader);
+    open_traces_free(drain->traces);
+    for (size_t i = 0; i < BATCH_CACHE_COUNT; i++)
+        buf_clear(&drain->cache[i].bytes);
+    arena_clear(&drain->append_arena);
+    arena_clear(&drain->settle_arena);
+    arena_clear(&drain->held_arena);
+    xfree(drain->held_logs);
+    xfree(drain->held_log_projects);
+    xfree(drain->held_metrics);
+    xfree(drain->held_metric_projects);
+    xfree(drain->seen);
+    xfree(drain->pending);
+    xfree(drain->due);
+    xfree(drain);
+}
+
+/* A body equal to one of the last 10 minutes is a sender's retry (DECISIONS 2). */
+static bool is_retry(struct drain *drain, uint64_t hash, int64_t now_ns)
+{
+    if (hash == 0)
+        return false;
+    struct seen_body *slot = NULL;
+    for (size_t probe = 0; probe < 8; probe++) {
+        struct seen_body *at = &drain->seen[(hash + probe) & (RETRY_SET_COUNT - 1)];
+        bool fresh = at->seen_ns && now_ns - at->seen_ns < DRAIN_RETRY_WINDOW_NS;
+        if (fresh && at->hash == hash)
+            return true;
+        if (!slot || (at->seen_ns < slot->seen_ns))
+            slot = at;
+    }
+    *slot = (struct seen_body){ hash, now_ns };
+    return false;
+}
+
+static void append_pending(struct drain *drain)
+{
+    if (drain->pending_count == 0)
+        return;
+    struct diag why = DIAG_NONE;
+    enum err err = drain->config.store_ops->append(drain->config.store, drain->pending,
+                                                   drain->pending_count, &why);
+    if (err) { /* they are in the log and come again when they settle */
+        atomic_fetch_add(&drain->store_errors, 1);
+        log_error("cannot show new spans", KV_ERR(err), KV_WHY(&why));
+    } else if (drain->config.on_spans) {
+        drain->config.on_spans(drain->config.on_spans_arg, drain->pending, drain->pending_count);
+    }
+    drain->pending_count = 0;
+    drain->oldest_pending_ns = 0;
+    arena_reset(&drain->append_arena);
+    drain->last_append_ns = clock_monotonic_ns();
+}
+
+static uint32_t roles_of(const struct span *span)
+{
+    uint32_t roles = 0;
+    for (uint32_t i = 0; i < span->part_count; i++)
+        roles |= UINT32_C(1) << span->parts[i].role;
+    return roles;
+}
+
+static void pend_span(struct drain *drain, const struct span *span, struct span_ref ref)
+{
+    if (span->is_addition)
+        return;
+    if (drain->pending_count == APPEND_SPANS_MAX)
+        append_pending(drain);
+    drain->pending[drain->pending_count++] = (struct store_span){
+        .span = *span,
+        .log_segment = ref.position.segment,
+        .log_offset = ref.position.offset,
+        .log_index = ref.index,
+        .content_roles = roles_of(span),
+    };
+}
+
+static void take_spans(struct drain *drain, const struct batch *batch, uint64_t sequence,
+                       struct wal_position position)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        const struct span *span = &batch->spans[i];
+        struct span_ref ref = { position, i };
+        struct open_trace *trace =
+            open_traces_get(drain->traces, batch->project, span->trace_id, sequence, now_ns);
+        bool is_root = !SPAN_KNOWS(span, parent_span_id) && !span->is_addition;
+        open_traces_add_ref(drain->traces, trace, ref, is_root, now_ns);
+        pend_span(drain, span, ref);
+    }
+    atomic_fetch_add(&drain->spans, batch->span_count);
+}
+
+/* One record of the log: decode, remember, show. */
+static void take_record(struct drain *drain, str bytes, uint64_t sequence,
+                        struct wal_position position)
+{
+    struct diag why = DIAG_NONE;
+    struct batch_header header;
+    enum err err = batch_peek(bytes, &header, &why);
+    if (!err && is_retry(drain, header.body_hash, clock_monotonic_ns())) {
+        atomic_fetch_add(&drain->duplicate_batches, 1);
+        return;
+    }
+    if (drain->pending_count + header.span_count > APPEND_SPANS_MAX ||
+        drain->append_arena.used_bytes > PEND_BYTES_MAX)
+        append_pending(drain);
+    str copy = err ? STR_NONE : arena_str(&drain->append_arena, bytes);
+    struct batch batch;
+    if (!err)
+        err = batch_decode(&drain->append_arena, copy, &batch, &why);
+    if (err) {
+        atomic_fetch_add(&drain->corrupt_records, 1);
+        log_error("cannot read a log record", KV_U64("sequence", sequence), KV_ERR(err),
+                  KV_WHY(&why));
+        return;
+    }
+    if (!drain->oldest_pending_ns)
+        drain->oldest_pending_ns = header.received_ns;
+    take_spans(drain, &batch, sequence, position);
+    if ((batch.log_count || batch.metric_count) && sequence > drain->items_stored)
+        drain_hold_batch(drain, bytes);
+    atomic_fetch_add(&drain->batches, 1);
+    atomic_fetch_add(&drain->logs, batch.log_count);
+    atomic_fetch_add(&drain->metrics, batch.metric_count);
+}
+
+/* Read what is there, a turn's worth at most. */
+static size_t read_log(struct drain *drain)
+{
+    size_t count = 0;
+    for (; count < READS_PER_TURN; count++) {
+        str bytes;
+        uint64_t sequence = 0;
+        struct wal_position position;
+        struct diag why = DIAG_NONE;
+        enum err err = wal_read(drain->reader, &bytes, &sequence, &position, &why);
+        if (err == ERR_NOT_FOUND)
+            break;
+        if (err) {
+            atomic_fetch_add(&drain->corrupt_records, 1);
+            log_error("skipped a damaged log record", KV_ERR(err), KV_WHY(&why));
+            if (err != ERR_CORRUPT)
+                break;
+            continue;
+        }
+        take_record(drain, bytes, sequence, position);
+        atomic_store(&drain->sequence, sequence);
+        if (clock_monotonic_ns() - drain->last_append_ns > drain->config.tick_ns)
+            append_pending(drain);
+    }
+    return count;
+}
+
+static void publish_state(struct drain *drain)
+{
+    atomic_store(&drain->open_traces, open_traces_count(drain->traces));
+    atomic_store(&drain->open_bytes, open_traces_memory(drain->traces));
+    int64_t oldest = drain->oldest_pending_ns;
+    atomic_store(&drain->behind_ns, oldest ? MAX(clock_now_ns() - oldest, (int64_t)0) : 0);
+}
+
+static void drain_run(void *arg)
+{
+    struct drain *drain = arg;
+    CHECK(drain, DRAIN_MAGIC);
+    while (!atomic_load(&drain->stopping)) {
+        size_t count = read_log(drain);
+        int64_t since = clock_monotonic_ns() - drain->last_append_ns;
+        if (drain->pending_count && (count == 0 || since > drain->config.tick_ns) &&
+            since > drain->config.tick_ns / 4)
+            append_pending(drain);
+        bool over = open_traces_memory(drain->traces) > drain->config.open_bytes_max;
+        bool settled = drain_settle(drain, over);
+        publish_state(drain);
+        if (count == 0 && !settled) {
+            bool idle = drain->pending_count == 0;
+            wal_wait(drain->config.wal, atomic_load(&drain->sequence),
+                     idle ? drain->config.tick_ns : drain->config.tick_ns / 4);
+        }
+    }
+    append_pending(drain);
+    if (atomic_load(&drain->settle_all)) {
+        while (read_log(drain) > 0)
+            append_pending(drain);
+        while (drain_settle(drain, true))
+            continue;
+    }
+    publish_state(drain);
+}
+
+void drain_start(struct drain *drain)
+{
+    CHECK(drain, DRAIN_MAGIC);
+    thread_start(&drain->thread, "drain", drain_run, drain);
+}
+
+void drain_stop(struct drain *drain, bool settle_all)
+{
+    CHECK(drain, DRAIN_MAGIC);
+    atomic_store(&drain->settle_all, settle_all);
+    atomic_store(&drain->stopping, true);
+    thread_join(&drain->thread);
+}
+
+void drain_status(struct drain *drain, struct drain_status *ret_status)
+{
+    CHECK(drain, DRAIN_MAGIC);
+    *ret_status = (struct drain_status){
+        .sequence = drain->sequence,
+        .checkpoint = drain->checkpoint,
+        .batches = drain->batches,
+        .spans = drain->spans,
+        .logs = drain->logs,
+        .metrics = drain->metrics,
+        .duplicate_batches = drain->duplicate_batches,
+        .traces_settled = drain->traces_settled,
+        .spans_settled = drain->spans_settled,
+        .traces_late = drain->traces_late,
+        .corrupt_records = drain->corrupt_records,
+        .store_errors = drain->store_errors,
+        .open_traces = drain->open_traces,
+        .open_bytes = drain->open_bytes,
+        .behind_ns = drain->behind_ns,
+    };
+}

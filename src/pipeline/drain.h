@@ -1,0 +1,55 @@
+/* drain.h -- from the log to the stores: visible at once, final when the trace settles.
+ *
+ * One thread reads the log from its checkpoint.  Every 100 ms the new spans are
+ * appended to the store as unsettled rows; settled traces are read from the log
+ * again, merged, summed, their content written to the content store, and
+ * committed together with the checkpoint.  A log segment is released when no open
+ * trace needs it.  After a crash the same records are read again and give the
+ * same rows; a trace that was already stored is merged with what is there.
+ *
+ * Memory:  bounded by open_bytes_max (the oldest traces settle early beyond it).
+ * Threads: one of its own; drain_status from any.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/err.h"
+#include "content/content.h"
+#include "keys/keys.h"
+#include "pipeline/open_traces.h"
+#include "store/store.h"
+#include "wal/wal.h"
+
+struct drain;
+
+struct drain_config {
+    struct wal *wal;
+    const struct store_ops *store_ops;
+    struct store *store;
+    struct content_store *content;
+    struct keystore *keystore;
+    struct settle_times settle;
+    size_t open_bytes_max; /* default 96 MiB */
+    int64_t tick_ns;       /* default 100 ms */
+    /* New spans, as appended, for live tails; on drain's thread. May be NULL. */
+    void (*on_spans)(void *arg, const struct store_span *spans, size_t count);
+    void *on_spans_arg;
+};
+
+struct drain_status {
+    uint64_t sequence;   /* last log record read */
+    uint64_t checkpoint; /* everything up to here is stored */
+    uint64_t batches, spans, logs, metrics;
+    uint64_t duplicate_batches;
+    uint64_t traces_settled, spans_settled, traces_late;
+    uint64_t corrupt_records, store_errors;
+    uint64_t open_traces, open_bytes;
+    int64_t behind_ns; /* age of the oldest record not yet visible; 0: none */
+};
+
+struct drain *drain_new(const struct drain_config *config);
+void drain_start(struct drain *drain);
+/* Stop; `settle_all`: open traces settle first (tests, orderly shutdown of small ones). */
+void drain_stop(struct drain *drain, bool settle_all);
+void drain_free(struct drain *drain);
+void drain_status(struct drain *drain, struct drain_status *ret_status);

@@ -1,0 +1,69 @@
+/* drain_int.h -- what drain.c and settle.c share.
+ *
+ * Memory:  struct drain owns everything here.
+ * Threads: drain's thread, but for the counters.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "pipeline/drain.h"
+#include "sys/thread.h"
+#include <stdatomic.h>
+
+enum {
+    DRAIN_MAGIC = 0x4e415244,
+    BATCH_CACHE_COUNT = 64,   /* decrypted batches kept while traces settle */
+    SETTLE_TRACES_MAX = 8192, /* in one commit */
+    HELD_MAX = 65536,         /* log records, or points, in one commit */
+    APPEND_SPANS_MAX = 8192,
+    RETRY_SET_COUNT = 1 << 16, /* body hashes of the last 10 minutes */
+};
+#define SETTLE_BYTES_MAX (48 * MIB) /* of decoded spans in one commit */
+#define DRAIN_RETRY_WINDOW_NS (600 * NS_PER_S)
+
+struct cached_batch {
+    struct wal_position position;
+    uint64_t used_at;
+    struct buf bytes;
+    bool filled;
+};
+
+struct seen_body {
+    uint64_t hash;
+    int64_t seen_ns; /* monotonic; 0: empty */
+};
+
+struct drain {
+    uint32_t magic;
+    struct drain_config config;
+    struct thread thread;
+    _Atomic bool stopping, settle_all;
+    struct wal_reader *reader;        /* follows the log */
+    struct wal_reader *settle_reader; /* goes back to settled spans */
+    struct open_traces *traces;
+    struct cached_batch cache[BATCH_CACHE_COUNT];
+    uint64_t cache_clock;
+    struct seen_body *seen;
+    struct arena append_arena, settle_arena;
+    struct store_span *pending;
+    size_t pending_count;
+    uint64_t items_stored;        /* logs and metrics up to this sequence are stored (replay) */
+    struct log_record *held_logs; /* until the next commit; texts in held_arena */
+    str *held_log_projects;
+    size_t held_log_count;
+    struct metric_point *held_metrics;
+    str *held_metric_projects;
+    size_t held_metric_count;
+    struct arena held_arena;
+    int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
+    struct open_trace **due;
+    _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
+        traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
+        open_bytes;
+    _Atomic int64_t behind_ns;
+};
+
+/* Settle what is due (or all, when forced) and commit. False: nothing was due. */
+bool drain_settle(struct drain *drain, bool force);
+/* Log records and metric points of an encoded batch go into the next commit. */
+void drain_hold_batch(struct drain *drain, str bytes);

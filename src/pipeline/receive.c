@@ -1,0 +1,242 @@
+/* receive.c -- the only file that knows the order of the write path.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pipeline/receive.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "norm/norm.h"
+#include "sys/clock.h"
+#include <stdatomic.h>
+
+enum { PROJECT_MACS_MAX = 64, RECORD_BYTES_MAX = 64 * 1024 * 1024 - 4096 };
+
+struct project_mac {
+    char *project;
+    struct crypt_mac *mac;
+};
+
+/* Counters are written by one worker and read by others: relaxed atomics. */
+struct counters {
+    _Atomic uint64_t requests, bytes, spans_in, logs_in, metrics_in, rejected, spans_out, logs_out,
+        metrics_out, redactions, failed_requests, retagged_spans;
+};
+
+struct receiver {
+    struct receive_config config;
+    struct arena arena;
+    struct redact_scratch *scratch;
+    struct crypt_gcm *gcm;
+    struct project_mac macs[PROJECT_MACS_MAX];
+    size_t mac_count;
+    struct crypt_mac *current_mac;
+    struct counters counters;
+};
+
+struct receiver *receiver_new(const struct receive_config *config)
+{
+    struct receiver *receiver = xcalloc(1, sizeof *receiver);
+    receiver->config = *config;
+    receiver->config.prices = price_table_ref(config->prices);
+    arena_init(&receiver->arena, config->arena_bytes_max);
+    receiver->scratch = redact_scratch_new(config->redactor);
+    receiver->gcm = crypt_gcm_new();
+    return receiver;
+}
+
+void receiver_free(struct receiver *receiver)
+{
+    if (!receiver)
+        return;
+    for (size_t i = 0; i < receiver->mac_count; i++) {
+        xfree(receiver->macs[i].project);
+        crypt_mac_free(receiver->macs[i].mac);
+    }
+    redact_scratch_free(receiver->scratch);
+    crypt_gcm_free(receiver->gcm);
+    price_table_unref(receiver->config.prices);
+    arena_clear(&receiver->arena);
+    xfree(receiver);
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t amount)
+{
+    atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
+}
+
+/* The project's keyed hash, made on first use. */
+static enum err use_project(struct receiver *receiver, str project, struct diag *why)
+{
+    for (size_t i = 0; i < receiver->mac_count; i++) {
+        if (!str_equal_c(project, receiver->macs[i].project))
+            continue;
+        receiver->current_mac = receiver->macs[i].mac;
+        return ERR_OK;
+    }
+    struct crypt_key key;
+    enum err err = keystore_hash_key(receiver->config.keystore, project, &key, why);
+    if (err)
+        return err;
+    size_t slot = receiver->mac_count % PROJECT_MACS_MAX;
+    if (receiver->mac_count == PROJECT_MACS_MAX) { /* many projects: start over */
+        for (size_t i = 0; i < PROJECT_MACS_MAX; i++) {
+            xfree(receiver->macs[i].project);
+            crypt_mac_free(receiver->macs[i].mac);
+        }
+        receiver->mac_count = 0;
+    }
+    receiver->macs[slot] = (struct project_mac){ xstrdup_str(project), crypt_mac_new(&key) };
+    receiver->mac_count++;
+    crypt_wipe(&key, sizeof key);
+    receiver->current_mac = receiver->macs[slot].mac;
+    return ERR_OK;
+}
+
+static str content_hash(void *arg, struct arena *arena, str bytes)
+{
+    struct receiver *receiver = arg;
+    uint8_t hash[CRYPT_SHA256_BYTES];
+    static const char prefix[] = "hmac-sha256:";
+    crypt_mac_once(receiver->current_mac, bytes.ptr, bytes.len, hash);
+    char *text = arena_alloc(arena, sizeof prefix + 2 * sizeof hash);
+    if (!text)
+        return STR_NONE;
+    memcpy(text, prefix, sizeof prefix - 1);
+    hex_encode(hash, sizeof hash, text + sizeof prefix - 1);
+    return str_make(text, sizeof prefix - 1 + 2 * sizeof hash);
+}
+
+/* A key bound to a tenant writes as that tenant, whatever was sent (DECISIONS 11). */
+static void bind_tenant(struct receiver *receiver, str tenant, struct batch *batch)
+{
+    if (str_is_none(tenant))
+        return;
+    uint64_t changed = 0;
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        struct span *span = &batch->spans[i];
+        changed += SPAN_KNOWS(span, tenant_id) && !str_equal(span->tenant_id, tenant);
+        SPAN_SET(span, tenant_id, tenant);
+    }
+    count(&receiver->counters.retagged_spans, changed);
+}
+
+static enum err understand(struct receiver *receiver, const struct receive_input *input,
+                           const struct raw_batch *raw, struct batch *ret_batch, struct diag *why)
+{
+    struct norm_config norm = {
+        .project = input->project,
+        .received_ns = clock_now_ns(),
+        .attr_value_bytes_max = receiver->config.attr_value_bytes_max,
+        .text_field_bytes_max = receiver->config.attr_value_bytes_max,
+        .content_hash = content_hash,
+        .content_hash_arg = receiver,
+    };
+    enum err err = norm_batch(&receiver->arena, &norm, raw, ret_batch, why);
+    if (err)
+        return err;
+    bind_tenant(receiver, input->tenant, ret_batch);
+    for (uint32_t i = 0; i < ret_batch->span_count && !err; i++)
+        err = price_span(receiver->config.prices, &receiver->arena, &ret_batch->spans[i]);
+    if (err)
+        return diag_set(why, err, "the request needs more than %zu bytes of memory",
+                        receiver->config.arena_bytes_max);
+    ret_batch->body_hash = hash_bytes_seeded(input->body.ptr, input->body.len,
+                                             hash_str(input->project) + (uint64_t)input->signal);
+    return redact_batch(receiver->config.redactor, receiver->scratch, &receiver->config.policy,
+                        &receiver->arena, ret_batch, why);
+}
+
+static void entry_done(struct wal_entry *entry)
+{
+    struct receive_ticket *ticket = entry->arg;
+    xfree(entry->bytes);
+    entry->bytes = NULL;
+    ticket->done(ticket);
+}
+
+static enum err submit(struct receiver *receiver, const struct batch *batch,
+                       struct receive_ticket *ticket, struct diag *why)
+{
+    struct buf record;
+    buf_init(&record, RECORD_BYTES_MAX);
+    batch_encode(&record, batch);
+    if (buf_failed(&record)) {
+        buf_clear(&record);
+        return diag_set(why, ERR_TOO_LARGE, "the request is larger than %d bytes once decoded",
+                        RECORD_BYTES_MAX);
+    }
+    size_t len;
+    char *bytes = buf_take(&record, &len);
+    ticket->entry =
+        (struct wal_entry){ .bytes = bytes, .len = len, .done = entry_done, .arg = ticket };
+    enum err err = wal_submit(receiver->config.wal, receiver->gcm, &ticket->entry);
+    if (!err)
+        return ERR_OK;
+    xfree(bytes);
+    diag_set(why, err, "%s", err_text(err));
+    if (err == ERR_BUSY)
+        diag_hint(why, "the log is catching up; senders keep the data and retry");
+    if (err == ERR_DISK_FULL)
+        diag_hint(why,
+                  "free space on the disk of the data directory; nothing acknowledged is lost");
+    return err;
+}
+
+enum err receive_take(struct receiver *receiver, const struct receive_input *input,
+                      struct receive_ticket *ticket, bool *ret_in_flight, struct diag *reterr_why)
+{
+    arena_reset(&receiver->arena);
+    *ret_in_flight = false;
+    ticket->rejected_count = 0;
+    struct raw_batch raw;
+    struct batch batch = { 0 };
+    enum err err = otlp_decode(&receiver->arena, input->signal, input->encoding, input->body,
+                               &receiver->config.limits, &raw, reterr_why);
+    if (!err)
+        err = use_project(receiver, input->project, reterr_why);
+    if (!err)
+        err = understand(receiver, input, &raw, &batch, reterr_why);
+    uint64_t items = batch.span_count + batch.log_count + batch.metric_count;
+    if (!err) {
+        ticket->rejected_count = raw.rejected_count;
+        memcpy(ticket->rejected_why, raw.rejected_why, sizeof ticket->rejected_why);
+        uint32_t span_count = batch.span_count, log_count = batch.log_count; /* gone once sent */
+        if (items)
+            err = submit(receiver, &batch, ticket, reterr_why);
+        if (!err) {
+            *ret_in_flight = items > 0;
+            count(&receiver->counters.spans_in, raw.span_count);
+            count(&receiver->counters.logs_in, raw.log_count);
+            count(&receiver->counters.metrics_in, raw.metric_count);
+            count(&receiver->counters.rejected, raw.rejected_count);
+            count(&receiver->counters.spans_out, span_count);
+            count(&receiver->counters.logs_out, log_count);
+            count(&receiver->counters.metrics_out, batch.metric_count);
+        }
+    }
+    count(&receiver->counters.requests, 1);
+    count(&receiver->counters.bytes, input->body.len);
+    if (err)
+        count(&receiver->counters.failed_requests, 1);
+    return err;
+}
+
+void receive_stats(const struct receiver *receiver, struct receive_stats *ret_stats)
+{
+    const struct counters *from = &receiver->counters;
+    *ret_stats = (struct receive_stats){
+        .requests = from->requests,
+        .bytes = from->bytes,
+        .spans_in = from->spans_in,
+        .logs_in = from->logs_in,
+        .metrics_in = from->metrics_in,
+        .rejected = from->rejected,
+        .spans_out = from->spans_out,
+        .logs_out = from->logs_out,
+        .metrics_out = from->metrics_out,
+        .redactions = from->redactions,
+        .failed_requests = from->failed_requests,
+        .retagged_spans = from->retagged_spans,
+    };
+}

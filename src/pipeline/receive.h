@@ -1,0 +1,62 @@
+/* receive.h -- the write path: a request's body to a durable log record.
+ *
+ * decode -> norm -> price -> redact -> encode -> encrypt -> log, in this order
+ * and nowhere else.  Everything happens on the worker's thread; the answer waits
+ * for the log's fdatasync.
+ *
+ * Memory:  a receiver per worker, with an arena reset per request; a ticket per
+ *          request in flight, owned by the caller until receive_take succeeded and
+ *          again from the moment its `done` ran.
+ * Threads: a receiver belongs to one worker; `done` runs on the log's thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "base/err.h"
+#include "keys/keys.h"
+#include "price/price.h"
+#include "redact/redact.h"
+#include "wal/wal.h"
+#include "wire/otlp.h"
+
+struct receive_config {
+    struct wal *wal;
+    struct keystore *keystore;
+    struct price_table *prices;
+    const struct redactor *redactor;
+    struct redact_policy policy;
+    struct otlp_limits limits;
+    size_t arena_bytes_max;        /* memory one request may take once decoded; default 256 MiB */
+    uint32_t attr_value_bytes_max; /* longer attribute texts are content; default 1024 */
+};
+
+struct receive_input {
+    enum otlp_signal signal;
+    enum otlp_encoding encoding;
+    str body; /* decompressed */
+    str project;
+    str tenant; /* of a tenant-bound key; STR_NONE: as sent */
+};
+
+struct receive_ticket {
+    struct wal_entry entry; /* entry.result and entry.done are the log's */
+    uint32_t rejected_count;
+    char rejected_why[200];
+    void (*done)(struct receive_ticket *ticket); /* on the log's thread */
+    void *arg;
+};
+
+struct receive_stats { /* since start; in = stored + rejected, per kind of item */
+    uint64_t requests, bytes, spans_in, logs_in, metrics_in, rejected, spans_out, logs_out,
+        metrics_out, redactions, failed_requests, retagged_spans;
+};
+
+struct receiver;
+struct receiver *receiver_new(const struct receive_config *config);
+void receiver_free(struct receiver *receiver);
+/* ERR_OK with *ret_in_flight: ticket->done will run.  ERR_OK without: nothing to
+ * store (an empty request); answer at once.  Else the request failed whole. */
+MUST_CHECK enum err receive_take(struct receiver *receiver, const struct receive_input *input,
+                                 struct receive_ticket *ticket, bool *ret_in_flight,
+                                 struct diag *reterr_why);
+void receive_stats(const struct receiver *receiver, struct receive_stats *ret_stats);

@@ -1,0 +1,496 @@
+/* settle.c -- traces that are complete: read again, merged, summed, stored for good.
+ *
+ * The order makes a crash harmless: keys are synced before content that needs
+ * them, content before the rows that point at it, rows together with the
+ * checkpoint; only then is the log released.  Anything in between is done again
+ * from the log with the same result.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/check.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "pipeline/assemble.h"
+#include "pipeline/drain_int.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "wire/json.h"
+
+enum { LOG_BODY_COLUMN_BYTES = 1024, KNOWN_SPANS_MAX = 100000, STORE_RETRY_MS = 250 };
+
+/* One commit being put together. */
+struct settling {
+    struct drain *drain;
+    struct arena *arena;
+    struct open_trace **open;
+    size_t count;
+    struct trace_row *rows;
+    const struct store_span **spans;
+    uint32_t *span_counts;
+    bool *known;
+    const struct store_span *known_spans; /* of the trace at hand; spans point into it */
+    size_t known_span_count;
+};
+
+static enum err log_record_bytes(struct drain *drain, struct wal_position position, str *ret_bytes,
+                                 struct diag *why)
+{
+    struct cached_batch *oldest = &drain->cache[0];
+    drain->cache_clock++;
+    for (size_t i = 0; i < BATCH_CACHE_COUNT; i++) {
+        struct cached_batch *at = &drain->cache[i];
+        if (at->filled && at->position.segment == position.segment &&
+            at->position.offset == position.offset) {
+            at->used_at = drain->cache_clock;
+            *ret_bytes = buf_str(&at->bytes);
+            return ERR_OK;
+        }
+        if (at->used_at < oldest->used_at)
+            oldest = at;
+    }
+    buf_reset(&oldest->bytes);
+    oldest->filled = false;
+    enum err err = wal_read_at(drain->settle_reader, position, &oldest->bytes, why);
+    if (err)
+        return err;
+    oldest->filled = true;
+    oldest->position = position;
+    oldest->used_at = drain->cache_clock;
+    *ret_bytes = buf_str(&oldest->bytes);
+    return ERR_OK;
+}
+
+/* The span records of a trace, from the log. Unreadable ones are counted and left out. */
+static size_t read_spans(struct settling *settling, const struct open_trace *open,
+                         struct span **ret_spans)
+{
+    struct drain *drain = settling->drain;
+    size_t count = 0;
+    for (uint32_t i = 0; i < open->ref_count; i++) {
+        struct diag why = DIAG_NONE;
+        str bytes;
+        struct span *span = arena_alloc(settling->arena, sizeof *span);
+        enum err err =
+            span ? log_record_bytes(drain, open->refs[i].position, &bytes, &why) : ERR_LIMIT;
+        if (!err)
+            err = batch_decode_span(settling->arena, bytes, open->refs[i].index, span, &why);
+        if (!err) {
+            ret_spans[count++] = span;
+            continue;
+        }
+        atomic_fetch_add(&drain->corrupt_records, 1);
+        log_error("cannot read a span back from the log", KV_ERR(err), KV_WHY(&why));
+    }
+    return count;
+}
+
+/* ---- traces that were stored before: late spans, and replay after a crash ---- */
+
+static void attrs_from_json(struct arena *arena, struct span *span, str text)
+{
+    struct json json;
+    struct value value;
+    json_init(&json, arena, text, JSON_DEPTH_MAX);
+    enum json_token token = json_next(&json);
+    if (token != JSON_OBJECT || !json_value(&json, token, &value))
+        return;
+    span->attrs = value.attrs;
+    span->attr_count = value.count;
+}
+
+static struct store_scope whole_scope(str project)
+{
+    return (struct store_scope){ .project = project,
+                                 .tenant = STR_NONE,
+                                 .range = { INT64_MIN / 2, INT64_MAX / 2 } };
+}
+
+static const struct filter *trace_id_filter(struct arena *arena, struct id16 trace_id)
+{
+    char hex[33];
+    hex_encode(trace_id.bytes, 16, hex);
+    struct filter *filter = arena_new(arena, struct filter, 1);
+    str text = arena_str(arena, str_make(hex, 32));
+    if (!filter || str_is_none(text))
+        return NULL;
+    *filter = (struct filter){ .op = FILTER_EQ, .field = FIELD_trace_id, .value = value_str(text) };
+    return filter;
+}
+
+/* Prepend what is stored of a known trace: *ret_spans grows at its front. */
+static enum err read_known(struct settling *settling, const struct open_trace *open, str project,
+                           struct span ***ret_spans, size_t *ret_count, struct trace_row *ret_row)
+{
+    struct drain *drain = settling->drain;
+    struct diag why = DIAG_NONE;
+    struct store_list list = { .scope = whole_scope(project),
+                               .filter = trace_id_filter(settling->arena, open->trace_id),
+                               .limit = KNOWN_SPANS_MAX };
+    struct store_span *known;
+    struct trace_row *rows;
+    size_t known_count = 0, row_count = 0;
+    if (!list.filter)
+        return ERR_LIMIT;
+    enum err err = drain->config.store_ops->spans(drain->config.store, &list, settling->arena,
+                                                  &known, &known_count, &why);
+    if (!err)
+        err = drain->config.store_ops->traces(drain->config.store, &list, settling->arena, &rows,
+                                              &row_count, &why);
+    if (err) {
+        log_error("cannot read a stored trace back", KV_ERR(err), KV_WHY(&why));
+        return err;
+    }
+    struct span **all = arena_new(settling->arena, struct span *, known_count + open->ref_count);
+    if (!all)
+        return ERR_LIMIT;
+    size_t count = 0;
+    for (size_t i = 0; i < known_count; i++) {
+        if (!known[i].settled)
+            continue;
+        attrs_from_json(settling->arena, &known[i].span, known[i].attrs_json);
+        all[count++] = &known[i].span;
+    }
+    for (size_t i = 0; i < row_count; i++)
+        if (rows[i].settled)
+            *ret_row = rows[i];
+    settling->known_spans = known;
+    settling->known_span_count = known_count;
+    *ret_spans = all;
+    *ret_count = count;
+    return ERR_OK;
+}
+
+/* Content that a stored version already had. */
+static uint32_t known_roles(const struct settling *settling, const struct span *span)
+{
+    uintptr_t at = (uintptr_t)span, first = (uintptr_t)settling->known_spans;
+    if (!first || at < first ||
+        at >= first + settling->known_span_count * sizeof(struct store_span))
+        return 0;
+    return settling->known_spans[(at - first) / sizeof(struct store_span)].content_roles;
+}
+
+/* ---- content ---- */
+
+static bool same_subject(const struct span *a, const struct span *b)
+{
+    return str_equal(SPAN_KNOWS(a, user_id) ? a->user_id : STR_NONE,
+                     SPAN_KNOWS(b, user_id) ? b->user_id : STR_NONE) &&
+           str_equal(SPAN_KNOWS(a, tenant_id) ? a->tenant_id : STR_NONE,
+                     SPAN_KNOWS(b, tenant_id) ? b->tenant_id : STR_NONE);
+}
+
+static enum err append_frame(struct settling *settling, struct trace_row *row,
+                             const struct span *subject, const struct content_item *items,
+                             size_t count)
+{
+    struct drain *drain = settling->drain;
+    struct diag why = DIAG_NONE;
+    struct crypt_key key;
+    uint64_t key_id;
+    struct content_pointer pointer = { 0 };
+    enum err err = keystore_subject_key(
+        drain->config.keystore, row->project,
+        SPAN_KNOWS(subject, tenant_id) ? subject->tenant_id : STR_NONE,
+        SPAN_KNOWS(subject, user_id) ? subject->user_id : STR_NONE, &key, &key_id, &why);
+    if (!err)
+        err = content_append(drain->config.content, row->trace_id, &key, key_id, items, count,
+                             &pointer, &why);
+    crypt_wipe(&key, sizeof key);
+    if (err) {
+        log_error("cannot write content", KV_ERR(err), KV_WHY(&why));
+        return err;
+    }
+    if (row->content_count < TRACE_CONTENT_MAX)
+        row->content[row->content_count++] =
+            (struct trace_content){ pointer.segment, pointer.offset, pointer.len };
+    return ERR_OK;
+}
+
+/* One frame per subject of the trace; nearly always there is one. */
+static enum err write_content(struct settling *settling, struct trace_row *row, struct span **spans,
+                              size_t count)
+{
+    size_t part_count = 0;
+    for (size_t i = 0; i < count; i++)
+        part_count += spans[i]->part_count;
+    if (part_count == 0)
+        return ERR_OK;
+    struct content_item *items = arena_new(settling->arena, struct content_item, part_count);
+    bool *done = arena_new(settling->arena, bool, count);
+    if (!items || !done)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        size_t item_count = 0;
+        for (size_t j = i; j < count; j++) {
+            bool is_last_frame = row->content_count + 1 >= TRACE_CONTENT_MAX;
+            if (done[j] || (!is_last_frame && !same_subject(spans[i], spans[j])))
+                continue;
+            done[j] = true;
+            for (uint32_t p = 0; p < spans[j]->part_count; p++)
+                items[item_count++] =
+                    (struct content_item){ spans[j]->span_id, spans[j]->parts[p].role,
+                                           spans[j]->parts[p].json };
+        }
+        enum err err =
+            item_count ? append_frame(settling, row, spans[i], items, item_count) : ERR_OK;
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* ---- one trace ---- */
+
+static enum err make_final(struct settling *settling, size_t index, struct span **spans,
+                           size_t count)
+{
+    struct store_span *final = arena_new(settling->arena, struct store_span, count);
+    if (!final)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        final[i].span = *spans[i];
+        final[i].settled = true;
+        final[i].content_roles = known_roles(settling, spans[i]);
+        for (uint32_t p = 0; p < spans[i]->part_count; p++)
+            final[i].content_roles |= UINT32_C(1) << spans[i]->parts[p].role;
+    }
+    settling->spans[index] = final;
+    settling->span_counts[index] = (uint32_t)count;
+    return ERR_OK;
+}
+
+static enum err settle_trace(struct settling *settling, size_t index)
+{
+    struct drain *drain = settling->drain;
+    const struct open_trace *open = settling->open[index];
+    str project = open_traces_project(drain->traces, open->project);
+    struct trace_row known_row = { 0 };
+    struct span **spans = NULL;
+    size_t count = 0;
+    settling->known_spans = NULL;
+    settling->known_span_count = 0;
+    if (settling->known[index]) {
+        atomic_fetch_add(&drain->traces_late, 1);
+        enum err err = read_known(settling, open, project, &spans, &count, &known_row);
+        if (err)
+            return err;
+    } else {
+        spans = arena_new(settling->arena, struct span *, open->ref_count);
+        if (!spans)
+            return ERR_LIMIT;
+    }
+    count += read_spans(settling, open, spans + count);
+    if (count == 0)
+        return ERR_OK; /* nothing could be read: counted above */
+    assemble_merge(spans, count, &count);
+    struct trace_row *row = &settling->rows[index];
+    enum err err = assemble_trace(settling->arena, spans, count, row);
+    if (err)
+        return err;
+    row->project = project;
+    memcpy(row->content, known_row.content, sizeof row->content);
+    row->content_count = MIN(known_row.content_count, (uint32_t)TRACE_CONTENT_MAX - 1);
+    err = write_content(settling, row, spans, count);
+    return err ? err : make_final(settling, index, spans, count);
+}
+
+/* ---- log records and metrics: they only wait for the next commit ---- */
+
+static void body_to_attr(struct arena *arena, struct log_record *log)
+{
+    if (log->body_json.len == 0)
+        return;
+    struct attr *attrs = arena_new(arena, struct attr, log->attr_count + 1);
+    if (!attrs)
+        return;
+    if (log->attr_count)
+        memcpy(attrs, log->attrs, log->attr_count * sizeof *attrs);
+    struct json json;
+    struct value value;
+    json_init(&json, arena, log->body_json, JSON_DEPTH_MAX);
+    enum json_token token = json_next(&json);
+    if (token == JSON_ERROR || !json_value(&json, token, &value))
+        return;
+    if (value.type != VALUE_STR)
+        value = value_str(log->body_json);
+    value.text = str_sub(value.text, 0, LOG_BODY_COLUMN_BYTES);
+    value.text.len = utf8_valid_prefix(value.text);
+    attrs[log->attr_count] = (struct attr){ STR("body"), value };
+    log->attrs = attrs;
+    log->attr_count++;
+}
+
+static void *grown(void *items, size_t count, size_t more, size_t size)
+{
+    return xrealloc(items, (count + more) * size);
+}
+
+void drain_hold_batch(struct drain *drain, str bytes)
+{
+    if (drain->held_log_count > HELD_MAX || drain->held_metric_count > HELD_MAX)
+        while (drain_settle(drain, false) && drain->held_log_count)
+            continue;
+    struct batch batch;
+    str copy = arena_str(&drain->held_arena, bytes);
+    if (str_is_none(copy) || batch_decode(&drain->held_arena, copy, &batch, NULL)) {
+        atomic_fetch_add(&drain->corrupt_records, 1);
+        return;
+    }
+    drain->held_logs =
+        grown(drain->held_logs, drain->held_log_count, batch.log_count, sizeof *drain->held_logs);
+    drain->held_log_projects =
+        grown(drain->held_log_projects, drain->held_log_count, batch.log_count, sizeof(str));
+    for (uint32_t i = 0; i < batch.log_count; i++) {
+        body_to_attr(&drain->held_arena, &batch.logs[i]);
+        drain->held_logs[drain->held_log_count] = batch.logs[i];
+        drain->held_log_projects[drain->held_log_count++] = batch.project;
+    }
+    drain->held_metrics = grown(drain->held_metrics, drain->held_metric_count, batch.metric_count,
+                                sizeof *drain->held_metrics);
+    drain->held_metric_projects = grown(drain->held_metric_projects, drain->held_metric_count,
+                                        batch.metric_count, sizeof(str));
+    for (uint32_t i = 0; i < batch.metric_count; i++) {
+        drain->held_metrics[drain->held_metric_count] = batch.metrics[i];
+        drain->held_metric_projects[drain->held_metric_count++] = batch.project;
+    }
+}
+
+/* ---- the commit ---- */
+
+static enum err find_known(struct settling *settling, struct diag *why)
+{
+    struct drain *drain = settling->drain;
+    str *projects = arena_new(settling->arena, str, settling->count);
+    struct id16 *ids = arena_new(settling->arena, struct id16, settling->count);
+    if (!projects || !ids)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < settling->count; i++) {
+        projects[i] = open_traces_project(drain->traces, settling->open[i]->project);
+        ids[i] = settling->open[i]->trace_id;
+    }
+    return drain->config.store_ops->known(drain->config.store, projects, ids, settling->count,
+                                          settling->known, why);
+}
+
+/* What is stored once `settling` is: everything before the first trace still open. */
+static uint64_t checkpoint_after(struct drain *drain, const struct settling *settling)
+{
+    for (size_t i = 0; i < settling->count; i++) /* they leave the order now */
+        open_traces_done(drain->traces, settling->open[i]);
+    uint64_t first = open_traces_first_sequence(drain->traces);
+    return first == UINT64_MAX ? atomic_load(&drain->sequence) : first - 1;
+}
+
+static void commit_until_done(struct drain *drain, const struct store_commit *commit)
+{
+    for (;;) {
+        struct diag why = DIAG_NONE;
+        enum err err = keystore_sync(drain->config.keystore, &why);
+        if (!err)
+            err = content_sync(drain->config.content, &why);
+        if (!err)
+            err = drain->config.store_ops->commit(drain->config.store, commit, &why);
+        if (!err)
+            return;
+        atomic_fetch_add(&drain->store_errors, 1);
+        log_error("cannot store settled traces, trying again; nothing is lost, the log holds them",
+                  KV_ERR(err), KV_WHY(&why));
+        if (atomic_load(&drain->stopping))
+            return;
+        clock_sleep_ns(STORE_RETRY_MS * NS_PER_MS);
+    }
+}
+
+static void finish(struct settling *settling)
+{
+    struct drain *drain = settling->drain;
+    size_t kept = 0;
+    uint64_t span_count = 0;
+    for (size_t i = 0; i < settling->count; i++) {
+        if (!settling->span_counts[i])
+            continue;
+        settling->rows[kept] = settling->rows[i];
+        settling->spans[kept] = settling->spans[i];
+        settling->span_counts[kept++] = settling->span_counts[i];
+        span_count += settling->span_counts[i];
+    }
+    struct store_commit commit = {
+        .traces = settling->rows,
+        .spans = settling->spans,
+        .span_counts = settling->span_counts,
+        .trace_count = kept,
+        .logs = drain->held_logs,
+        .log_projects = drain->held_log_projects,
+        .log_count = drain->held_log_count,
+        .metrics = drain->held_metrics,
+        .metric_projects = drain->held_metric_projects,
+        .metric_count = drain->held_metric_count,
+        .checkpoint_sequence = checkpoint_after(drain, settling),
+        .items_sequence = atomic_load(&drain->sequence),
+    };
+    commit_until_done(drain, &commit);
+    drain->held_log_count = drain->held_metric_count = 0;
+    arena_reset(&drain->held_arena);
+    drain->last_commit_ns = clock_monotonic_ns();
+    atomic_store(&drain->checkpoint, commit.checkpoint_sequence);
+    atomic_fetch_add(&drain->traces_settled, kept);
+    atomic_fetch_add(&drain->spans_settled, span_count);
+    struct store_status status; /* what is durable may be less than what was committed */
+    drain->config.store_ops->status(drain->config.store, &status);
+    wal_release(drain->config.wal, status.checkpoint_sequence);
+}
+
+/* The part of drain->due that fits one commit, from `from`; the number settled. */
+static size_t settle_group(struct drain *drain, size_t from, size_t count)
+{
+    arena_reset(&drain->settle_arena);
+    struct settling settling = {
+        .drain = drain, .arena = &drain->settle_arena, .open = drain->due + from, .count = count
+    };
+    settling.rows = arena_new(settling.arena, struct trace_row, count);
+    settling.spans = arena_new(settling.arena, const struct store_span *, count);
+    settling.span_counts = arena_new(settling.arena, uint32_t, count);
+    settling.known = arena_new(settling.arena, bool, count);
+    struct diag why = DIAG_NONE;
+    enum err err = settling.known ? find_known(&settling, &why) : ERR_LIMIT;
+    size_t done = 0;
+    for (; !err && done < count; done++) {
+        if (done && settling.arena->used_bytes > SETTLE_BYTES_MAX)
+            break;
+        err = settle_trace(&settling, done);
+    }
+    if (err) {
+        atomic_fetch_add(&drain->store_errors, 1);
+        log_error("cannot settle traces, trying again", KV_ERR(err), KV_WHY(&why));
+        if (!atomic_load(&drain->stopping))
+            clock_sleep_ns(STORE_RETRY_MS * NS_PER_MS);
+        return 0;
+    }
+    settling.count = done;
+    finish(&settling);
+    return done;
+}
+
+bool drain_settle(struct drain *drain, bool force)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    bool waited = now_ns - drain->last_commit_ns > NS_PER_S;
+    bool held = drain->held_log_count || drain->held_metric_count;
+    bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
+                 open_traces_count(drain->traces) == 0;
+    size_t count =
+        force || now_ns - drain->last_commit_ns > drain->config.tick_ns
+            ? open_traces_take_due(drain->traces, now_ns, force, drain->due, SETTLE_TRACES_MAX)
+            : 0;
+    if (count == 0 && !((held || stale) && (waited || force)))
+        return false;
+    size_t done = 0;
+    do {
+        size_t settled = settle_group(drain, done, count - done);
+        if (settled == 0 && count && atomic_load(&drain->stopping))
+            return false; /* they stay in the log and come again */
+        done += settled;
+    } while (done < count);
+    return true;
+}
