@@ -22,11 +22,11 @@ enum otlp_signal { OTLP_TRACES, OTLP_LOGS, OTLP_METRICS };
 enum otlp_encoding { OTLP_PROTOBUF, OTLP_JSON };
 
 struct otlp_limits {
-    uint32_t items_max;          /* spans, records or points in one request */
-    uint32_t attrs_max;          /* per span, record, event; what is over is dropped and counted */
-    uint32_t events_max;         /* per span, likewise */
-    uint32_t links_max;          /* per span, likewise */
-    uint32_t depth_max;          /* nesting of values */
+    uint32_t items_max;  /* spans, records or points in one request */
+    uint32_t attrs_max;  /* per span, record, event; what is over is dropped and counted */
+    uint32_t events_max; /* per span, likewise */
+    uint32_t links_max;  /* per span, likewise */
+    uint32_t depth_max;  /* nesting of values */
 };
 extern const struct otlp_limits otlp_limits_default; /* 100000, 4096, 4096, 1024, 64 */
 
