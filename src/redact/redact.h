@@ -23,9 +23,9 @@ enum redact_action { REDACT_MASK /* [REDACTED] or [REDACTED:kind] */, REDACT_HAS
 struct redact_policy {
     enum redact_action secrets; /* KEEP is refused for secrets (P1) */
     enum redact_action pii;
-    bool name_kind;               /* [REDACTED:email] rather than [REDACTED] */
-    enum redact_action identity;  /* user_id, session_id: KEEP, HASH, or MASK = drop */
-    uint32_t preview_chars_max;   /* default 500 */
+    bool name_kind;              /* [REDACTED:email] rather than [REDACTED] */
+    enum redact_action identity; /* user_id, session_id: KEEP, HASH, or MASK = drop */
+    uint32_t preview_chars_max;  /* default 500 */
 };
 extern const struct redact_policy redact_policy_default;
 

@@ -1,0 +1,440 @@
+/* batch.c -- every text of a record, in place.
+ *
+ * A lean span has some twenty short texts, most of them the same in each span.
+ * Those that were found clean before are remembered by hash; the others are
+ * joined, each with its name, and scanned in one go.  Only if that finds
+ * something are they looked at one by one.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/check.h"
+#include "base/hash.h"
+#include "redact/redact_int.h"
+
+enum mode {
+    MODE_NONE,
+    MODE_TEXT,     /* by policy */
+    MODE_SECRET,   /* names of models, ids: only secrets are replaced */
+    MODE_IDENTITY, /* hashed as a whole when something is found, or by policy */
+    MODE_JSON,
+};
+
+enum {
+    REMEMBERED_BYTES_MAX = 256, /* longer texts do not come again */
+    IDENTITY_HASH_CHARS = 24,
+    KEPT_BUFFER_BYTES_MAX = 1 << 20,
+    HARMLESS_BYTES_MAX = 3,
+    CARD_DIGITS_MIN = 13,
+};
+
+/* clang-format off */
+static const uint8_t field_modes[FIELD_COUNT] = {
+#define TEXT(name) [FIELD_##name] = MODE_TEXT,
+#define SECRET(name) [FIELD_##name] = MODE_SECRET,
+    TEXT(name) TEXT(status_message) TEXT(error_type) TEXT(service) TEXT(environment) TEXT(region)
+    TEXT(release) TEXT(endpoint) TEXT(peer_service) TEXT(feature) TEXT(request_id)
+    TEXT(correlation_id) TEXT(source) TEXT(source_id) TEXT(query_category) TEXT(fallback_reason)
+    TEXT(finish_reason) TEXT(prompt_template_id) TEXT(prompt_version) TEXT(system_prompt_version)
+    TEXT(tool_manifest_version) TEXT(retrieval_pipeline_version) TEXT(output_type) TEXT(parse_error)
+    TEXT(retriever) TEXT(retriever_family) TEXT(index_name) TEXT(index_version) TEXT(source_ids)
+    TEXT(chunk_ids) TEXT(tool_name) TEXT(tool_call_id) TEXT(tool_type) TEXT(tool_approval)
+    TEXT(tool_risk) TEXT(guard_name) TEXT(guard_verdict) TEXT(safety_stage)
+    TEXT(safety_policy_version) TEXT(agent_name) TEXT(agent_id) TEXT(agent_version)
+    TEXT(workflow_name) TEXT(sample_type) TEXT(scope_name) TEXT(scope_version) TEXT(schema_url)
+    SECRET(provider) SECRET(request_model) SECRET(generator_model) SECRET(response_id)
+    SECRET(service_tier) SECRET(fallback_from) SECRET(embedding_model_version)
+    SECRET(reranker_model_version) SECRET(judge_model) SECRET(prompt_hash)
+    SECRET(system_prompt_hash) SECRET(answer_hash) SECRET(query_hash) SECRET(tool_arguments_hash)
+#undef TEXT
+#undef SECRET
+    [FIELD_tenant_id] = MODE_IDENTITY, [FIELD_user_id] = MODE_IDENTITY,
+    [FIELD_session_id] = MODE_IDENTITY,
+    [FIELD_parameters] = MODE_JSON, [FIELD_sender_usage] = MODE_JSON,
+};
+/* clang-format on */
+
+void batch_fields_mask(uint64_t ret_mask[(FIELD_COUNT + 63) / 64])
+{
+    memset(ret_mask, 0, sizeof(uint64_t) * ((FIELD_COUNT + 63) / 64));
+    for (unsigned i = 0; i < FIELD_COUNT; i++)
+        if (field_modes[i] != MODE_NONE)
+            ret_mask[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+struct work {
+    struct redact_scratch *scratch;
+    const struct redact_policy *policy;
+    struct redact_policy secrets_only;
+    struct arena *arena;
+    bool is_asking; /* first pass: gather; second: replace */
+};
+
+static uint64_t *clean_slot(struct redact_scratch *scratch, str key, str text, uint64_t *ret_hash)
+{
+    uint64_t hash = hash_bytes_seeded(key.ptr, key.len, scratch->clean_seed);
+    *ret_hash = hash_bytes_seeded(text.ptr, text.len, hash) | 1;
+    return &scratch->clean[*ret_hash >> 52];
+}
+
+/* Ask: add to the text that is scanned in one go, unless it is known to be clean. */
+static void text_gather(struct work *work, str key, str text)
+{
+    _Static_assert(CLEAN_SLOTS == 1 << 12, "clean_slot() takes twelve bits");
+    struct redact_scratch *scratch = work->scratch;
+    struct buf *gather = &scratch->gather;
+    if (key.len + text.len <= REMEMBERED_BYTES_MAX) {
+        uint64_t hash;
+        if (*clean_slot(scratch, key, text, &hash) == hash)
+            return;
+        if (scratch->pending_count < PENDING_MAX)
+            scratch->pending[scratch->pending_count++] = hash;
+    }
+    char *out = buf_reserve(gather, key.len + text.len + 5);
+    if (!out)
+        return; /* sticky; record_redact() sees it */
+    memcpy(out, key.ptr ? key.ptr : "", key.len);
+    memcpy(out + key.len, "\":\"", 3);
+    memcpy(out + key.len + 3, text.ptr, text.len);
+    memcpy(out + key.len + 3 + text.len, "\"\n", 2);
+    gather->len += key.len + text.len + 5;
+}
+
+/* All that was gathered is clean. */
+static void pending_remember(struct redact_scratch *scratch)
+{
+    for (uint32_t i = 0; i < scratch->pending_count; i++)
+        scratch->clean[scratch->pending[i] >> 52] = scratch->pending[i];
+}
+
+/* Hashed as one, in the form of a replacement so that it is known as one. */
+static enum err identity_hash(struct work *work, str name, str *text)
+{
+    size_t start;
+    size_t end;
+    uint8_t hash[CRYPT_SHA256_BYTES];
+    char hex[CRYPT_SHA256_BYTES * 2 + 1];
+    if (marker_around(*text, 0, &start, &end) && end == text->len)
+        return ERR_OK;
+    if (!work->scratch->mac) {
+        *text = STR_OF("[REDACTED]");
+        return ERR_OK;
+    }
+    static const char digits[] = "0123456789abcdef";
+    crypt_mac_once(work->scratch->mac, text->ptr, text->len, hash);
+    for (size_t i = 0; i < IDENTITY_HASH_CHARS; i++)
+        hex[i] = digits[hash[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+    *text = arena_printf(work->arena, "[%.*s:%.*s]", STR_ARG(name), IDENTITY_HASH_CHARS, hex);
+    return str_is_none(*text) ? ERR_LIMIT : ERR_OK;
+}
+
+static enum err text_apply(struct work *work, str key, str *text, enum mode mode)
+{
+    str safe = *text;
+    enum err code = ERR_OK;
+    if (mode == MODE_JSON) {
+        code = part_redact(work->scratch, work->policy, work->arena, *text, &safe);
+    } else {
+        const struct redact_policy *policy = work->policy;
+        if (mode == MODE_SECRET)
+            policy = &work->secrets_only;
+        code = scan_replace(work->scratch, policy, work->arena, key, *text, &safe);
+    }
+    if (code == ERR_OK && mode == MODE_IDENTITY && safe.ptr != text->ptr)
+        return identity_hash(work, key, text);
+    if (code == ERR_OK)
+        *text = safe;
+    return code;
+}
+
+static enum err text_visit(struct work *work, str key, str *text, enum mode mode)
+{
+    if (text->len <= HARMLESS_BYTES_MAX && !key_is_sensitive(key))
+        return ERR_OK;
+    bool scans_itself = mode == MODE_JSON;
+    if (scans_itself && !work->is_asking)
+        return ERR_OK;
+    if (scans_itself || !work->is_asking)
+        return text_apply(work, key, text, mode);
+    text_gather(work, key, *text);
+    return ERR_OK;
+}
+
+static enum err attrs_visit(struct work *work, struct attr *attrs, uint32_t count);
+
+/* An integer that could be a card's number: as text, when it is one. */
+static enum err i64_visit(struct work *work, str key, struct value *value)
+{
+    char digits[24];
+    size_t len = 0;
+    for (int64_t rest = value->i64; rest > 0; rest /= 10)
+        digits[sizeof digits - ++len] = (char)('0' + rest % 10);
+    char *first = digits + sizeof digits - len;
+    if (len < CARD_DIGITS_MIN || *first < '2' || *first > '6')
+        return ERR_OK;
+    str text = str_make(first, len);
+    str before = text;
+    enum err code = text_visit(work, key, &text, MODE_TEXT);
+    if (code == ERR_OK && text.ptr != before.ptr)
+        *value = value_str(text);
+    return code;
+}
+
+static enum err value_visit(struct work *work, str key, struct value *value)
+{
+    enum err code = ERR_OK;
+    switch (value->type) {
+    case VALUE_STR:
+        return text_visit(work, key, &value->text, MODE_TEXT);
+    case VALUE_BYTES: {
+        const char *before = value->text.ptr;
+        code = text_visit(work, key, &value->text, MODE_TEXT);
+        if (value->text.ptr != before)
+            value->type = VALUE_STR;
+        return code;
+    }
+    case VALUE_I64:
+        return i64_visit(work, key, value);
+    case VALUE_ARRAY:
+        for (uint32_t i = 0; code == ERR_OK && i < value->count; i++)
+            code = value_visit(work, key, &value->items[i]);
+        return code;
+    case VALUE_MAP:
+        return attrs_visit(work, value->attrs, value->count);
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_F64:
+    default:
+        return ERR_OK;
+    }
+}
+
+static enum err attrs_visit(struct work *work, struct attr *attrs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct attr *attr = &attrs[i];
+        enum err code = ERR_OK;
+        bool has_text = attr->value.type == VALUE_STR; /* gathered with its key */
+        if (!work->is_asking || !has_text || attr->value.text.len <= HARMLESS_BYTES_MAX)
+            code = text_visit(work, STR_NONE, &attr->key, MODE_TEXT);
+        if (code == ERR_OK)
+            code = value_visit(work, attr->key, &attr->value);
+        if (code != ERR_OK)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err strs_visit(struct work *work, struct strs *list, str name)
+{
+    str *copy = NULL;
+    for (uint32_t i = 0; i < list->count; i++) {
+        str text = list->items[i];
+        enum err code = text_visit(work, name, &text, MODE_TEXT);
+        if (code != ERR_OK)
+            return code;
+        if (text.ptr == list->items[i].ptr)
+            continue;
+        if (!copy) {
+            copy = arena_new(work->arena, str, list->count);
+            if (!copy)
+                return ERR_LIMIT;
+            memcpy(copy, list->items, list->count * sizeof *copy);
+            list->items = copy;
+        }
+        copy[i] = text;
+    }
+    return ERR_OK;
+}
+
+static enum err field_visit(struct work *work, struct span *span, enum field field)
+{
+    void *at = span_field(span, field);
+    str name = str_from_c(field_table[field].name);
+    if (field_table[field].type == FIELD_TYPE_STRS)
+        return strs_visit(work, at, name);
+    return text_visit(work, name, at, field_modes[field]);
+}
+
+static enum err fields_visit(struct work *work, struct span *span)
+{
+    for (unsigned word = 0; word < COUNT_OF(span->known); word++) {
+        uint64_t bits = span->known[word] & work->scratch->field_mask[word];
+        for (; bits; bits &= bits - 1) {
+            enum field field = (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits));
+            enum err code = field_visit(work, span, field);
+            if (code != ERR_OK)
+                return code;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err span_visit(struct work *work, struct span *span)
+{
+    enum err code = fields_visit(work, span);
+    if (code == ERR_OK)
+        code = attrs_visit(work, span->attrs, span->attr_count);
+    for (uint32_t i = 0; code == ERR_OK && i < span->event_count; i++) {
+        struct span_event *event = &span->events[i];
+        code = text_visit(work, STR_OF("event"), &event->name, MODE_TEXT);
+        if (code == ERR_OK)
+            code = attrs_visit(work, event->attrs, event->attr_count);
+    }
+    for (uint32_t i = 0; code == ERR_OK && i < span->link_count; i++)
+        code = attrs_visit(work, span->links[i].attrs, span->links[i].attr_count);
+    return code;
+}
+
+static enum err log_visit(struct work *work, struct log_record *log)
+{
+    str *const texts[] = { &log->severity_text, &log->event_name, &log->service };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        enum err code = text_visit(work, STR_OF("log"), texts[i], MODE_TEXT);
+        if (code != ERR_OK)
+            return code;
+    }
+    return attrs_visit(work, log->attrs, log->attr_count);
+}
+
+static enum err metric_visit(struct work *work, struct metric_point *metric)
+{
+    str *const texts[] = { &metric->name, &metric->unit, &metric->service };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        enum err code = text_visit(work, STR_OF("metric"), texts[i], MODE_TEXT);
+        if (code != ERR_OK)
+            return code;
+    }
+    return attrs_visit(work, metric->attrs, metric->attr_count);
+}
+
+/* What a record is to the two passes. */
+struct record {
+    struct span *span;
+    struct log_record *log;
+    struct metric_point *metric;
+};
+
+static enum err record_visit(struct work *work, const struct record *record)
+{
+    if (record->span)
+        return span_visit(work, record->span);
+    if (record->log)
+        return log_visit(work, record->log);
+    return metric_visit(work, record->metric);
+}
+
+static enum err record_redact(struct work *work, const struct record *record)
+{
+    struct redact_scratch *scratch = work->scratch;
+    buf_reset(&scratch->gather);
+    scratch->pending_count = 0;
+    work->is_asking = true;
+    enum err code = record_visit(work, record);
+    if (code != ERR_OK || scratch->gather.len == 0)
+        return code;
+    if (buf_failed(&scratch->gather))
+        return ERR_LIMIT;
+    if (!scan_any(scratch, buf_str(&scratch->gather))) {
+        pending_remember(scratch);
+        return ERR_OK;
+    }
+    work->is_asking = false;
+    return record_visit(work, record);
+}
+
+static enum err identity_apply(struct work *work, struct span *span, enum field field)
+{
+    str *text = span_field(span, field);
+    if (!span_knows(span, field) || text->len == 0)
+        return ERR_OK;
+    if (work->policy->identity == REDACT_HASH && work->scratch->mac)
+        return identity_hash(work, str_from_c(field_table[field].name), text);
+    if (work->policy->identity != REDACT_KEEP) {
+        *text = STR_NONE;
+        span_forget(span, field);
+    }
+    return ERR_OK;
+}
+
+static enum err redactions_set(struct work *work, struct span *span)
+{
+    const struct redactor *redactor = work->scratch->redactor;
+    struct buf *out = &work->scratch->gather;
+    buf_reset(out);
+    for (size_t i = 0; i < redactor->kind_count; i++) {
+        if (work->scratch->counts[i] == 0)
+            continue;
+        buf_add_char(out, out->len == 0 ? '{' : ',');
+        buf_add_json_str(out, str_from_c(redactor->kind_names[i]));
+        buf_add_char(out, ':');
+        buf_add_u64(out, work->scratch->counts[i]);
+    }
+    if (out->len == 0)
+        return ERR_OK;
+    buf_add_char(out, '}');
+    str json = arena_str(work->arena, buf_str(out));
+    if (str_is_none(json))
+        return ERR_LIMIT;
+    SPAN_SET(span, redactions, json);
+    return ERR_OK;
+}
+
+static enum err span_redact(struct work *work, struct span *span)
+{
+    struct redact_scratch *scratch = work->scratch;
+    memset(scratch->counts, 0, scratch->redactor->kind_count * sizeof *scratch->counts);
+    enum err code = identity_apply(work, span, FIELD_user_id);
+    if (code == ERR_OK)
+        code = identity_apply(work, span, FIELD_session_id);
+    if (code == ERR_OK)
+        code = record_redact(work, &(struct record){ .span = span });
+    for (uint32_t i = 0; code == ERR_OK && i < span->part_count; i++)
+        code = part_redact(scratch, work->policy, work->arena, span->parts[i].json,
+                           &span->parts[i].json);
+    if (code == ERR_OK)
+        code = redactions_set(work, span);
+    if (code == ERR_OK && span->part_count > 0)
+        code = preview_add(scratch, work->policy, work->arena, span);
+    return code;
+}
+
+static enum err log_redact(struct work *work, struct log_record *log)
+{
+    enum err code = record_redact(work, &(struct record){ .log = log });
+    if (code == ERR_OK && log->body_json.len > 0)
+        code =
+            part_redact(work->scratch, work->policy, work->arena, log->body_json, &log->body_json);
+    return code;
+}
+
+/* One huge request must not keep its memory for ever. */
+static void buffers_trim(struct redact_scratch *scratch)
+{
+    struct buf *const buffers[] = { &scratch->gather, &scratch->flat, &scratch->joined,
+                                    &scratch->out[0], &scratch->out[1] };
+    for (size_t i = 0; i < COUNT_OF(buffers); i++)
+        if (buffers[i]->capacity > KEPT_BUFFER_BYTES_MAX)
+            buf_clear(buffers[i]);
+}
+
+enum err redact_batch(const struct redactor *redactor, struct redact_scratch *scratch,
+                      const struct redact_policy *policy, struct arena *arena, struct batch *batch,
+                      struct diag *reterr_why)
+{
+    assert(scratch->redactor == redactor);
+    struct work work = {
+        .scratch = scratch, .policy = policy, .secrets_only = *policy, .arena = arena
+    };
+    work.secrets_only.pii = REDACT_KEEP;
+    enum err code = ERR_OK;
+    for (uint32_t i = 0; code == ERR_OK && i < batch->span_count; i++)
+        code = span_redact(&work, &batch->spans[i]);
+    for (uint32_t i = 0; code == ERR_OK && i < batch->log_count; i++)
+        code = log_redact(&work, &batch->logs[i]);
+    for (uint32_t i = 0; code == ERR_OK && i < batch->metric_count; i++)
+        code = record_redact(&work, &(struct record){ .metric = &batch->metrics[i] });
+    buffers_trim(scratch);
+    if (code != ERR_OK)
+        return diag_set(reterr_why, code, "no room to redact the batch");
+    return ERR_OK;
+}
