@@ -1,7 +1,7 @@
 /* content.h -- prompts and answers: immutable encrypted segments, grouped by trace.
  *
  * Drain gives the content of a settled trace; it is written as one frame per
- * trace and subject (and one for its previews), zstd-compressed, sealed with
+ * trace and subject (and one for its previews, in a file of its own), zstd-compressed, sealed with
  * AES-256-GCM under a key derived from the subject key and the segment id, nonce =
  * frame counter.  A segment is never changed after it is sealed; deleting is an
  * unlink.  Frames say which key they need by its id; without the key they are
@@ -27,11 +27,17 @@ struct content_config {
     const struct sys_files *files;
     enum err (*key_by_id)(void *arg, uint64_t key_id, struct crypt_key *ret_key);
     void *key_arg;
-    size_t segment_bytes_max; /* default 128 MiB */
+    size_t segment_bytes_max; /* 0: 128 MiB; at most 1 GiB */
 };
+#define CONTENT_FRAME_BYTES_MAX (64 * MIB) /* of items before compression: ERR_TOO_LARGE */
+enum { CONTENT_ITEMS_MAX = 1 << 20 };
+
+/* Previews live in files of their own (kept longer, or shorter); their pointers say so
+ * by this bit of the segment number, so that both kinds are stored and read alike. */
+#define CONTENT_SEGMENT_PREVIEW (UINT64_C(1) << 62)
 
 struct content_pointer {
-    uint64_t segment; /* number in the file name, from 1; 0: no content */
+    uint64_t segment; /* number in the file name, from 1, and maybe the bit; 0: no content */
     uint32_t offset;
     uint32_t len; /* of the frame on disk */
 };
@@ -44,13 +50,23 @@ struct content_item {
 MUST_CHECK enum err content_open(const struct content_config *config,
                                  struct content_store **ret_store, struct diag *reterr_why);
 void content_close(struct content_store *store);
-/* Append one frame; previews go into frames of their own (separate retention). */
+/* Append one frame of the items that are not previews, and one of those that are
+ * (role CONTENT_PREVIEW), each to its own kind of segment.  A pointer's segment is 0
+ * when there was no such item.  Nothing is stored before content_sync, and the keystore
+ * must be synced before that.  ERR_DISK_FULL, ERR_TOO_LARGE: nothing of this call
+ * counts; ERR_IO: as for content_sync. */
 MUST_CHECK enum err content_append(struct content_store *store, struct id16 trace_id,
                                    const struct crypt_key *key, uint64_t key_id,
                                    const struct content_item *items, size_t count,
-                                   struct content_pointer *ret_pointer, struct diag *reterr_why);
-/* Everything appended so far is on disk. */
+                                   struct content_pointer *ret_pointer,
+                                   struct content_pointer *ret_preview, struct diag *reterr_why);
+/* Everything appended so far is on disk.  ERR_IO: everything appended since the last
+ * successful sync is lost and must be appended again (the log still has it). */
 MUST_CHECK enum err content_sync(struct content_store *store, struct diag *reterr_why);
+/* Unlink sealed segments of one kind whose last frame was written before that time.
+ * From any thread. */
+MUST_CHECK enum err content_expire(struct content_store *store, bool previews, int64_t before_ns,
+                                   uint64_t *ret_segments, struct diag *reterr_why);
 
 struct content_reader;
 struct content_reader *content_reader_new(struct content_store *store);
@@ -61,6 +77,7 @@ MUST_CHECK enum err content_read(struct content_reader *reader, struct content_p
                                  struct arena *arena, struct content_item **ret_items,
                                  size_t *ret_count, struct diag *reterr_why);
 struct content_status {
-    uint64_t segments, frames, bytes_plain, bytes_stored;
+    uint64_t segments, frames, bytes_plain, bytes_stored; /* of both kinds, on disk now */
+    uint64_t torn_bytes_cut, damaged_places;              /* by the last recovery */
 };
 void content_status(struct content_store *store, struct content_status *ret_status);

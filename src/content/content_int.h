@@ -1,0 +1,151 @@
+/* content_int.h -- the format of content segments, shared by content/ and its tests.
+ *
+ * docs/formats/content.md explains every byte.
+ *
+ * Memory:  plain data but for the store and the reader, which own what they hold.
+ * Threads: the store's writer part belongs to one thread; counters are atomic.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "content/content.h"
+#include <stdatomic.h>
+#include <zstd.h>
+
+enum {
+    CONTENT_HEADER_BYTES = 64,
+    CONTENT_FOOTER_BYTES = 64,
+    CONTENT_FRAME_HEADER_BYTES = 64,
+    CONTENT_FRAME_AAD_BYTES = 56,
+    CONTENT_ITEM_BYTES = 16,
+    CONTENT_ID_BYTES = 16,
+    CONTENT_VERSION = 1,
+    CONTENT_ZSTD_LEVEL = 1,
+    CONTENT_PATH_MAX = 4096,
+};
+#define CONTENT_MAGIC "TTSEG\r\n\x1a"
+#define CONTENT_FRAME_MAGIC UINT32_C(0x46544c54)
+#define CONTENT_FOOTER_MAGIC UINT32_C(0x45544c54)
+
+#define CONTENT_KEEP_BYTES (4 * MIB) /* of memory between frames */
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
+
+enum content_kind { CONTENT_KIND_MAIN, CONTENT_KIND_PREVIEW, CONTENT_KIND_COUNT };
+
+struct content_header {
+    uint8_t magic[8];
+    uint32_t version;
+    uint32_t kind;
+    uint64_t number;
+    uint8_t id[CONTENT_ID_BYTES]; /* random: salt of the frame keys */
+    int64_t created_ns;
+    uint64_t reserved;
+    uint32_t reserved2;
+    uint32_t crc;
+};
+_Static_assert(sizeof(struct content_header) == CONTENT_HEADER_BYTES, "no padding");
+
+struct content_frame {
+    uint32_t magic;
+    uint32_t stored_len; /* ciphertext and tag */
+    uint32_t plain_len;
+    uint32_t role_mask;
+    uint8_t trace_id[16];
+    uint64_t key_id;
+    uint32_t counter;        /* the nonce */
+    uint32_t durable_offset; /* bytes of the segment that were synced before */
+    uint32_t flags;
+    uint32_t item_count;
+    uint32_t payload_crc;
+    uint32_t crc;
+};
+_Static_assert(sizeof(struct content_frame) == CONTENT_FRAME_HEADER_BYTES, "no padding");
+enum { CONTENT_FLAG_ZSTD = 1 };
+
+struct content_footer {
+    uint32_t magic;
+    uint32_t frames;
+    uint64_t bytes_plain, bytes_stored;
+    int64_t sealed_ns; /* when the last frame can have been written at the latest */
+    uint64_t reserved[3];
+    uint32_t reserved2;
+    uint32_t crc;
+};
+_Static_assert(sizeof(struct content_footer) == CONTENT_FOOTER_BYTES, "no padding");
+
+struct content_item_head {
+    uint8_t owner[8];
+    uint32_t role;
+    uint32_t len;
+};
+_Static_assert(sizeof(struct content_item_head) == CONTENT_ITEM_BYTES, "no padding");
+
+/* frame.c */
+void content_header_close(struct content_header *header);
+bool content_header_ok(const struct content_header *header);
+void content_footer_close(struct content_footer *footer);
+bool content_footer_ok(const struct content_footer *footer);
+bool content_frame_ok(const struct content_frame *frame);
+void content_frame_key(const struct crypt_key *subject_key, const uint8_t id[CONTENT_ID_BYTES],
+                       struct crypt_key *ret_key);
+/* Fills in payload_crc and crc, and appends header and ciphertext to out. */
+void content_frame_seal(struct crypt_gcm *gcm, const struct crypt_key *frame_key,
+                        struct content_frame *frame, const char *stored, struct buf *out);
+MUST_CHECK bool content_frame_open(struct crypt_gcm *gcm, const struct crypt_key *frame_key,
+                                   const struct content_frame *frame, const char *sealed,
+                                   char *ret_stored);
+/* `stored` is what was encrypted: decompress if need be, then take the items apart. */
+MUST_CHECK enum err content_items_decode(ZSTD_DCtx *zstd, const struct content_frame *frame,
+                                         str stored, struct arena *arena,
+                                         struct content_item **ret_items, size_t *ret_count,
+                                         struct diag *reterr_why);
+
+/* segment.c */
+void content_path(const char *dir, uint64_t segment, char ret_path[CONTENT_PATH_MAX]);
+struct content_numbers {
+    uint64_t *items; /* of one kind, ascending, without the bit */
+    size_t count, capacity;
+};
+MUST_CHECK enum err content_list(const char *dir, enum content_kind kind,
+                                 struct content_numbers *ret_numbers, struct diag *reterr_why);
+/* The footer of a sealed segment; false when it has none. */
+bool content_footer_read(const struct sys_files *files, const char *path,
+                         struct content_footer *ret_footer);
+
+/* recover.c: what a crash left unsealed is cut and sealed. */
+struct content_recovered {
+    struct content_footer footer;
+    uint64_t torn_bytes, damaged_places;
+    bool removed; /* nothing was in it */
+};
+MUST_CHECK enum err content_recover(const struct sys_files *files, const char *path,
+                                    struct content_recovered *ret_recovered,
+                                    struct diag *reterr_why);
+
+struct content_stream {
+    enum content_kind kind;
+    int fd; /* -1: the next frame opens a segment */
+    uint64_t number, next_number;
+    uint64_t offset, synced;
+    uint32_t counter;
+    uint8_t id[CONTENT_ID_BYTES];
+    struct content_footer totals; /* of the open segment */
+    struct content_footer synced_totals;
+    bool name_pending;            /* the folder is not synced since it was made */
+    bool lost;                    /* frames since the last sync are gone: say so at the next one */
+    _Atomic uint64_t open_number; /* for content_expire */
+};
+
+struct content_store {
+    struct content_config config;
+    char *dir;
+    struct content_stream streams[CONTENT_KIND_COUNT];
+    struct crypt_gcm *gcm;
+    ZSTD_CCtx *zstd;
+    struct buf plain, frame;
+    char *stored;
+    size_t stored_capacity;
+    _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
+    uint64_t torn_bytes_cut, damaged_places;
+};

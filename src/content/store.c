@@ -1,0 +1,403 @@
+/* store.c -- writing content: one growing segment per kind, sealed when full or closed.
+ *
+ * A frame is one write; content_sync makes everything before it durable.  After an
+ * input/output error the segment is given up: what was synced stays readable and is
+ * sealed by the next start, what was not is reported by content_sync.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/check.h"
+#include "content/content_int.h"
+#include "sys/clock.h"
+#include <errno.h>
+#include <fcntl.h>
+
+static uint64_t stream_segment(const struct content_stream *stream, uint64_t number)
+{
+    return number | (stream->kind == CONTENT_KIND_PREVIEW ? CONTENT_SEGMENT_PREVIEW : 0);
+}
+
+static void totals_add(struct content_store *store, const struct content_footer *footer, bool add)
+{
+    uint64_t sign = add ? 1 : UINT64_MAX; /* times -1, modulo 2^64 */
+    atomic_fetch_add(&store->segments, sign);
+    atomic_fetch_add(&store->frames, sign * footer->frames);
+    atomic_fetch_add(&store->bytes_plain, sign * footer->bytes_plain);
+    atomic_fetch_add(&store->bytes_stored, sign * footer->bytes_stored);
+}
+
+/* ---- opening ---- */
+
+static enum err segment_look(struct content_store *store, uint64_t segment, struct diag *why)
+{
+    char path[CONTENT_PATH_MAX];
+    content_path(store->dir, segment, path);
+    struct content_footer footer;
+    if (content_footer_read(store->config.files, path, &footer)) {
+        totals_add(store, &footer, true);
+        return ERR_OK;
+    }
+    struct content_recovered recovered;
+    enum err err = content_recover(store->config.files, path, &recovered, why);
+    if (err)
+        return err;
+    store->torn_bytes_cut += recovered.torn_bytes;
+    store->damaged_places += recovered.damaged_places;
+    if (!recovered.removed)
+        totals_add(store, &recovered.footer, true);
+    return ERR_OK;
+}
+
+static enum err stream_open(struct content_store *store, enum content_kind kind, struct diag *why)
+{
+    struct content_stream *stream = &store->streams[kind];
+    stream->kind = kind;
+    stream->fd = -1;
+    stream->next_number = 1;
+    struct content_numbers numbers;
+    enum err err = content_list(store->dir, kind, &numbers, why);
+    if (err)
+        return err;
+    for (size_t i = 0; i < numbers.count && !err; i++) {
+        err = segment_look(store, stream_segment(stream, numbers.items[i]), why);
+        stream->next_number = numbers.items[i] + 1;
+    }
+    xfree(numbers.items);
+    return err;
+}
+
+enum err content_open(const struct content_config *config, struct content_store **ret_store,
+                      struct diag *reterr_why)
+{
+    assert(config->dir && config->files && config->key_by_id);
+    enum err err = dir_ensure(config->dir, 0700, reterr_why);
+    if (err)
+        return err;
+    struct content_store *store = xcalloc(1, sizeof *store);
+    store->config = *config;
+    store->dir = xstrdup_str(str_from_c(config->dir));
+    if (!store->config.segment_bytes_max)
+        store->config.segment_bytes_max = 128 * MIB;
+    assert(store->config.segment_bytes_max <= 1024 * MIB);
+    store->gcm = crypt_gcm_new();
+    store->zstd = ZSTD_createCCtx();
+    assert(store->zstd);
+    buf_init(&store->plain, CONTENT_FRAME_BYTES_MAX);
+    buf_init(&store->frame, CONTENT_FRAME_BYTES_MAX + CONTENT_FRAME_HEADER_BYTES + CRYPT_TAG_BYTES);
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++)
+        store->streams[kind].fd = -1;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++)
+        err = stream_open(store, kind, reterr_why);
+    if (err) {
+        content_close(store);
+        return err;
+    }
+    *ret_store = store;
+    return ERR_OK;
+}
+
+/* ---- the open segment ---- */
+
+static enum err err_of_errno(struct diag *why, const char *what)
+{
+    return diag_set(why, errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_IO,
+                    "cannot %s a content segment: %s", what, strerror(errno));
+}
+
+static void stream_leave(struct content_store *store, struct content_stream *stream)
+{
+    if (stream->fd >= 0)
+        store->config.files->close(stream->fd);
+    stream->fd = -1;
+    atomic_store(&stream->open_number, 0);
+}
+
+/* Give the segment up; frames that were not synced are gone. */
+static void stream_poison(struct content_store *store, struct content_stream *stream)
+{
+    stream->lost |= stream->offset > stream->synced && stream->totals.frames > 0;
+    totals_add(store, &stream->totals, false);
+    if (stream->synced == 0) {
+        char path[CONTENT_PATH_MAX];
+        content_path(store->dir, stream_segment(stream, stream->number), path);
+        (void)store->config.files->unlink(path);
+    } else {
+        totals_add(store, &stream->synced_totals, true);
+        (void)store->config.files->ftruncate(stream->fd, (int64_t)stream->synced);
+    }
+    stream_leave(store, stream);
+}
+
+static enum err stream_sync(struct content_store *store, struct content_stream *stream,
+                            struct diag *why)
+{
+    if (stream->fd < 0 || stream->synced == stream->offset)
+        return ERR_OK;
+    enum err err = ERR_OK;
+    if (store->config.files->fdatasync(stream->fd) != 0)
+        err = err_of_errno(why, "sync");
+    else if (stream->name_pending)
+        err = dir_sync(store->dir, why);
+    if (err) {
+        stream_poison(store, stream);
+        return err;
+    }
+    stream->name_pending = false;
+    stream->synced = stream->offset;
+    stream->synced_totals = stream->totals;
+    return ERR_OK;
+}
+
+/* Sync, add the footer, sync, leave.  Without a footer the next start seals it. */
+static enum err stream_seal(struct content_store *store, struct content_stream *stream,
+                            struct diag *why)
+{
+    enum err err = stream_sync(store, stream, why);
+    if (err || stream->fd < 0)
+        return err;
+    struct content_footer footer = stream->totals;
+    footer.sealed_ns = clock_now_ns();
+    content_footer_close(&footer);
+    if (file_write_all(store->config.files, stream->fd, &footer, sizeof footer, NULL) == ERR_OK)
+        (void)store->config.files->fdatasync(stream->fd);
+    stream_leave(store, stream);
+    return ERR_OK;
+}
+
+static enum err stream_begin(struct content_store *store, struct content_stream *stream,
+                             struct diag *why)
+{
+    char path[CONTENT_PATH_MAX];
+    stream->number = stream->next_number++;
+    content_path(store->dir, stream_segment(stream, stream->number), path);
+    struct content_header header = { .kind = stream->kind,
+                                     .number = stream->number,
+                                     .created_ns = clock_now_ns() };
+    crypt_random(header.id, sizeof header.id);
+    content_header_close(&header);
+    int fd = store->config.files->open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+    if (fd < 0)
+        return err_of_errno(why, "make");
+    enum err err = file_write_all(store->config.files, fd, &header, sizeof header, why);
+    if (err) {
+        store->config.files->close(fd);
+        (void)store->config.files->unlink(path);
+        return err;
+    }
+    stream->fd = fd;
+    memcpy(stream->id, header.id, sizeof header.id);
+    stream->totals = (struct content_footer){ 0 };
+    stream->counter = 0;
+    stream->offset = sizeof header;
+    stream->synced = 0;
+    stream->name_pending = true;
+    atomic_store(&stream->open_number, stream->number);
+    totals_add(store, &stream->totals, true);
+    return ERR_OK;
+}
+
+/* ---- frames ---- */
+
+/* Items of one kind, encoded into store->plain. */
+static enum err items_encode(struct content_store *store, enum content_kind kind,
+                             const struct content_item *items, size_t count,
+                             struct content_frame *frame, struct diag *why)
+{
+    struct buf *plain = &store->plain;
+    buf_reset(plain);
+    for (int texts = 0; texts < 2; texts++) {
+        for (size_t i = 0; i < count; i++) {
+            if ((items[i].role == CONTENT_PREVIEW) != (kind == CONTENT_KIND_PREVIEW))
+                continue;
+            if (texts) {
+                buf_add_str(plain, items[i].json);
+                continue;
+            }
+            assert(items[i].role < CONTENT_ROLE_COUNT);
+            struct content_item_head head = {
+                .role = items[i].role, .len = (uint32_t)MIN(items[i].json.len, (size_t)UINT32_MAX)
+            };
+            memcpy(head.owner, &items[i].owner, sizeof head.owner);
+            buf_add(plain, &head, sizeof head);
+            frame->role_mask |= UINT32_C(1) << items[i].role;
+            frame->item_count++;
+        }
+    }
+    if (buf_failed(plain) || frame->item_count > CONTENT_ITEMS_MAX)
+        return diag_set(why, ERR_TOO_LARGE, "the content of one trace is larger than %zu bytes",
+                        CONTENT_FRAME_BYTES_MAX);
+    frame->plain_len = (uint32_t)plain->len;
+    return ERR_OK;
+}
+
+/* What is encrypted: compressed, unless that does not help. */
+static const char *frame_compress(struct content_store *store, struct content_frame *frame)
+{
+    size_t bound = ZSTD_compressBound(store->plain.len);
+    if (bound > store->stored_capacity) {
+        store->stored = xrealloc(store->stored, bound);
+        store->stored_capacity = bound;
+    }
+    size_t len = ZSTD_compressCCtx(store->zstd, store->stored, bound, store->plain.ptr,
+                                   store->plain.len, CONTENT_ZSTD_LEVEL);
+    if (ZSTD_isError(len) || len >= store->plain.len) {
+        frame->stored_len = (uint32_t)store->plain.len + CRYPT_TAG_BYTES;
+        return store->plain.ptr;
+    }
+    frame->flags |= CONTENT_FLAG_ZSTD;
+    frame->stored_len = (uint32_t)len + CRYPT_TAG_BYTES;
+    return store->stored;
+}
+
+static enum err frame_write(struct content_store *store, struct content_stream *stream,
+                            const struct content_frame *frame, struct diag *why)
+{
+    enum err err =
+        file_write_all(store->config.files, stream->fd, store->frame.ptr, store->frame.len, why);
+    if (!err) {
+        stream->offset += store->frame.len;
+        stream->totals.frames++;
+        stream->totals.bytes_plain += frame->plain_len;
+        stream->totals.bytes_stored += store->frame.len;
+        atomic_fetch_add(&store->frames, 1);
+        atomic_fetch_add(&store->bytes_plain, frame->plain_len);
+        atomic_fetch_add(&store->bytes_stored, store->frame.len);
+        return ERR_OK;
+    }
+    if (err != ERR_DISK_FULL ||
+        store->config.files->ftruncate(stream->fd, (int64_t)stream->offset) != 0)
+        stream_poison(store, stream);
+    return err;
+}
+
+static enum err append_kind(struct content_store *store, enum content_kind kind,
+                            struct content_frame frame, const struct crypt_key *key,
+                            const struct content_item *items, size_t count,
+                            struct content_pointer *ret_pointer, struct diag *why)
+{
+    struct content_stream *stream = &store->streams[kind];
+    *ret_pointer = (struct content_pointer){ 0 };
+    enum err err = items_encode(store, kind, items, count, &frame, why);
+    if (err || frame.item_count == 0)
+        return err;
+    const char *stored = frame_compress(store, &frame);
+    size_t size = sizeof frame + frame.stored_len;
+    bool is_full = stream->offset + size + CONTENT_FOOTER_BYTES > store->config.segment_bytes_max ||
+                   stream->counter == UINT32_MAX;
+    if (stream->fd >= 0 && is_full && stream->counter > 0)
+        err = stream_seal(store, stream, why);
+    if (!err && stream->fd < 0)
+        err = stream_begin(store, stream, why);
+    if (err)
+        return err;
+    struct crypt_key frame_key;
+    content_frame_key(key, stream->id, &frame_key);
+    frame.counter = stream->counter++; /* used up even when the write fails */
+    frame.durable_offset = (uint32_t)stream->synced;
+    buf_reset(&store->frame);
+    content_frame_seal(store->gcm, &frame_key, &frame, stored, &store->frame);
+    crypt_wipe(&frame_key, sizeof frame_key);
+    struct content_pointer pointer = { .segment = stream_segment(stream, stream->number),
+                                       .offset = (uint32_t)stream->offset,
+                                       .len = (uint32_t)size };
+    err = frame_write(store, stream, &frame, why);
+    if (!err)
+        *ret_pointer = pointer;
+    return err;
+}
+
+enum err content_append(struct content_store *store, struct id16 trace_id,
+                        const struct crypt_key *key, uint64_t key_id,
+                        const struct content_item *items, size_t count,
+                        struct content_pointer *ret_pointer, struct content_pointer *ret_preview,
+                        struct diag *reterr_why)
+{
+    struct content_frame frame = { .magic = CONTENT_FRAME_MAGIC, .key_id = key_id };
+    memcpy(frame.trace_id, &trace_id, sizeof trace_id);
+    struct content_pointer pointer, preview;
+    enum err err =
+        append_kind(store, CONTENT_KIND_MAIN, frame, key, items, count, &pointer, reterr_why);
+    if (!err)
+        err = append_kind(store, CONTENT_KIND_PREVIEW, frame, key, items, count, &preview,
+                          reterr_why);
+    if (store->plain.capacity >
+        CONTENT_KEEP_BYTES) { /* one huge trace is no reason to keep so much */
+        buf_clear(&store->plain);
+        buf_clear(&store->frame);
+        xfree(store->stored);
+        store->stored = NULL;
+        store->stored_capacity = 0;
+    }
+    if (!err) {
+        *ret_pointer = pointer;
+        *ret_preview = preview;
+    }
+    return err;
+}
+
+enum err content_sync(struct content_store *store, struct diag *reterr_why)
+{
+    enum err first = ERR_OK;
+    bool lost = false;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
+        enum err err = stream_sync(store, &store->streams[kind], first ? NULL : reterr_why);
+        first = first ? first : err;
+        lost |= store->streams[kind].lost;
+        store->streams[kind].lost = false;
+    }
+    if (!first && lost)
+        return diag_set(reterr_why, ERR_IO,
+                        "content since the last sync was lost: append it again");
+    return first;
+}
+
+/* ---- the rest of the door ---- */
+
+void content_close(struct content_store *store)
+{
+    if (!store)
+        return;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++)
+        (void)stream_seal(store, &store->streams[kind], NULL);
+    crypt_gcm_free(store->gcm);
+    ZSTD_freeCCtx(store->zstd);
+    buf_clear(&store->plain);
+    buf_clear(&store->frame);
+    xfree(store->stored);
+    xfree(store->dir);
+    xfree(store);
+}
+
+enum err content_expire(struct content_store *store, bool previews, int64_t before_ns,
+                        uint64_t *ret_segments, struct diag *reterr_why)
+{
+    struct content_stream *stream = &store->streams[previews];
+    struct content_numbers numbers;
+    enum err err = content_list(store->dir, stream->kind, &numbers, reterr_why);
+    if (err)
+        return err;
+    *ret_segments = 0;
+    for (size_t i = 0; i < numbers.count; i++) {
+        char path[CONTENT_PATH_MAX];
+        struct content_footer footer;
+        content_path(store->dir, stream_segment(stream, numbers.items[i]), path);
+        if (numbers.items[i] == atomic_load(&stream->open_number) ||
+            !content_footer_read(store->config.files, path, &footer) ||
+            footer.sealed_ns >= before_ns || store->config.files->unlink(path) != 0)
+            continue;
+        totals_add(store, &footer, false);
+        (*ret_segments)++;
+    }
+    xfree(numbers.items);
+    return ERR_OK;
+}
+
+void content_status(struct content_store *store, struct content_status *ret_status)
+{
+    *ret_status = (struct content_status){ .segments = atomic_load(&store->segments),
+                                           .frames = atomic_load(&store->frames),
+                                           .bytes_plain = atomic_load(&store->bytes_plain),
+                                           .bytes_stored = atomic_load(&store->bytes_stored),
+                                           .torn_bytes_cut = store->torn_bytes_cut,
+                                           .damaged_places = store->damaged_places };
+}
