@@ -18,6 +18,9 @@
 #include "model/raw.h"
 #include "model/record.h"
 
+/* Stands in attrs[] for a value that went to CONTENT_ATTRS or CONTENT_EVENTS. */
+#define NORM_CONTENT_MARKER "[content]"
+
 struct norm_config {
     str project;
     int64_t received_ns;
@@ -32,3 +35,7 @@ struct norm_config {
 MUST_CHECK enum err norm_batch(struct arena *arena, const struct norm_config *config,
                                const struct raw_batch *raw, struct batch *ret_batch,
                                struct diag *reterr_why);
+
+/* The field that an attribute of that name becomes (filters accept the sent
+ * names too); FIELD_COUNT when it becomes none. */
+enum field norm_field_of_attr(str key);

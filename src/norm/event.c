@@ -1,0 +1,286 @@
+/* event.c -- span events: exceptions, first tokens, and messages sent as events.
+ *
+ * Events stay in events[] with their short attributes; message bodies become
+ * parts, long values go to CONTENT_EVENTS and leave a marker.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "norm/norm_int.h"
+
+static const struct {
+    str name;
+    struct message_event event;
+} message_events[] = {
+    { STR("gen_ai.system.message"), { false, "system" } },
+    { STR("gen_ai.user.message"), { false, "user" } },
+    { STR("gen_ai.assistant.message"), { false, "assistant" } },
+    { STR("gen_ai.tool.message"), { false, "tool" } },
+    { STR("gen_ai.choice"), { true, "assistant" } },
+    { STR("gen_ai.content.prompt"), { false, "" } },
+    { STR("gen_ai.content.completion"), { true, "" } },
+};
+
+static const str first_token_events[] = {
+    STR("first_token"),
+    STR("gen_ai.first_token"),
+    STR("llm.first_token"),
+    STR("new_token"),
+    STR("ai.stream.firstChunk"),
+    STR("llm.content.completion.chunk"),
+    STR("First Token Stream Event"),
+    STR("gen_ai.content.completion.chunk"),
+};
+
+static const str body_keys[] = {
+    STR("content"),
+    STR("gen_ai.prompt"),
+    STR("gen_ai.completion"),
+    STR("message"),
+    STR("gen_ai.event.content"),
+    STR("tool_calls"),
+    STR("gen_ai.input.messages"),
+    STR("gen_ai.output.messages"),
+    STR("gen_ai.system_instructions"),
+    STR("gen_ai.tool.definitions"),
+};
+
+bool message_event_find(str name, struct message_event *ret)
+{
+    if (!str_starts(name, STR_OF("gen_ai.")))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(message_events); i++) {
+        if (str_equal(name, message_events[i].name)) {
+            *ret = message_events[i].event;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool attr_is_message_body(str key)
+{
+    for (size_t i = 0; i < COUNT_OF(body_keys); i++)
+        if (str_equal(key, body_keys[i]))
+            return true;
+    return false;
+}
+
+static const struct value *attr_value(const struct attr *attrs, uint32_t count, const char *key)
+{
+    const struct attr *attr = attr_find(attrs, count, str_from_c(key));
+    return attr ? &attr->value : NULL;
+}
+
+/* The whole list in one attribute; VALUE_NULL when it was not captured. */
+static struct value list_value(const struct attr *attrs, uint32_t count, const struct value *body)
+{
+    static const char *const keys[] = { "content", "gen_ai.prompt", "gen_ai.completion",
+                                        "gen_ai.event.content" };
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const struct value *value = attr_value(attrs, count, keys[i]);
+        if (value)
+            return *value;
+    }
+    const struct value *inner = map_get(body, "content");
+    if (inner)
+        return *inner;
+    return body ? *body : (struct value){ .type = VALUE_NULL };
+}
+
+/* Strands writes the members as JSON texts: message='[{"text":...}]'. */
+static struct value choice_message(struct norm *norm, const struct value *message)
+{
+    struct value tree;
+    if (message->type != VALUE_STR)
+        return *message;
+    struct attr *attrs = arena_new(norm->arena, struct attr, 1);
+    if (!attrs) {
+        norm->spent = true;
+        return (struct value){ .type = VALUE_NULL };
+    }
+    if (looks_like_json(message->text) && parse_json(norm, message->text, &tree) &&
+        tree.type == VALUE_MAP)
+        return tree;
+    attrs[0] = (struct attr){ STR_OF("content"), *message };
+    return (struct value){ .type = VALUE_MAP, .count = 1, .attrs = attrs };
+}
+
+struct value message_event_value(struct norm *norm, const struct message_event *event,
+                                 const struct attr *attrs, uint32_t count, const struct value *body)
+{
+    if (event->role[0] == '\0')
+        return list_value(attrs, count, body);
+    struct value map = { .type = VALUE_MAP, .count = count };
+    struct value tree;
+    const struct value *content = attr_value(attrs, count, "gen_ai.event.content");
+    if (body && body->type == VALUE_MAP)
+        map = *body;
+    else if (content && content->type == VALUE_STR && parse_json(norm, content->text, &tree) &&
+             tree.type == VALUE_MAP)
+        map = tree;
+    struct attr *members = arena_new(norm->arena, struct attr, map.count + 2);
+    if (!members) {
+        norm->spent = true;
+        return (struct value){ .type = VALUE_NULL };
+    }
+    const struct attr *from = body && body->type == VALUE_MAP ? body->attrs
+                              : map.count == count            ? attrs
+                                                              : map.attrs;
+    if (content && from == attrs && map.attrs)
+        from = map.attrs;
+    memcpy(members, from, map.count * sizeof(struct attr));
+    map.attrs = members;
+    for (uint32_t i = 0; i < map.count; i++)
+        if (str_equal_c(members[i].key, "message"))
+            members[i].value = choice_message(norm, &members[i].value);
+    if (body && body->type == VALUE_STR)
+        members[map.count++] = (struct attr){ STR_OF("content"), *body };
+    if (!map_get(&map, "role") && !map_get(&map, "message"))
+        members[map.count++] = (struct attr){ STR_OF("role"), value_str(str_from_c(event->role)) };
+    return map;
+}
+
+/* ---- span events ---- */
+
+static void take_exception(struct norm *norm, const struct span_event *event, int status_code)
+{
+    struct span *span = norm->span;
+    const struct value *type = attr_value(event->attrs, event->attr_count, "exception.type");
+    const struct value *message = attr_value(event->attrs, event->attr_count, "exception.message");
+    str text;
+    if (status_code == 1)
+        return; /* the sender says that it ended well */
+    if (type && !SPAN_KNOWS(span, error_type) && convert_text(norm, type, &text))
+        SPAN_SET(span, error_type, text);
+    if (message && !SPAN_KNOWS(span, status_message) && convert_text(norm, message, &text))
+        SPAN_SET(span, status_message, text);
+}
+
+static void take_first_token(struct norm *norm, const struct span_event *event)
+{
+    struct span *span = norm->span;
+    if (SPAN_KNOWS(span, ttft_ns) || event->time_ns < span->start_time)
+        return;
+    for (size_t i = 0; i < COUNT_OF(first_token_events); i++)
+        if (str_equal(event->name, first_token_events[i]))
+            SPAN_SET(span, ttft_ns, event->time_ns - span->start_time);
+}
+
+static bool side_is_open(const struct norm *norm, bool output)
+{
+    if (norm->score[output ? TARGET_text_output : TARGET_text_input])
+        return false;
+    for (uint32_t i = 0; i < norm->flats_count; i++)
+        if (norm->flats[i].family == (output ? FAMILY_FLAT_OUTPUT : FAMILY_FLAT_INPUT))
+            return false;
+    return true;
+}
+
+static void take_finish(struct norm *norm, const struct span_event *event)
+{
+    const struct value *value = attr_value(event->attrs, event->attr_count, "finish_reason");
+    str *item;
+    str text;
+    if (!value || SPAN_KNOWS(norm->span, finish_reason) || !convert_text(norm, value, &text))
+        return;
+    item = arena_new(norm->arena, str, 1);
+    if (!item) {
+        norm->spent = true;
+        return;
+    }
+    *item = text;
+    SPAN_SET(norm->span, finish_reason, (struct strs){ item, 1 });
+}
+
+/* gen_ai.client.inference.operation.details: the span's own attributes, on an event. */
+static void take_details(struct norm *norm, const struct span_event *event)
+{
+    for (uint32_t i = 0; i < event->attr_count; i++) {
+        const struct attr *attr = &event->attrs[i];
+        const struct row *row = dialect_find(attr->key);
+        if (!row || norm->score[row->target] || !convert(norm, row, &attr->value))
+            continue;
+        norm->score[row->target] = 1;
+        norm->winner[row->target] = (struct winner){ attr, true };
+        norm->has_content = true;
+    }
+}
+
+/* Copy of an event with content taken out. */
+static struct span_event event_strip(struct norm *norm, const struct span_event *event,
+                                     bool is_message, bool consumed)
+{
+    struct span_event copy = *event;
+    copy.name = text_clean(norm, event->name);
+    copy.attrs = arena_alloc(norm->arena, (event->attr_count + 1) * sizeof(struct attr));
+    copy.attr_count = 0;
+    if (!copy.attrs) {
+        norm->spent = true;
+        return copy;
+    }
+    for (uint32_t i = 0; i < event->attr_count; i++) {
+        const struct attr *attr = &event->attrs[i];
+        const struct row *row = dialect_find(attr->key);
+        bool is_body = (is_message && attr_is_message_body(attr->key)) ||
+                       (row && row->target >= (unsigned)TARGET_text_input &&
+                        row->target <= (unsigned)TARGET_text_other);
+        if (is_body && consumed)
+            continue;
+        struct attr *to = &copy.attrs[copy.attr_count++];
+        to->key = text_clean(norm, attr->key);
+        if (is_body || value_is_long(norm, &attr->value)) {
+            norm->event_texts[norm->event_texts_count++] = (struct event_text){ event, attr };
+            to->value = value_str(STR_OF(NORM_CONTENT_MARKER));
+        } else {
+            to->value = value_clean(norm, &attr->value);
+        }
+    }
+    return copy;
+}
+
+static bool events_alloc(struct norm *norm, const struct raw_span *raw)
+{
+    size_t attrs = 0;
+    for (uint32_t i = 0; i < raw->event_count; i++)
+        attrs += raw->events[i].attr_count;
+    norm->event_texts = arena_new(norm->arena, struct event_text, attrs);
+    norm->event_items[0] = arena_new(norm->arena, struct value, raw->event_count);
+    norm->event_items[1] = arena_new(norm->arena, struct value, raw->event_count);
+    norm->span->events = arena_new(norm->arena, struct span_event, raw->event_count);
+    if (norm->event_texts && norm->event_items[0] && norm->event_items[1] && norm->span->events)
+        return true;
+    norm->spent = true;
+    return false;
+}
+
+void norm_events(struct norm *norm, const struct raw_span *raw)
+{
+    if (!events_alloc(norm, raw))
+        return;
+    bool open[2] = { side_is_open(norm, false), side_is_open(norm, true) };
+    for (uint32_t i = 0; i < raw->event_count && !norm->spent; i++) {
+        const struct span_event *event = &raw->events[i];
+        struct message_event message;
+        bool consumed = false;
+        bool is_message = message_event_find(event->name, &message);
+        bool is_details = str_equal_c(event->name, "gen_ai.client.inference.operation.details");
+        if (is_message) {
+            norm->dialects |= 1u << DIALECT_OTEL;
+            struct value value =
+                message_event_value(norm, &message, event->attrs, event->attr_count, NULL);
+            consumed = open[message.output] && value.type != VALUE_NULL;
+            if (consumed)
+                norm->event_items[message.output][norm->event_items_count[message.output]++] =
+                    value;
+            take_finish(norm, event);
+        } else if (is_details) {
+            take_details(norm, event);
+        } else if (str_equal_c(event->name, "exception")) {
+            take_exception(norm, event, raw->status_code);
+        } else {
+            take_first_token(norm, event);
+        }
+        norm->span->events[norm->span->event_count++] =
+            event_strip(norm, event, is_message || is_details, consumed);
+    }
+}

@@ -1,0 +1,450 @@
+/* span.c -- one span: the walk over its attributes, and the order of the finishing steps.
+ *
+ * The walk is the hot path: per attribute one look-up and one conversion.  A
+ * span starts as a copy of what its scope and resource give (norm_place), so
+ * those attributes cost nothing per span but the copies of what has no row.
+ *
+ * Nothing is lost silently: an attribute becomes a field, stays in attrs[],
+ * becomes content, or counts as dropped.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "norm/norm_int.h"
+#include <stdlib.h>
+
+#define TIME_EARLIEST_NS (INT64_C(946684800) * NS_PER_S) /* 2000-01-01 */
+#define DAY_NS (INT64_C(86400) * NS_PER_S)
+
+static const char *const odd_texts[ODD_COUNT] = {
+    "end_before_start", "time_suspect",          "truncated",       "json_broken",
+    "usage_invalid",    "usage_exclusive",       "usage_mismatch",  "attributes_dropped",
+    "content_lost",     "framework_as_provider", "latency_differs",
+};
+
+static void keep(struct norm *norm, const struct attr *attr)
+{
+    assert(norm->kept_count < norm->attrs_max);
+    norm->kept[norm->kept_count++] = *attr;
+}
+
+static bool is_text_target(unsigned target)
+{
+    return target >= TARGET_text_input && target <= TARGET_text_metadata;
+}
+
+static void other_add(struct norm *norm, const struct attr *attr)
+{
+    assert(norm->others_count < norm->attrs_max);
+    norm->others[norm->others_count++] = attr;
+    norm->has_content = true;
+}
+
+/* An attribute that did not get its target. */
+static void lose(struct norm *norm, unsigned target, const struct attr *attr)
+{
+    if (is_text_target(target) && attr->value.type != VALUE_NULL)
+        other_add(norm, attr);
+    else
+        keep(norm, attr);
+}
+
+static void take_row(struct norm *norm, const struct row *row, const struct attr *attr,
+                     enum level level)
+{
+    unsigned target = row->target;
+    uint16_t score = (uint16_t)((unsigned)level * ROWS_MAX - dialect_row_index(row));
+    uint16_t old = norm->score[target];
+    if (score <= old || !convert(norm, row, &attr->value)) {
+        lose(norm, target, attr);
+        return;
+    }
+    bool kept = row->keep || norm->lossy;
+    if (old && !norm->winner[target].kept && target != TARGET_none)
+        lose(norm, target, norm->winner[target].attr);
+    if (kept)
+        keep(norm, attr);
+    norm->has_content = norm->has_content || is_text_target(target);
+    norm->score[target] = target == TARGET_none ? 0 : score;
+    norm->winner[target] = (struct winner){ attr, kept };
+}
+
+/* A member of a metadata family: its name without the prefix may be one we know. */
+static void take_retry(struct norm *norm, const struct attr *attr, str rest)
+{
+    const struct row *row = dialect_find(rest);
+    unsigned target = row ? row->target : TARGET_none;
+    bool is_field = row && target < (unsigned)FIELD_COUNT;
+    uint16_t score = (uint16_t)(LEVEL_RETRY * ROWS_MAX - (row ? dialect_row_index(row) : 0));
+    if (is_field && score > norm->score[target])
+        take_row(norm, row, attr, LEVEL_RETRY);
+    else
+        keep(norm, attr);
+}
+
+static void take_unknown(struct norm *norm, const struct attr *attr, enum level level)
+{
+    enum family family;
+    enum dialect dialect;
+    str rest;
+    if (level == LEVEL_RESOURCE || !dialect_prefix(attr->key, &family, &dialect, &rest)) {
+        keep(norm, attr);
+        return;
+    }
+    norm->dialects |= 1u << dialect;
+    switch (family) {
+    case FAMILY_PARAMETER:
+        norm->parameters[norm->parameters_count++] = attr;
+        keep(norm, attr);
+        break;
+    case FAMILY_RETRY:
+        take_retry(norm, attr, rest);
+        break;
+    case FAMILY_TEXT:
+        other_add(norm, attr);
+        break;
+    case FAMILY_FLAT_INPUT:
+    case FAMILY_FLAT_OUTPUT:
+    case FAMILY_FLAT_TOOLS:
+    case FAMILY_FLAT_DOCUMENTS:
+    case FAMILY_FLAT_CANDIDATES:
+    case FAMILY_FLAT_EMBEDDINGS:
+    case FAMILY_COUNT:
+        if (family == FAMILY_FLAT_EMBEDDINGS && str_ends(rest, STR_OF("vector"))) {
+            norm->dropped_count++; /* huge, and of no use to a reader */
+            norm->odd |= ODD_ATTRS_DROPPED;
+            break;
+        }
+        norm->flats[norm->flats_count++] =
+            (struct flat){ .path = rest, .family = (uint8_t)family, .attr = attr };
+        norm->has_content = true;
+        break;
+    }
+}
+
+void take_attr(struct norm *norm, const struct attr *attr, enum level level)
+{
+    const struct row *row = dialect_find(attr->key);
+    if (!row) {
+        take_unknown(norm, attr, level);
+        return;
+    }
+    norm->dialects |= 1u << row->dialect;
+    take_row(norm, row, attr, level);
+}
+
+void take_members(struct norm *norm, const struct value *map)
+{
+    if (map->type != VALUE_MAP)
+        return;
+    for (uint32_t i = 0; i < map->count; i++) {
+        const struct attr *member = &map->attrs[i];
+        const struct row *row = dialect_find(member->key);
+        if (!row || row->target >= (unsigned)FIELD_COUNT || norm->score[row->target])
+            continue; /* the whole object is kept as content */
+        if (convert(norm, row, &member->value)) {
+            norm->score[row->target] = 1;
+            norm->winner[row->target] = (struct winner){ member, true };
+        }
+    }
+}
+
+static void begin(struct norm *norm)
+{
+    norm->kept_count = norm->others_count = norm->longs_count = 0;
+    norm->parameters_count = norm->flats_count = norm->dropped_count = 0;
+    norm->event_items_count[0] = norm->event_items_count[1] = norm->event_texts_count = 0;
+    norm->invocation.type = VALUE_NULL;
+    norm->has_content = false;
+    norm->step = STEP_NONE;
+}
+
+void norm_place(struct norm *norm, const struct raw_scope *scope)
+{
+    struct place *place = &norm->place;
+    begin(norm);
+    memset(&place->span, 0, sizeof place->span);
+    memset(norm->score, 0, sizeof norm->score);
+    norm->span = &place->span;
+    norm->dialects = norm->odd = 0;
+    for (uint32_t i = 0; i < scope->attr_count; i++)
+        take_attr(norm, &scope->attrs[i], LEVEL_RESOURCE);
+    const struct raw_resource *resource = scope->resource;
+    for (uint32_t i = 0; i < resource->attr_count; i++)
+        take_attr(norm, &resource->attrs[i], LEVEL_RESOURCE);
+
+    SPAN_SET(&place->span, project, norm->config->project);
+    SPAN_SET(&place->span, received_time, norm->config->received_ns);
+    str text;
+    if (convert_text(norm, &(struct value){ .type = VALUE_STR, .text = scope->name }, &text))
+        SPAN_SET(&place->span, scope_name, text);
+    if (convert_text(norm, &(struct value){ .type = VALUE_STR, .text = scope->version }, &text))
+        SPAN_SET(&place->span, scope_version, text);
+    str schema = scope->schema_url.len ? scope->schema_url : resource->schema_url;
+    if (convert_text(norm, &(struct value){ .type = VALUE_STR, .text = schema }, &text))
+        SPAN_SET(&place->span, schema_url, text);
+
+    place->scope = scope;
+    place->dialects = norm->dialects;
+    place->odd = norm->odd;
+    memcpy(place->score, norm->score, sizeof place->score);
+    memcpy(place->use, norm->use, sizeof place->use);
+    place->held_count = 0;
+    for (unsigned target = 0; target < TARGET_COUNT; target++) {
+        if (!norm->score[target])
+            continue;
+        place->held[place->held_count] = (uint16_t)target;
+        place->held_winner[place->held_count++] = norm->winner[target];
+    }
+    for (uint32_t i = 0; i < norm->others_count; i++) /* content on a resource: too odd to type */
+        keep(norm, norm->others[i]);
+    place->rest_count = norm->kept_count;
+    place->rest = arena_alloc(norm->arena, (norm->kept_count + 1) * sizeof(struct attr));
+    if (place->rest)
+        memcpy(place->rest, norm->kept, norm->kept_count * sizeof(struct attr));
+    else
+        norm->spent = true;
+}
+
+/* What the place has without a row, unless the span says it itself. */
+static void add_rest(struct norm *norm)
+{
+    uint32_t own_count = norm->kept_count;
+    for (uint32_t i = 0; i < norm->place.rest_count; i++) {
+        const struct attr *rest = &norm->place.rest[i];
+        if (!attr_find(norm->kept, own_count, rest->key))
+            keep(norm, rest);
+    }
+}
+
+/* ---- the span's own members ---- */
+
+static void take_times(struct norm *norm, const struct raw_span *raw)
+{
+    struct span *span = norm->span;
+    int64_t start = (int64_t)MIN(raw->start_ns, (uint64_t)INT64_MAX);
+    int64_t end = (int64_t)MIN(raw->end_ns, (uint64_t)INT64_MAX);
+    bool suspect = start < TIME_EARLIEST_NS || start > norm->config->received_ns + DAY_NS;
+    SPAN_SET(span, start_time, start ? start : norm->config->received_ns);
+    if (end >= start && start)
+        SPAN_SET(span, latency_ns, end - start);
+    else if (end)
+        norm->odd |= ODD_END_BEFORE_START;
+    if (suspect) {
+        norm->odd |= ODD_TIME_SUSPECT;
+        SPAN_SET(span, time_suspect, true);
+    }
+}
+
+static void take_members_of_span(struct norm *norm, const struct raw_span *raw)
+{
+    static const str kinds[] = { STR(""),       STR("internal"), STR("server"),
+                                 STR("client"), STR("producer"), STR("consumer") };
+    static const str statuses[] = { STR("unset"), STR("ok"), STR("error") };
+    struct span *span = norm->span;
+    SPAN_SET(span, trace_id, raw->trace_id);
+    SPAN_SET(span, span_id, raw->span_id);
+    if (!id8_is_zero(raw->parent_span_id))
+        SPAN_SET(span, parent_span_id, raw->parent_span_id);
+    str text;
+    if (convert_text(norm, &(struct value){ .type = VALUE_STR, .text = raw->name }, &text))
+        SPAN_SET(span, name, text);
+    if (raw->kind > 0 && raw->kind < (int)COUNT_OF(kinds))
+        SPAN_SET(span, kind, kinds[raw->kind]);
+    bool known = raw->status_code >= 0 && raw->status_code < (int)COUNT_OF(statuses);
+    SPAN_SET(span, status, statuses[known ? raw->status_code : 0]);
+    if (raw->status_message.len) {
+        struct value message = value_str(raw->status_message);
+        if (convert_text(norm, &message, &text))
+            SPAN_SET(span, status_message, text);
+    }
+    take_times(norm, raw);
+}
+
+/* ---- derived fields ---- */
+
+static void derive_endpoint(struct norm *norm, const struct raw_span *raw)
+{
+    struct span *span = norm->span;
+    bool is_client = raw->kind == 3;
+    if (is_client && SPAN_KNOWS(span, endpoint) && norm->winner[TARGET_endpoint].kept)
+        span_forget(span, FIELD_endpoint); /* http.* of a client is the other side's */
+    if (!SPAN_KNOWS(span, endpoint) && !SPAN_KNOWS(span, parent_span_id) && SPAN_KNOWS(span, name))
+        SPAN_SET(span, endpoint, span->name);
+}
+
+static str retriever_family(str retriever)
+{
+    if (text_has_nocase(retriever, "hybrid") || text_has_nocase(retriever, "rrf"))
+        return STR_OF("hybrid");
+    if (text_has_nocase(retriever, "graph"))
+        return STR_OF("graph");
+    if (text_has_nocase(retriever, "bm25") || text_has_nocase(retriever, "keyword") ||
+        text_has_nocase(retriever, "sparse") || text_has_nocase(retriever, "lexical"))
+        return STR_OF("bm25");
+    if (text_has_nocase(retriever, "dense") || text_has_nocase(retriever, "vector") ||
+        text_has_nocase(retriever, "embedding") || text_has_nocase(retriever, "semantic"))
+        return STR_OF("dense");
+    return STR_NONE;
+}
+
+/* "support_docs_v42" -> "support_docs", "v42" (A69). */
+static void split_index(struct span *span)
+{
+    str name = span->index_name;
+    size_t at = name.len;
+    while (at > 0 && name.ptr[at - 1] >= '0' && name.ptr[at - 1] <= '9')
+        at--;
+    if (at == name.len || at < 3 || name.ptr[at - 1] != 'v' || name.ptr[at - 2] != '_')
+        return;
+    if (!SPAN_KNOWS(span, index_version))
+        SPAN_SET(span, index_version, str_from(name, at - 1));
+    span->index_name = str_sub(name, 0, at - 2);
+}
+
+static void derive_retrieval(struct norm *norm)
+{
+    struct span *span = norm->span;
+    if (SPAN_KNOWS(span, index_name))
+        split_index(span);
+    if (SPAN_KNOWS(span, retriever)) {
+        str family = retriever_family(span->retriever);
+        if (!str_is_none(family))
+            SPAN_SET(span, retriever_family, family);
+    }
+    if (!SPAN_KNOWS(span, top_k_returned) && SPAN_KNOWS(span, source_ids))
+        SPAN_SET(span, top_k_returned, span->source_ids.count);
+}
+
+static bool finish_is(const struct span *span, const char *reason)
+{
+    for (uint32_t i = 0; SPAN_KNOWS(span, finish_reason) && i < span->finish_reason.count; i++)
+        if (str_equal_nocase(span->finish_reason.items[i], str_from_c(reason)))
+            return true;
+    return false;
+}
+
+static void derive(struct norm *norm, const struct raw_span *raw)
+{
+    struct span *span = norm->span;
+    if (!SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model))
+        SPAN_SET(span, generator_model, span->request_model); /* A21 */
+    derive_endpoint(norm, raw);
+    derive_retrieval(norm);
+    if (!SPAN_KNOWS(span, refusal_flag) && finish_is(span, "refusal"))
+        SPAN_SET(span, refusal_flag, true);
+    if (!SPAN_KNOWS(span, fallback) && SPAN_KNOWS(span, fallback_from))
+        SPAN_SET(span, fallback, true);
+    if (SPAN_KNOWS(span, latency_ns) && SPAN_KNOWS(span, sender_latency_ns)) {
+        int64_t gap = span->latency_ns - span->sender_latency_ns;
+        if ((gap < 0 ? -gap : gap) > span->latency_ns / 20)
+            norm->odd |= ODD_LATENCY_DIFFERS; /* A49 */
+    }
+}
+
+static void finish_flags(struct norm *norm)
+{
+    if (norm->odd == 0)
+        return;
+    str *items = arena_new(norm->arena, str, ODD_COUNT);
+    if (!items) {
+        norm->spent = true;
+        return;
+    }
+    uint32_t count = 0;
+    for (unsigned i = 0; i < ODD_COUNT; i++)
+        if (norm->odd >> i & 1)
+            items[count++] = str_from_c(odd_texts[i]);
+    SPAN_SET(norm->span, flags, (struct strs){ items, count });
+}
+
+static void finish_attrs(struct norm *norm, const struct raw_span *raw)
+{
+    struct span *span = norm->span;
+    span->dropped_attr_count = raw->dropped_attr_count + norm->dropped_count;
+    span->attr_count = norm->kept_count;
+    if (norm->kept_count == 0)
+        return;
+    span->attrs = arena_alloc(norm->arena, norm->kept_count * sizeof(struct attr));
+    if (!span->attrs) {
+        norm->spent = true;
+        span->attr_count = 0;
+        return;
+    }
+    for (uint32_t i = 0; i < norm->kept_count; i++) {
+        const struct attr *attr = &norm->kept[i];
+        span->attrs[i].key = text_clean(norm, attr->key);
+        if (value_is_long(norm, &attr->value)) {
+            norm->longs[norm->longs_count++] = attr;
+            span->attrs[i].value = value_str(STR_OF(NORM_CONTENT_MARKER));
+        } else {
+            span->attrs[i].value = value_clean(norm, &attr->value);
+        }
+    }
+    part_add_attrs(norm, CONTENT_ATTRS, norm->longs, norm->longs_count);
+}
+
+void norm_begin(struct norm *norm, const struct raw_span *raw, struct span *span)
+{
+    const struct place *place = &norm->place;
+    assert(place->scope == raw->scope);
+    begin(norm);
+    memcpy(span, &place->span, sizeof *span);
+    memcpy(norm->score, place->score, sizeof norm->score);
+    memcpy(norm->use, place->use, sizeof norm->use);
+    norm->span = span;
+    norm->dialects = place->dialects;
+    norm->odd = place->odd;
+    for (uint32_t i = 0; i < place->held_count; i++) {
+        norm->winner[place->held[i]] = place->held_winner[i];
+        norm->has_content = norm->has_content || is_text_target(place->held[i]);
+    }
+}
+
+static void finish_dialect(struct norm *norm)
+{
+    str dialect = dialect_text(norm);
+    if (dialect.len)
+        SPAN_SET(norm->span, dialect, dialect);
+}
+
+void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
+{
+    norm_begin(norm, raw, span);
+    for (uint32_t i = 0; i < raw->attr_count; i++)
+        take_attr(norm, &raw->attrs[i], LEVEL_SPAN);
+    add_rest(norm);
+    take_members_of_span(norm, raw);
+    if (raw->dropped_attr_count)
+        norm->odd |= ODD_ATTRS_DROPPED;
+
+    norm_early(norm);
+    norm_step(norm, raw);
+    if (raw->event_count)
+        norm_events(norm, raw);
+    norm_content(norm);
+    norm_usage(norm);
+    norm_error(norm, raw);
+    derive(norm, raw);
+    finish_attrs(norm, raw);
+    finish_flags(norm);
+    finish_dialect(norm);
+    span->links = raw->links;
+    span->link_count = raw->link_count;
+}
+
+void norm_addition_finish(struct norm *norm, const struct raw_span *raw)
+{
+    struct span *span = norm->span;
+    SPAN_SET(span, trace_id, raw->trace_id);
+    SPAN_SET(span, span_id, raw->span_id);
+    span->is_addition = true;
+    span_forget(span, FIELD_scope_name); /* the logger's, not the span's */
+    span_forget(span, FIELD_scope_version);
+    span_forget(span, FIELD_schema_url);
+    norm_early(norm);
+    norm_content(norm);
+    norm_usage(norm);
+    finish_attrs(norm, raw);
+    finish_flags(norm);
+    finish_dialect(norm);
+}

@@ -1,0 +1,237 @@
+/* usage.c -- the sender's token numbers into disjoint buckets (DECISIONS 6).
+ *
+ * Canonical: input includes cache reads and writes, output includes reasoning
+ * (OTel).  Senders disagree; an exclusive count gives itself away when its parts
+ * exceed it, or when the sender's total only fits with the parts added.
+ * Where nothing tells, the count is taken as inclusive.  Whenever a number was changed
+ * sender_usage keeps all of them as sent.  Unknown stays unknown.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "norm/norm_int.h"
+
+static bool knows(const struct norm *norm, enum target target)
+{
+    return norm->score[target] != 0;
+}
+
+/* The count, or 0 when unknown. */
+static int64_t count_of(const struct norm *norm, enum target target)
+{
+    return knows(norm, target) ? norm->use[target - (unsigned)USE_FIRST] : 0;
+}
+
+static void use_set(struct norm *norm, enum target target, int64_t count)
+{
+    norm->use[target - (unsigned)USE_FIRST] = count;
+    if (!norm->score[target]) {
+        norm->score[target] = 1;
+        norm->winner[target] = (struct winner){ NULL, true };
+    }
+}
+
+/* ---- usage given as one JSON object (Langfuse, MLflow) ---- */
+
+static void use_member(struct norm *norm, const struct value *map, const char *key,
+                       enum target target)
+{
+    const struct value *value = map_get(map, key);
+    int64_t count;
+    if (value && !knows(norm, target) && value_as_i64(value, &count) && count >= 0)
+        use_set(norm, target, count);
+}
+
+static void take_json(struct norm *norm)
+{
+    static const struct {
+        const char *key;
+        enum target target;
+    } members[] = {
+        { "input", TARGET_use_input },
+        { "input_tokens", TARGET_use_input },
+        { "prompt_tokens", TARGET_use_input },
+        { "output", TARGET_use_output },
+        { "output_tokens", TARGET_use_output },
+        { "completion_tokens", TARGET_use_output },
+        { "total", TARGET_use_total },
+        { "total_tokens", TARGET_use_total },
+        { "input_cached_tokens", TARGET_use_cache_read },
+        { "input_cache_read", TARGET_use_cache_read },
+        { "cache_read_input_tokens", TARGET_use_cache_read },
+        { "input_cache_creation", TARGET_use_cache_write },
+        { "cache_creation_input_tokens", TARGET_use_cache_write },
+        { "input_cache_creation_5m", TARGET_use_cache_write_5m },
+        { "input_cache_creation_1h", TARGET_use_cache_write_1h },
+        { "output_reasoning_tokens", TARGET_use_reasoning },
+        { "reasoning_tokens", TARGET_use_reasoning },
+    };
+    const struct value *value = held(norm, TARGET_use_json);
+    struct value map;
+    if (!value || knows(norm, TARGET_use_input) || value->type != VALUE_STR ||
+        !parse_json(norm, value->text, &map) || map.type != VALUE_MAP)
+        return;
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        use_member(norm, &map, members[i].key, members[i].target);
+    /* Langfuse's own keys exclude the cache; OpenAI's and Anthropic's names do not say. */
+    int64_t cached = count_of(norm, TARGET_use_cache_read) + count_of(norm, TARGET_use_cache_write);
+    if (map_get(&map, "input") && knows(norm, TARGET_use_input) && cached > 0) {
+        use_set(norm, TARGET_use_input, count_of(norm, TARGET_use_input) + cached);
+        norm->odd |= ODD_USAGE_EXCLUSIVE;
+    }
+    int64_t reasoning = count_of(norm, TARGET_use_reasoning);
+    if (map_get(&map, "output") && knows(norm, TARGET_use_output) && reasoning > 0)
+        use_set(norm, TARGET_use_output, count_of(norm, TARGET_use_output) + reasoning);
+}
+
+/* ---- raw numbers as sent ---- */
+
+static void keep_sent(struct norm *norm)
+{
+    struct buf *out = &norm->out;
+    buf_reset(out);
+    buf_add_char(out, '{');
+    for (unsigned i = 0; i < USE_COUNT; i++) {
+        enum target target = (enum target)((unsigned)USE_FIRST + i);
+        if (!knows(norm, target) || !norm->winner[target].attr)
+            continue;
+        if (out->len > 1)
+            buf_add_char(out, ',');
+        buf_add_json_str(out, norm->winner[target].attr->key);
+        buf_add_char(out, ':');
+        value_to_json(out, &norm->winner[target].attr->value);
+    }
+    buf_add_char(out, '}');
+    if (out->len > 2)
+        SPAN_SET(norm->span, sender_usage, out_take(norm));
+}
+
+/* ---- buckets ---- */
+
+static int64_t cache_write_all(const struct norm *norm)
+{
+    int64_t parts =
+        count_of(norm, TARGET_use_cache_write_5m) + count_of(norm, TARGET_use_cache_write_1h);
+    return MAX(parts, count_of(norm, TARGET_use_cache_write));
+}
+
+/* Make input inclusive; true when it was changed. */
+static bool fix_input(struct norm *norm)
+{
+    int64_t cached = count_of(norm, TARGET_use_cache_read) + cache_write_all(norm);
+    if (!knows(norm, TARGET_use_input) || cached == 0)
+        return false;
+    int64_t input = count_of(norm, TARGET_use_input);
+    int64_t total = count_of(norm, TARGET_use_total);
+    bool by_total = knows(norm, TARGET_use_total) && knows(norm, TARGET_use_output) &&
+                    total == input + cached + count_of(norm, TARGET_use_output);
+    bool by_name = norm->dialects >> DIALECT_CLAUDE_CODE & 1;
+    if (cached <= input && !by_total && !by_name)
+        return false;
+    use_set(norm, TARGET_use_input, input + cached);
+    norm->odd |= ODD_USAGE_EXCLUSIVE;
+    return true;
+}
+
+/* Make output inclusive of reasoning; true when it was changed. */
+static bool fix_output(struct norm *norm)
+{
+    int64_t reasoning = count_of(norm, TARGET_use_reasoning);
+    int64_t output = count_of(norm, TARGET_use_output);
+    int64_t total = count_of(norm, TARGET_use_total);
+    if (!knows(norm, TARGET_use_output) || reasoning == 0)
+        return false;
+    bool by_total = knows(norm, TARGET_use_total) && knows(norm, TARGET_use_input) &&
+                    total == count_of(norm, TARGET_use_input) + output + reasoning;
+    if (reasoning <= output && !by_total)
+        return false;
+    use_set(norm, TARGET_use_output, output + reasoning);
+    norm->odd |= ODD_USAGE_EXCLUSIVE;
+    return true;
+}
+
+/* What a total tells about a missing side, and the total itself. */
+static void fix_total(struct norm *norm)
+{
+    bool has_input = knows(norm, TARGET_use_input), has_output = knows(norm, TARGET_use_output);
+    int64_t input = count_of(norm, TARGET_use_input), output = count_of(norm, TARGET_use_output);
+    int64_t total = count_of(norm, TARGET_use_total);
+    if (!knows(norm, TARGET_use_total)) {
+        bool whole = has_input && (has_output || norm->step == STEP_EMBEDDING);
+        if (whole)
+            use_set(norm, TARGET_use_total, input + output);
+        return;
+    }
+    if (has_input && !has_output && total >= input)
+        use_set(norm, TARGET_use_output, total - input);
+    else if (!has_input && has_output && total >= output)
+        use_set(norm, TARGET_use_input, total - output);
+    else if (has_input && has_output && total != input + output)
+        norm->odd |= ODD_USAGE_MISMATCH;
+}
+
+static void set_input_buckets(struct norm *norm)
+{
+    struct span *span = norm->span;
+    int64_t read = count_of(norm, TARGET_use_cache_read), write = cache_write_all(norm);
+    int64_t audio = count_of(norm, TARGET_use_audio_in),
+            image = count_of(norm, TARGET_use_image_in);
+    if (knows(norm, TARGET_use_input)) {
+        int64_t fresh = count_of(norm, TARGET_use_input) - read - write - audio - image;
+        SPAN_SET(span, input_tokens, count_of(norm, TARGET_use_input));
+        SPAN_SET(span, input_fresh, MAX(fresh, (int64_t)0));
+    }
+    if (knows(norm, TARGET_use_cache_read))
+        SPAN_SET(span, cache_read, read);
+    if (knows(norm, TARGET_use_cache_write_1h))
+        SPAN_SET(span, cache_write_1h, count_of(norm, TARGET_use_cache_write_1h));
+    if (knows(norm, TARGET_use_cache_write) || knows(norm, TARGET_use_cache_write_5m))
+        SPAN_SET(span, cache_write_5m, write - count_of(norm, TARGET_use_cache_write_1h));
+    if (knows(norm, TARGET_use_audio_in))
+        SPAN_SET(span, audio_in, audio);
+}
+
+static void set_output_buckets(struct norm *norm)
+{
+    struct span *span = norm->span;
+    int64_t reasoning = count_of(norm, TARGET_use_reasoning);
+    int64_t audio = count_of(norm, TARGET_use_audio_out);
+    int64_t image = count_of(norm, TARGET_use_image_out);
+    if (knows(norm, TARGET_use_output)) {
+        int64_t text = count_of(norm, TARGET_use_output) - reasoning - audio - image;
+        SPAN_SET(span, output_tokens, count_of(norm, TARGET_use_output));
+        SPAN_SET(span, output_text, MAX(text, (int64_t)0));
+    }
+    if (knows(norm, TARGET_use_reasoning))
+        SPAN_SET(span, reasoning, reasoning);
+    if (knows(norm, TARGET_use_audio_out))
+        SPAN_SET(span, audio_out, audio);
+    if (knows(norm, TARGET_use_image_in) || knows(norm, TARGET_use_image_out))
+        SPAN_SET(span, image, image + count_of(norm, TARGET_use_image_in));
+}
+
+void norm_usage(struct norm *norm)
+{
+    struct span *span = norm->span;
+    if (has(norm, TARGET_use_json))
+        take_json(norm);
+    bool any = false;
+    for (unsigned i = 0; i < USE_COUNT; i++)
+        any = any || norm->score[(unsigned)USE_FIRST + i];
+    if (!any) {
+        if (norm->step == STEP_MODEL || norm->step == STEP_EMBEDDING)
+            SPAN_SET(span, usage_source, STR_OF("unknown"));
+        return;
+    }
+    bool has_input = knows(norm, TARGET_use_input), has_output = knows(norm, TARGET_use_output);
+    bool changed = fix_input(norm);
+    changed = fix_output(norm) || changed;
+    fix_total(norm);
+    if (changed || (norm->odd & (ODD_USAGE_EXCLUSIVE | ODD_USAGE_MISMATCH)))
+        keep_sent(norm);
+    set_input_buckets(norm);
+    set_output_buckets(norm);
+    if (knows(norm, TARGET_use_total))
+        SPAN_SET(span, total_tokens, count_of(norm, TARGET_use_total));
+    bool whole = has_input && (has_output || norm->step == STEP_EMBEDDING);
+    SPAN_SET(span, usage_source, whole ? STR_OF("reported") : STR_OF("partial"));
+}
