@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Make the OpenAPI 3.1 document of the API from the tables in the tree.
+
+usage: gen_openapi.py SRC_DIR VERSION OUT.json OUT.c
+
+Read: api/routes.def, api/params.def, model/fields.def, base/err.def, query/metric.def.
+Written: the document, and the same bytes as the C array openapi_json.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import pathlib
+import re
+import sys
+
+CELL = re.compile(r'"((?:[^"\\]|\\.)*)"|([^,\s"][^,]*)')
+NULLABLE = {
+    "ID16": {"type": ["string", "null"], "pattern": "^[0-9a-f]{32}$"},
+    "ID8": {"type": ["string", "null"], "pattern": "^[0-9a-f]{16}$"},
+    "STR": {"type": ["string", "null"]},
+    "I64": {"type": ["integer", "null"]},
+    "F64": {"type": ["number", "null"]},
+    "BOOL": {"type": ["boolean", "null"]},
+    "TIME": {"type": ["string", "null"], "format": "date-time"},
+    "NS": {"type": ["number", "null"], "description": "milliseconds"},
+    "NANO": {"type": ["number", "null"], "description": "US dollars"},
+    "STRS": {"type": ["array", "null"], "items": {"type": "string"}},
+    "F64S": {"type": ["array", "null"], "items": {"type": "number"}},
+    "JSON": {},
+}
+
+
+def rows(path, *macros):
+    """(macro, [cells]) of every row made by one of the macros."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = re.match(r"(\w+)\((.*)\)\s*(?:/\*.*\*/)?\s*$", line)
+        if match and match[1] in macros:
+            cells = [c[1] if c[1] is not None else c[2].strip() for c in CELL.finditer(match[2])]
+            found.append((match[1], cells))
+    if not found:
+        sys.exit(f"{path}: no rows of {macros}")
+    return found
+
+
+def nullable(kind, doc=None):
+    schema = dict(NULLABLE[kind])
+    if doc:
+        unit = schema.get("description")
+        schema["description"] = f"{doc} ({unit})" if unit else doc
+    return schema
+
+
+def closed(properties):
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def span_schema(src):
+    properties = {}
+    for _, (_, kind, _, path, doc) in rows(src / "model/fields.def", "FIELD"):
+        group, _, member = path.rpartition(".")
+        if group:
+            inner = properties.setdefault(group, {"type": "object", "properties": {}})
+            inner["properties"][member] = nullable(kind, doc)
+        else:
+            properties[path] = nullable(kind, doc)
+    properties["end_time"] = nullable("TIME", "start and duration")
+    properties["attributes"] = {"type": "object", "description": "what has no field, as sent"}
+    properties["links"] = {"type": "array", "items": {"type": "object"}}
+    properties["payload"] = {"type": "object", "description": "content role to bytes, null: unknown",
+                             "additionalProperties": {"type": ["integer", "null"]}}
+    properties["settled"] = {"type": "boolean", "description": "false: it may still change"}
+    return closed(properties)
+
+
+def fields(spec):
+    """"name:KIND name:KIND" to properties."""
+    return {name: nullable(kind) for name, kind in (pair.split(":") for pair in spec.split())}
+
+
+SUMMARY = ("trace_id:ID16 request_id:STR tenant_id:STR feature:STR prompt_version:STR prompt_hash:STR "
+           "generator_model:STR input_tokens:I64 output_tokens:I64 estimated_cost_usd:NANO retriever:STR "
+           "index_version:STR top_k_returned:I64 source_ids:STRS eval_sampled:BOOL faithfulness:F64 "
+           "safety_blocked:BOOL latency_ms:I64")
+TRACE = ("trace_id:ID16 root_span_id:ID8 name:STR step:STR service:STR endpoint:STR status:STR project:STR "
+         "start_time:TIME end_time:TIME latency_ms:NS ttft_ms:NS span_count:I64 error_count:I64 "
+         "model_call_count:I64 tool_call_count:I64 retry_count:I64 input_tokens:I64 output_tokens:I64 "
+         "total_tokens:I64 estimated_cost_usd:NANO unpriced_count:I64 tenant_id:STR user_id:STR "
+         "session_id:STR request_id:STR feature:STR environment:STR release:STR provider:STR "
+         "generator_model:STR prompt_template_id:STR prompt_version:STR prompt_hash:STR retriever:STR "
+         "index_version:STR top_k_returned:I64 source_ids:STRS safety_blocked:BOOL eval_sampled:BOOL "
+         "faithfulness:F64")
+
+
+def ref(name):
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array(of):
+    return {"type": "array", "items": of}
+
+
+def schemas(src):
+    codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
+    metrics = {cells[2]: {"type": ["integer" if cells[3] == "COUNT" else "number", "null"],
+                          "description": cells[4]}
+               for _, cells in rows(src / "query/metric.def", "METRIC")}
+    group = closed({"time": nullable("TIME", "start of the step"), "by": {"type": "object"},
+                    "values": {"type": "object", "properties": metrics},
+                    "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
+    trace = closed(dict(fields(TRACE), settled={"type": "boolean"}))
+    error = closed({"code": {"type": "string", "enum": codes}, "message": {"type": "string"}})
+    error["properties"].update(fields("hint:STR path:STR"))
+    messages = array({"type": "object", "properties": {"role": {"type": "string"},
+                                                       "parts": array({"type": "object"})}})
+    return {
+        "Span": span_schema(src),
+        "Trace": trace,
+        "TraceDetail": closed({"trace": ref("Trace"), "spans": array(ref("Span")),
+                               "logs": array({"type": "object"})}),
+        "Summary": dict(closed(fields(SUMMARY)), additionalProperties=False),
+        "Group": group,
+        "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR")}),
+        "Payload": {"type": "object", "properties": {
+            "input": messages, "output": messages, "system": {}, "tools": {},
+            "documents": array({"type": "object"}), "raw": {"type": "object"}}},
+        "Object": {"type": "object"},
+        "Error": closed({"error": error}),
+    }
+
+
+def answer(kind):
+    form, _, of = kind.rpartition(":")
+    if kind == "text":
+        return {"text/plain": {"schema": {"type": "string"}}}
+    if form == "sse":
+        return {"text/event-stream": {"schema": {"type": "string"},
+                                      "x-event-data": ref(of)}}
+    if form == "list":
+        page = closed({"items": array(ref(of)), "next_cursor": nullable("STR")})
+        return {"application/json": {"schema": page}}
+    return {"application/json": {"schema": ref(of)}}
+
+
+def parameters(path, names, params):
+    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+             for name in re.findall(r"{(\w+)}", path)]
+    for name in names.split():
+        place, kind, doc = params[name]
+        schema = {"type": "integer" if kind == "integer" else "string"}
+        found.append({"name": name, "in": place, "description": doc, "schema": schema})
+    return found
+
+
+def paths(src):
+    params = {cells[0]: cells[1:] for _, cells in rows(src / "api/params.def", "PARAM")}
+    found, used = {}, set()
+    failed = {"description": "failed", "content": {"application/json": {"schema": ref("Error")}}}
+    for _, cells in rows(src / "api/routes.def", "ROUTE", "STREAM"):
+        method, path, handler, permission, kind, names, summary = cells
+        name = handler if handler not in used else handler + "_alias"
+        used.add(name)
+        operation = {
+            "operationId": name,
+            "summary": summary,
+            "parameters": parameters(path, names, params),
+            "responses": {"200": {"description": "ok", "content": answer(kind)}, "default": failed},
+            "security": [] if permission == "NONE" else [{"bearer": []}, {"basic": []}, {"key": []}],
+        }
+        if permission != "NONE":
+            operation["x-permission"] = permission.lower().replace("_", ":")
+        found.setdefault(path, {})[method.lower()] = operation
+    return found
+
+
+def document(src, version):
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Telltale", "version": version, "license": {"name": "Apache-2.0",
+                                                                      "identifier": "Apache-2.0"}},
+        "paths": paths(src),
+        "components": {
+            "schemas": schemas(src),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {"type": "http", "scheme": "basic", "description": "password: the key"},
+                "key": {"type": "apiKey", "in": "header", "name": "x-telltale-key"},
+            },
+        },
+    }
+
+
+def c_array(text):
+    data = text.encode("utf-8")
+    lines = [",".join(str(byte) for byte in data[at:at + 32]) for at in range(0, len(data), 32)]
+    return ("/* Made by tools/gen_openapi.py. */\n#include \"api/router.h\"\n\n"
+            "const char openapi_json[] = {\n" + ",\n".join(lines) + ",0\n};\n"
+            "const size_t openapi_json_len = sizeof openapi_json - 1;\n")
+
+
+def main(src, version, out_json, out_c):
+    text = json.dumps(document(pathlib.Path(src), version), indent=1, ensure_ascii=True) + "\n"
+    pathlib.Path(out_json).write_text(text, encoding="utf-8")
+    pathlib.Path(out_c).write_text(c_array(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
