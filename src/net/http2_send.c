@@ -108,6 +108,11 @@ static void response_mark(struct request *request)
 {
     request->responded = true;
     request->deadline_ns = 0;
+}
+
+/* The answer was copied (it may have pointed into the request's body). */
+static void response_end(struct request *request)
+{
     if (!request->in_call)
         request_body_drop(request);
 }
@@ -203,13 +208,8 @@ static void list_begin(struct header_list *list, struct request *request,
     list_add_common(list, request, response);
 }
 
-void http2_respond(struct request *request, const struct response *response)
+static void plain_respond(struct request *request, const struct response *response)
 {
-    response_mark(request);
-    if (request->head.is_grpc) {
-        grpc_respond(request, response);
-        return;
-    }
     char status_text[12], length_text[24];
     struct header_list list = { .count = 0 };
     list_begin(&list, request, response, status_text, sizeof status_text);
@@ -222,6 +222,16 @@ void http2_respond(struct request *request, const struct response *response)
         bytes_add(&request->out, response->body.ptr, response->body.len);
     request->out_eof = true;
     list_submit(request, &list, has_body);
+}
+
+void http2_respond(struct request *request, const struct response *response)
+{
+    response_mark(request);
+    if (request->head.is_grpc)
+        grpc_respond(request, response);
+    else
+        plain_respond(request, response);
+    response_end(request);
 }
 
 void http2_stream_begin(struct request *request, const struct response *head)
@@ -259,4 +269,5 @@ void http2_stream_end(struct request *request)
     request->out_eof = true;
     request->deadline_ns = clock_monotonic_ns() + request->conn->server->limits.idle_timeout_ns;
     stream_resume(request);
+    response_end(request);
 }
