@@ -1,0 +1,115 @@
+/* api_int.h -- what the files of api/ share: a job, and how one answers.
+ *
+ * Memory:  a job owns its arena and body; it is freed on the loop's thread.
+ * Threads: a job belongs to the loop, then to a pool thread, then to the loop.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "api/api.h"
+#include "api/router.h"
+#include "query/query.h"
+#include "sys/queue.h"
+#include "sys/thread.h"
+#include <stdatomic.h>
+
+enum {
+    API_MAGIC = 0x20495041,
+    API_JOB_ARENA_BYTES = 128 * 1024 * 1024,
+    API_BODY_BYTES_MAX = 256 * 1024 * 1024,
+    QUERY_THREADS_MAX = 16,
+};
+
+struct query_thread {
+    struct api *api;
+    struct thread thread;
+    struct queue *jobs;
+    struct content_reader *content_reader;
+    struct wal_reader *wal_reader;
+};
+
+struct live; /* subscribers of GET /api/v1/live */
+
+struct api {
+    uint32_t magic;
+    struct api_config config;
+    struct drain *drain;
+    struct query_thread threads[QUERY_THREADS_MAX];
+    _Atomic uint32_t next_thread;
+    _Atomic bool ready;
+    struct api_worker *workers[API_WORKERS_MAX];
+    _Atomic uint32_t worker_count;
+    struct live *live;
+    _Atomic uint64_t queries, queries_failed, queries_refused, payload_reads;
+};
+
+struct api_worker {
+    uint32_t magic;
+    struct api *api;
+    struct loop *loop;
+    const struct ingest *ingest;
+    struct net_handler handler;
+    struct queue *done;
+};
+
+struct api_job {
+    const struct net_handler *handler; /* first: see pipeline/ingest.h */
+    struct api_worker *worker;
+    struct request *request; /* NULL: the client left */
+    const struct route *route;
+    struct auth_principal who;    /* texts in the arena */
+    struct query_thread *thread;  /* that runs it */
+    str params[ROUTE_PARAMS_MAX]; /* captured from the path, in the arena */
+    const struct query_param *query;
+    size_t query_count;
+    str peer, reason;
+    struct arena arena;
+    int64_t deadline_ns; /* monotonic */
+    /* the answer */
+    int status;
+    const char *content_type;
+    struct buf body;
+    bool is_stream; /* answered already: it lives on as a stream */
+};
+
+/* A handler writes job->body; an error it returns is turned into the JSON error.  Each
+ * row of routes.def has one: api_<handler>. */
+#define API_HANDLER(name) enum err name(struct api_job *job, struct diag *reterr_why)
+API_HANDLER(api_list_traces);
+API_HANDLER(api_get_trace);
+API_HANDLER(api_get_trace_summary);
+API_HANDLER(api_list_spans);
+API_HANDLER(api_get_span);
+API_HANDLER(api_get_payload);
+API_HANDLER(api_aggregate);
+API_HANDLER(api_get_config);
+API_HANDLER(api_get_status);
+API_HANDLER(api_healthz);
+API_HANDLER(api_readyz);
+API_HANDLER(api_metrics);
+API_HANDLER(api_openapi);
+
+struct store_scope api_scope(const struct api_job *job);
+/* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
+MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
+                                   struct diag *reterr_why);
+/* The spans of a trace, by start. */
+MUST_CHECK enum err api_trace_spans(struct api_job *job, struct id16 trace_id,
+                                    struct store_span **ret_spans, size_t *ret_count,
+                                    struct diag *reterr_why);
+/* Content of a span: items in the arena. */
+MUST_CHECK enum err api_content(struct api_job *job, const struct trace_row *trace,
+                                const struct store_span *span, struct content_item **ret_items,
+                                size_t *ret_count, struct diag *reterr_why);
+void api_error_json(struct buf *out, enum err err, const struct diag *why, str path);
+/* Answer a request at once with an error. */
+void api_refuse(struct request *request, enum err err, const struct diag *why);
+/* GET of a file of the web UI; ERR_NOT_FOUND when it is none. */
+enum err api_serve_asset(struct request *request);
+
+struct live *live_new(void);
+void live_free(struct live *live);
+/* Take over a job as a stream of events; on the loop's thread. */
+void live_subscribe(struct live *live, struct api_job *job);
+void live_unsubscribe(struct live *live, struct api_job *job);
+void live_feed(struct live *live, const struct store_span *spans, size_t count);

@@ -1,0 +1,166 @@
+/* status.c -- health, readiness, metrics, configuration, and the OpenAPI document.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "api/api_int.h"
+#include "base/check.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "version.h"
+
+struct snapshot {
+    struct receive_stats receive;
+    struct net_status net;
+    struct wal_status wal;
+    struct drain_status drain;
+    struct store_status store;
+    struct content_status content;
+    struct {
+        uint64_t queries, queries_failed, queries_refused, payload_reads;
+    } api;
+    double uptime_s, drain_behind_s;
+    bool ready;
+    int64_t disk_free;
+};
+
+static void add_worker(struct snapshot *sum, const struct api_worker *worker)
+{
+    struct net_status net;
+    struct receive_stats receive;
+    loop_status(worker->loop, &net);
+    receive_stats(ingest_receiver(worker->ingest), &receive);
+    sum->net.connections += net.connections;
+    sum->net.connections_total += net.connections_total;
+    sum->net.requests_total += net.requests_total;
+    sum->net.refused_total += net.refused_total;
+    sum->net.body_bytes_held += net.body_bytes_held;
+    sum->net.slow_callbacks_total += net.slow_callbacks_total;
+    sum->receive.requests += receive.requests;
+    sum->receive.failed_requests += receive.failed_requests;
+    sum->receive.bytes += receive.bytes;
+    sum->receive.spans_in += receive.spans_in;
+    sum->receive.logs_in += receive.logs_in;
+    sum->receive.metrics_in += receive.metrics_in;
+    sum->receive.rejected += receive.rejected;
+    sum->receive.retagged_spans += receive.retagged_spans;
+}
+
+static void take_snapshot(struct api *api, struct snapshot *ret)
+{
+    *ret = (struct snapshot){ 0 };
+    for (uint32_t i = 0; i < atomic_load(&api->worker_count); i++)
+        add_worker(ret, api->workers[i]);
+    wal_status(api->config.wal, &ret->wal);
+    drain_status(api->drain, &ret->drain);
+    api->config.store_ops->status(api->config.store, &ret->store);
+    content_status(api->config.content, &ret->content);
+    ret->api.queries = api->queries;
+    ret->api.queries_failed = api->queries_failed;
+    ret->api.queries_refused = api->queries_refused;
+    ret->api.payload_reads = api->payload_reads;
+    ret->uptime_s = (double)(clock_monotonic_ns() - api->config.started_ns) / 1e9;
+    ret->drain_behind_s = (double)ret->drain.behind_ns / 1e9;
+    ret->ready = atomic_load(&api->ready);
+    ret->disk_free = disk_free_bytes(api->config.data_dir);
+}
+
+static void add_stat(struct buf *out, const char *name, const char *type, double value,
+                     const char *help)
+{
+    buf_printf(out, "# HELP telltale_%s %s\n# TYPE telltale_%s %s\ntelltale_%s ", name, help, name,
+               type, name);
+    buf_add_f64(out, value);
+    buf_add_char(out, '\n');
+}
+
+API_HANDLER(api_metrics)
+{
+    (void)reterr_why;
+    struct snapshot s;
+    take_snapshot(job->worker->api, &s);
+    job->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    const struct receive_stats receive = s.receive;
+    const struct net_status net = s.net;
+    const struct wal_status wal = s.wal;
+    const struct drain_status drain = s.drain;
+    const struct store_status store = s.store;
+    const struct content_status content = s.content;
+    const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
+    const bool ready = s.ready;
+    const int64_t disk_free = s.disk_free;
+#define api s.api
+#define STAT(name, type, source, help) add_stat(&job->body, #name, #type, (double)(source), help);
+#include "api/stats.def"
+#undef STAT
+#undef api
+    return ERR_OK;
+}
+
+API_HANDLER(api_get_status)
+{
+    (void)reterr_why;
+    struct snapshot s;
+    take_snapshot(job->worker->api, &s);
+    buf_printf(&job->body, "{\"version\":\"%s\",\"data_dir_free_bytes\":%lld", TELLTALE_VERSION,
+               (long long)s.disk_free);
+    buf_printf(&job->body, ",\"prices\":%u,\"redaction_kinds\":%u,\"stages\":{",
+               job->worker->api->config.price_count, job->worker->api->config.redaction_kinds);
+    const struct receive_stats receive = s.receive;
+    const struct net_status net = s.net;
+    const struct wal_status wal = s.wal;
+    const struct drain_status drain = s.drain;
+    const struct store_status store = s.store;
+    const struct content_status content = s.content;
+    const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
+    const bool ready = s.ready;
+    const int64_t disk_free = s.disk_free;
+    bool first = true;
+#define api s.api
+#define STAT(name, type, source, help)                                                             \
+    buf_printf(&job->body, first ? "\"%s\":" : ",\"%s\":", #name);                                 \
+    buf_add_f64(&job->body, (double)(source));                                                     \
+    first = false;
+#include "api/stats.def"
+#undef STAT
+#undef api
+    buf_add_c(&job->body, "}}\n");
+    return ERR_OK;
+}
+
+API_HANDLER(api_healthz)
+{
+    (void)reterr_why;
+    buf_add_c(&job->body, "{\"status\":\"ok\"}\n");
+    return ERR_OK;
+}
+
+API_HANDLER(api_readyz)
+{
+    struct api *api = job->worker->api;
+    struct wal_status wal;
+    wal_status(api->config.wal, &wal);
+    if (!atomic_load(&api->ready))
+        return diag_set(reterr_why, ERR_UNAVAILABLE, "starting or stopping");
+    if (wal.disk_full) {
+        diag_set(reterr_why, ERR_UNAVAILABLE, "no space left for the log: writes are refused");
+        diag_hint(reterr_why, "free space on the disk of the data directory");
+        return ERR_UNAVAILABLE;
+    }
+    buf_add_c(&job->body, "{\"status\":\"ready\"}\n");
+    return ERR_OK;
+}
+
+API_HANDLER(api_get_config)
+{
+    (void)reterr_why;
+    buf_add_str(&job->body, job->worker->api->config.config_json);
+    buf_add_char(&job->body, '\n');
+    return ERR_OK;
+}
+
+API_HANDLER(api_openapi)
+{
+    (void)reterr_why;
+    buf_add(&job->body, openapi_json, openapi_json_len);
+    return ERR_OK;
+}

@@ -1,0 +1,270 @@
+/* traces.c -- lists of traces and spans, one trace with its spans, aggregates.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "api/api_int.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "sys/clock.h"
+#include <stdlib.h>
+
+enum { TRACE_SPANS_MAX = 100000, PREFIX_DIGITS_MIN = 4, PREFIX_CANDIDATES = 2 };
+
+struct store_scope api_scope(const struct api_job *job)
+{
+    return (struct store_scope){
+        .project = job->who.project,
+        .tenant = job->who.tenant,
+        .range = { INT64_MIN / 2, INT64_MAX / 2 },
+        .deadline_ns = job->deadline_ns,
+    };
+}
+
+static void scope_plan(const struct api_job *job, struct store_scope *scope)
+{
+    scope->project = job->who.project;
+    scope->tenant = job->who.tenant;
+    scope->deadline_ns = job->deadline_ns;
+}
+
+static void list_begin(struct buf *out)
+{
+    buf_add_c(out, "{\"items\":[");
+}
+
+static void list_end(struct buf *out, str cursor)
+{
+    buf_add_c(out, "],\"next_cursor\":");
+    if (str_is_none(cursor))
+        buf_add_c(out, "null");
+    else
+        buf_add_json_str(out, cursor);
+    buf_add_c(out, "}\n");
+}
+
+API_HANDLER(api_list_traces)
+{
+    struct store_list list;
+    struct trace_row *traces;
+    size_t count;
+    enum err err = query_plan_list(&job->arena, job->query, job->query_count, clock_now_ns(), &list,
+                                   reterr_why);
+    if (err)
+        return err;
+    scope_plan(job, &list.scope);
+    const struct api_config *config = &job->worker->api->config;
+    err = config->store_ops->traces(config->store, &list, &job->arena, &traces, &count, reterr_why);
+    if (err)
+        return err;
+    list_begin(&job->body);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(&job->body, ',');
+        query_trace_json(&job->body, &traces[i]);
+    }
+    list_end(&job->body, count == list.limit
+                             ? query_cursor_of_trace(&job->arena, list.sort, &traces[count - 1])
+                             : STR_NONE);
+    return ERR_OK;
+}
+
+API_HANDLER(api_list_spans)
+{
+    struct store_list list;
+    struct store_span *spans;
+    size_t count;
+    enum err err = query_plan_list(&job->arena, job->query, job->query_count, clock_now_ns(), &list,
+                                   reterr_why);
+    if (err)
+        return err;
+    scope_plan(job, &list.scope);
+    const struct api_config *config = &job->worker->api->config;
+    err = config->store_ops->spans(config->store, &list, &job->arena, &spans, &count, reterr_why);
+    if (err)
+        return err;
+    list_begin(&job->body);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(&job->body, ',');
+        query_span_json(&job->body, &spans[i]);
+    }
+    list_end(&job->body, count == list.limit
+                             ? query_cursor_of_span(&job->arena, list.sort, &spans[count - 1])
+                             : STR_NONE);
+    return ERR_OK;
+}
+
+static const struct filter *id_filter(struct arena *arena, str hex)
+{
+    struct filter *filter = arena_new(arena, struct filter, 1);
+    if (!filter)
+        return NULL;
+    bool whole = hex.len == 32;
+    str text = whole ? hex : arena_printf(arena, "%.*s*", STR_ARG(hex));
+    if (str_is_none(text))
+        return NULL;
+    *filter = (struct filter){ .op = whole ? FILTER_EQ : FILTER_LIKE,
+                               .field = FIELD_trace_id,
+                               .value = value_str(text) };
+    return filter;
+}
+
+static bool is_hex(str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!strchr("0123456789abcdefABCDEF", text.ptr[i]) || !text.ptr[i])
+            return false;
+    return true;
+}
+
+static str lower_hex(struct arena *arena, str text)
+{
+    str copy = arena_str(arena, text);
+    if (str_is_none(copy))
+        return copy;
+    char *at = arena_alloc(arena, copy.len);
+    for (size_t i = 0; at && i < copy.len; i++)
+        at[i] = (char)(copy.ptr[i] >= 'A' && copy.ptr[i] <= 'F' ? copy.ptr[i] + 32 : copy.ptr[i]);
+    return at ? str_make(at, copy.len) : STR_NONE;
+}
+
+enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
+                        struct diag *reterr_why)
+{
+    const struct api_config *config = &job->worker->api->config;
+    if (!is_hex(id) || id.len > 32 || id.len < PREFIX_DIGITS_MIN) {
+        diag_set(reterr_why, ERR_BAD_INPUT, "\"%.*s\" is not a trace id",
+                 STR_ARG(str_sub(id, 0, 40)));
+        diag_hint(reterr_why, "a trace id is 32 hex digits; a prefix needs at least %d",
+                  PREFIX_DIGITS_MIN);
+        return ERR_BAD_INPUT;
+    }
+    struct store_list list = { .scope = api_scope(job),
+                               .filter = id_filter(&job->arena, lower_hex(&job->arena, id)),
+                               .limit = PREFIX_CANDIDATES };
+    size_t count = 0;
+    if (!list.filter)
+        return ERR_LIMIT;
+    enum err err =
+        config->store_ops->traces(config->store, &list, &job->arena, ret_trace, &count, reterr_why);
+    if (err)
+        return err;
+    if (count > 1 && id.len < 32)
+        return diag_set(reterr_why, ERR_CONFLICT, "several traces start with %.*s", STR_ARG(id));
+    if (count == 0) {
+        diag_set(reterr_why, ERR_NOT_FOUND, "no trace %.*s in this project", STR_ARG(id));
+        diag_hint(reterr_why, "new spans are visible within a second; was it sent with this key?");
+        return ERR_NOT_FOUND;
+    }
+    return ERR_OK;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct store_span *left = a, *right = b;
+    if (left->span.start_time != right->span.start_time)
+        return left->span.start_time < right->span.start_time ? -1 : 1;
+    return memcmp(&left->span.span_id, &right->span.span_id, sizeof(struct id8));
+}
+
+enum err api_trace_spans(struct api_job *job, struct id16 trace_id, struct store_span **ret_spans,
+                         size_t *ret_count, struct diag *reterr_why)
+{
+    const struct api_config *config = &job->worker->api->config;
+    char hex[33];
+    hex_encode(trace_id.bytes, sizeof trace_id.bytes, hex);
+    struct store_list list = { .scope = api_scope(job),
+                               .filter = id_filter(&job->arena,
+                                                   arena_str(&job->arena, str_make(hex, 32))),
+                               .limit = TRACE_SPANS_MAX };
+    if (!list.filter)
+        return ERR_LIMIT;
+    enum err err = config->store_ops->spans(config->store, &list, &job->arena, ret_spans, ret_count,
+                                            reterr_why);
+    if (!err)
+        qsort(*ret_spans, *ret_count, sizeof **ret_spans, by_start);
+    return err;
+}
+
+static void logs_json(struct buf *out, const struct store_log *logs, size_t count)
+{
+    buf_add_c(out, ",\"logs\":[");
+    for (size_t i = 0; i < count; i++) {
+        const struct log_record *log = &logs[i].log;
+        buf_add_c(out, i ? ",{\"time\":\"" : "{\"time\":\"");
+        time_format(out, log->time_ns, 9);
+        buf_add_c(out, "\",\"span_id\":\"");
+        buf_add_hex(out, log->span_id.bytes, 8);
+        buf_add_c(out, "\",\"severity\":");
+        buf_add_i64(out, log->severity);
+        buf_add_c(out, ",\"severity_text\":");
+        buf_add_json_str(out, log->severity_text);
+        buf_add_c(out, ",\"event_name\":");
+        buf_add_json_str(out, log->event_name);
+        buf_add_c(out, ",\"attributes\":");
+        buf_add_str(out, logs[i].attrs_json.len ? logs[i].attrs_json : STR_OF("{}"));
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
+API_HANDLER(api_get_trace)
+{
+    struct trace_row *trace;
+    struct store_span *spans;
+    struct store_log *logs;
+    size_t span_count, log_count;
+    const struct api_config *config = &job->worker->api->config;
+    enum err err = api_find_trace(job, job->params[0], &trace, reterr_why);
+    if (!err)
+        err = api_trace_spans(job, trace->trace_id, &spans, &span_count, reterr_why);
+    struct store_scope scope = api_scope(job);
+    if (!err)
+        err = config->store_ops->logs(config->store, &scope, trace->trace_id, &job->arena, &logs,
+                                      &log_count, reterr_why);
+    if (err)
+        return err;
+    buf_add_c(&job->body, "{\"trace\":");
+    query_trace_json(&job->body, trace);
+    buf_add_c(&job->body, ",\"spans\":[");
+    for (size_t i = 0; i < span_count; i++) {
+        if (i)
+            buf_add_char(&job->body, ',');
+        query_span_json(&job->body, &spans[i]);
+    }
+    buf_add_char(&job->body, ']');
+    logs_json(&job->body, logs, log_count);
+    buf_add_c(&job->body, "}\n");
+    return ERR_OK;
+}
+
+API_HANDLER(api_get_trace_summary)
+{
+    struct trace_row *trace;
+    enum err err = api_find_trace(job, job->params[0], &trace, reterr_why);
+    if (err)
+        return err;
+    query_summary_json(&job->body, trace);
+    buf_add_char(&job->body, '\n');
+    return ERR_OK;
+}
+
+API_HANDLER(api_aggregate)
+{
+    struct store_aggregate aggregate;
+    struct store_group *groups;
+    size_t count;
+    const struct api_config *config = &job->worker->api->config;
+    enum err err = query_plan_aggregate(&job->arena, job->query, job->query_count, clock_now_ns(),
+                                        &aggregate, reterr_why);
+    if (err)
+        return err;
+    scope_plan(job, &aggregate.scope);
+    err = config->store_ops->aggregate(config->store, &aggregate, &job->arena, &groups, &count,
+                                       reterr_why);
+    if (err)
+        return err;
+    query_groups_json(&job->body, &aggregate, groups, count);
+    buf_add_char(&job->body, '\n');
+    return ERR_OK;
+}

@@ -1,0 +1,103 @@
+/* dispatch.c -- which handler a request belongs to, and who sent it.
+ *
+ * Telemetry is asked first on every listener, so that one port can serve all; the
+ * API only where it is wanted.  The object that a handler leaves in the request's
+ * slot starts with a pointer to that handler (pipeline/ingest.h).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/check.h"
+#include "server/node.h"
+#include "sys/clock.h"
+
+static const struct net_handler *owner_of(struct request *request)
+{
+    const struct net_handler **slot = *request_slot(request);
+    assert(slot);
+    return *slot;
+}
+
+static void on_body(void *arg, struct request *request, str body)
+{
+    (void)arg;
+    const struct net_handler *owner = owner_of(request);
+    owner->body(owner->arg, request, body);
+}
+
+static void on_gone(void *arg, struct request *request)
+{
+    (void)arg;
+    if (!*request_slot(request))
+        return;
+    const struct net_handler *owner = owner_of(request);
+    owner->gone(owner->arg, request);
+}
+
+static enum err head_ingest(void *arg, struct request *request, size_t *ret_body_max)
+{
+    struct worker *worker = arg;
+    const struct net_handler *ingest = ingest_handler(worker->ingest);
+    return ingest->head(ingest->arg, request, ret_body_max);
+}
+
+static enum err head_all(void *arg, struct request *request, size_t *ret_body_max)
+{
+    struct worker *worker = arg;
+    enum err err = head_ingest(arg, request, ret_body_max);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    const struct net_handler *api = api_handler(worker->api);
+    return api->head(api->arg, request, ret_body_max);
+}
+
+/* net/ answers by itself (malformed, too slow, too large): say why, as JSON. */
+static void on_refuse(void *arg, struct response *response, const struct diag *why)
+{
+    struct worker *worker = arg;
+    (void)worker;
+    static _Thread_local char text[DIAG_TEXT_MAX * 2 + DIAG_HINT_MAX + 64];
+    struct buf body;
+    buf_init(&body, sizeof text);
+    buf_printf(&body, "{\"code\":%d,\"message\":", err_grpc_code(why->code));
+    buf_add_json_str(&body, str_from_c(why->text[0] ? why->text : err_text(why->code)));
+    buf_add_c(&body, "}\n");
+    size_t len = buf_failed(&body) ? 0 : body.len;
+    memcpy(text, body.ptr, len);
+    buf_clear(&body);
+    response->content_type = STR_OF("application/json");
+    response->body = str_make(text, len);
+}
+
+void worker_handlers(struct worker *worker)
+{
+    worker->only_ingest = (struct net_handler){
+        .head = head_ingest, .body = on_body, .gone = on_gone, .refuse = on_refuse, .arg = worker
+    };
+    worker->with_api = worker->only_ingest;
+    worker->with_api.head = head_all;
+}
+
+enum err node_authenticate(void *arg, struct request *request, struct ingest_identity *ret_who,
+                           struct diag *reterr_why)
+{
+    struct node *node = arg;
+    const struct request_head *head = request_head(request);
+    struct auth_offer offer = {
+        .authorization = request_header(head, STR_OF("authorization")),
+        .x_telltale_key = request_header(head, STR_OF("x-telltale-key")),
+        .x_api_key = request_header(head, STR_OF("x-api-key")),
+        .api_key = request_header(head, STR_OF("api-key")),
+    };
+    struct auth_snapshot *snapshot = auth_current(node->auth);
+    struct auth_principal who;
+    enum err err = auth_check(snapshot, &offer, AUTH_INGEST, clock_now_ns(), &who, reterr_why);
+    if (!err) {
+        struct arena *arena = request_arena(request);
+        ret_who->project = arena_str(arena, who.project);
+        ret_who->tenant = arena_str(arena, who.tenant);
+        if (str_is_none(ret_who->project))
+            err = diag_set(reterr_why, ERR_LIMIT, "the request's head is too large");
+    }
+    auth_snapshot_unref(snapshot);
+    return err;
+}

@@ -1,0 +1,38 @@
+/* main.c -- which sub-command.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/cli.h"
+#include "server/serve.h"
+#include "version.h"
+#include <stdio.h>
+#include <string.h>
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: telltale COMMAND [arguments]\n\n");
+    fprintf(to, "  %-10s %-16s %s\n", "serve", "", "receive, store and show telemetry");
+    for (const struct cli_command *at = cli_commands; at->name; at++)
+        fprintf(to, "  %-10s %-16s %s\n", at->name, at->arguments, at->summary);
+    fprintf(to, "\n`telltale COMMAND --help` says more about one.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? 2 : 0;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("telltale %s\n", TELLTALE_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[1], "serve") == 0)
+        return serve(argc - 2, argv + 2);
+    for (const struct cli_command *at = cli_commands; at->name; at++)
+        if (strcmp(argv[1], at->name) == 0)
+            return at->run(argc - 2, argv + 2);
+    fprintf(stderr, "telltale: unknown command \"%s\"\n\n", argv[1]);
+    print_usage(stderr);
+    return 2;
+}

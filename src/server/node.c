@@ -1,0 +1,389 @@
+/* node.c -- opens the parts in the order in which they need each other.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "server/node.h"
+#include "base/check.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/log.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *path_in(struct node *node, const char *dir, const char *name)
+{
+    str path = arena_printf(&node->options.arena, "%s/%s", dir, name);
+    assert(path.ptr);
+    return path.ptr;
+}
+
+static bool is_loopback(str address)
+{
+    return address.len == 0 || str_starts(address, STR_OF("127.")) ||
+           str_starts(address, STR_OF("localhost:")) || str_starts(address, STR_OF("[::1]:"));
+}
+
+bool node_is_loopback(const struct node *node)
+{
+    return is_loopback(node->options.listen_grpc) && is_loopback(node->options.listen_otlp) &&
+           is_loopback(node->options.listen_api);
+}
+
+/* Off loopback, authentication and TLS are required; nothing waives both (DECISIONS 15). */
+static enum err check_exposure(const struct node *node, struct diag *why)
+{
+    if (node_is_loopback(node))
+        return ERR_OK;
+    if (node->options.auth_mode == AUTH_MODE_OFF) {
+        diag_set(why, ERR_FORBIDDEN, "auth.mode=off is for loopback listeners only");
+        diag_hint(why, "remove auth.mode=off, or listen on 127.0.0.1");
+        return ERR_FORBIDDEN;
+    }
+    if (node->options.tls_cert.len == 0) {
+        diag_set(why, ERR_FORBIDDEN, "a listener that is not loopback needs TLS");
+        diag_hint(why, "set listen.tls_cert and listen.tls_key, or listen on 127.0.0.1");
+        return ERR_FORBIDDEN;
+    }
+    return ERR_OK;
+}
+
+static enum err open_folders(struct node *node, struct diag *why)
+{
+    struct options *options = &node->options;
+    node->data_dir = options_c(options, options->data_dir);
+    if (options->keys_dir.len)
+        node->keys_dir = options_c(options, options->keys_dir);
+    else
+        node->keys_dir = arena_printf(&options->arena, "%s.keys", node->data_dir).ptr;
+    enum err err = dir_ensure(node->data_dir, 0700, why);
+    if (!err)
+        err = dir_ensure(node->keys_dir, 0700, why);
+    static const char *const folders[] = { "log", "content", "store", "cache" };
+    for (size_t i = 0; i < COUNT_OF(folders) && !err; i++)
+        err = dir_ensure(path_in(node, node->data_dir, folders[i]), 0700, why);
+    if (err)
+        return err;
+    const char *lock = path_in(node, node->data_dir, "lock");
+    node->lock_fd = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (node->lock_fd < 0)
+        return diag_set(why, ERR_IO, "cannot create %s", lock);
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    if (fcntl(node->lock_fd, F_OFD_SETLK, &whole) != 0) {
+        diag_set(why, ERR_CONFLICT, "another server uses %s", node->data_dir);
+        diag_hint(why, "stop it, or choose another --server.data_dir=");
+        return ERR_CONFLICT;
+    }
+    return ERR_OK;
+}
+
+static enum err open_keys(struct node *node, struct diag *why)
+{
+    struct options *options = &node->options;
+    struct keys_config config = {
+        .master_path = options->master_file.len ? options_c(options, options->master_file)
+                                                : path_in(node, node->keys_dir, "master.key"),
+        .master_hex = options->master_hex.len ? options_c(options, options->master_hex) : NULL,
+        .store_path = path_in(node, node->keys_dir, "keystore"),
+        .may_create = true,
+    };
+    enum err err = keystore_open(&config, &node->keystore, &node->first_start, why);
+    if (!err && node->first_start)
+        log_warn("a new master key was made; without it stored content cannot be read: back it up "
+                 "apart from the data",
+                 KV_C("path", config.master_path));
+    return err;
+}
+
+static enum err log_key(void *arg, int64_t hour, bool create, struct crypt_key *ret_key)
+{
+    struct node *node = arg;
+    return keystore_log_key(node->keystore, hour, create, ret_key, NULL);
+}
+
+static enum err content_key(void *arg, uint64_t key_id, struct crypt_key *ret_key)
+{
+    struct node *node = arg;
+    return keystore_key_by_id(node->keystore, key_id, ret_key);
+}
+
+static enum err open_log_and_content(struct node *node, struct diag *why)
+{
+    const struct options *options = &node->options;
+    struct wal_config wal = {
+        .dir = path_in(node, node->data_dir, "log"),
+        .files = &sys_files_real,
+        .log_key = log_key,
+        .log_key_arg = node,
+        .segment_bytes_max = (size_t)options->segment_bytes_max,
+        .pending_bytes_max = (size_t)options->pending_bytes_max,
+        .group_wait_ns = options->group_wait_ns,
+        .disk_free_bytes_min = (size_t)options->disk_free_bytes_min,
+    };
+    struct content_config content = {
+        .dir = path_in(node, node->data_dir, "content"),
+        .files = &sys_files_real,
+        .key_by_id = content_key,
+        .key_arg = node,
+    };
+    enum err err = wal_open(&wal, &node->wal, why);
+    return err ? err : content_open(&content, &node->content, why);
+}
+
+static enum err open_store(struct node *node, struct diag *why)
+{
+    const struct options *options = &node->options;
+    bool is_memory = options->store_kind == STORE_KIND_MEMORY;
+    node->store_ops = is_memory ? &store_memory : &store_duckdb;
+    struct store_config config = {
+        .dir = is_memory ? NULL : path_in(node, node->data_dir, "store"),
+        .memory_bytes_max = (size_t)options->store_memory,
+        .threads_max = (uint32_t)options->query_threads,
+    };
+    return node->store_ops->open(&config, &node->store, why);
+}
+
+static enum err open_prices(struct node *node, struct diag *why)
+{
+    struct options *options = &node->options;
+    struct buf text;
+    buf_init(&text, YAML_BYTES_MAX);
+    enum err err = options->price_overrides.len
+                       ? file_read(options_c(options, options->price_overrides), &text, why)
+                       : ERR_OK;
+    struct price_source source = {
+        .prices = price_shipped(),
+        .overrides = options->price_overrides.len ? buf_str(&text) : STR_NONE,
+        .overrides_name = options->price_overrides,
+    };
+    if (!err)
+        err = price_table_load(&source, &node->prices, why);
+    buf_clear(&text);
+    return err;
+}
+
+static enum err open_redactor(struct node *node, struct diag *why)
+{
+    struct crypt_key key;
+    enum err err = keystore_hash_key(node->keystore, STR_OF("redaction"), &key, why);
+    if (!err)
+        err = redactor_new(path_in(node, node->data_dir, "cache/redact.db"), &key, &node->redactor,
+                           why);
+    crypt_wipe(&key, sizeof key);
+    return err;
+}
+
+static void open_drain(struct node *node)
+{
+    const struct options *options = &node->options;
+    struct drain_config config = {
+        .wal = node->wal,
+        .store_ops = node->store_ops,
+        .store = node->store,
+        .content = node->content,
+        .keystore = node->keystore,
+        .settle = { options->settle_root_ns, options->settle_idle_ns, options->settle_max_ns },
+        .open_bytes_max = (size_t)options->open_bytes_max,
+        .tick_ns = options->tick_ns,
+        .on_spans = api_on_spans,
+    };
+    struct api_config api = {
+        .store_ops = node->store_ops,
+        .store = node->store,
+        .content = node->content,
+        .wal = node->wal,
+        .keystore = node->keystore,
+        .auth = node->auth,
+        .audit = node->audit,
+        .query_threads = (uint32_t)options->query_threads,
+        .queries_max = (uint32_t)options->queries_max,
+        .query_timeout_ns = options->query_timeout_ns,
+        .config_json = buf_str(&node->config_json),
+        .data_dir = node->data_dir,
+        .started_ns = clock_monotonic_ns(),
+        .price_count = (uint32_t)price_table_count(node->prices),
+        .redaction_kinds = (uint32_t)redactor_kind_count(node->redactor),
+    };
+    node->api = api_new(&api);
+    config.on_spans_arg = node->api;
+    node->drain = drain_new(&config);
+    api_set_drain(node->api, node->drain);
+}
+
+static struct redact_policy redact_policy_of(const struct options *options)
+{
+    static const enum redact_action actions[] = { REDACT_MASK, REDACT_HASH, REDACT_KEEP };
+    struct redact_policy policy = redact_policy_default;
+    policy.pii = actions[options->redact_pii];
+    policy.identity = actions[options->redact_identity];
+    policy.name_kind = options->redact_name_kind;
+    policy.preview_chars_max = (uint32_t)options->preview_chars_max;
+    return policy;
+}
+
+static void open_worker(struct node *node, struct worker *worker)
+{
+    const struct options *options = &node->options;
+    worker->node = node;
+    worker->loop = loop_new();
+    struct ingest_config config = {
+        .receive = {
+            .wal = node->wal,
+            .keystore = node->keystore,
+            .prices = node->prices,
+            .redactor = node->redactor,
+            .policy = redact_policy_of(options),
+            .limits = { (uint32_t)options->items_max, (uint32_t)options->attrs_max,
+                        (uint32_t)options->events_max, (uint32_t)options->links_max,
+                        VALUE_DEPTH_MAX },
+            .arena_bytes_max = (size_t)options->request_memory,
+            .attr_value_bytes_max = (uint32_t)options->attr_value_bytes_max,
+        },
+        .loop = worker->loop,
+        .body_bytes_max = (size_t)options->body_bytes_max,
+        .plain_bytes_max = (size_t)options->plain_bytes_max,
+        .flights_max = (uint32_t)options->flights_max,
+        .authenticate = node_authenticate,
+        .authenticate_arg = node,
+    };
+    worker->ingest = ingest_new(&config);
+    worker->api = api_worker_new(node->api, worker->loop, worker->ingest);
+    worker_handlers(worker);
+}
+
+/* "127.0.0.1:0" and a port that another worker got: the same address with that port. */
+static const char *with_port(struct node *node, str address, int port)
+{
+    size_t colon = address.len;
+    while (colon > 0 && address.ptr[colon - 1] != ':')
+        colon--;
+    return arena_printf(&node->options.arena, "%.*s%d", STR_ARG(str_sub(address, 0, colon)), port)
+        .ptr;
+}
+
+static enum err listen_worker(struct node *node, struct worker *worker, struct diag *why)
+{
+    struct options *options = &node->options;
+    struct net_limits limits = net_limits_default;
+    limits.header_bytes_max = (size_t)options->header_bytes_max;
+    limits.body_bytes_budget = (size_t)options->body_budget;
+    limits.connections_max = (uint32_t)options->connections_max;
+    limits.streams_max = (uint32_t)options->streams_max;
+    limits.head_timeout_ns = options->head_timeout_ns;
+    limits.body_timeout_ns = options->body_timeout_ns;
+    limits.idle_timeout_ns = options->idle_timeout_ns;
+    const str addresses[NODE_LISTENERS] = { options->listen_grpc, options->listen_otlp,
+                                            options->listen_api };
+    const struct net_handler *handlers[NODE_LISTENERS] = { &worker->only_ingest,
+                                                           &worker->only_ingest,
+                                                           &worker->with_api };
+    for (size_t i = 0; i < NODE_LISTENERS; i++) {
+        if (addresses[i].len == 0)
+            continue;
+        struct net_listen listen = {
+            .address = node->ports[i] ? with_port(node, addresses[i], node->ports[i])
+                                      : options_c(options, addresses[i]),
+            .cert_path = options->tls_cert.len ? options_c(options, options->tls_cert) : NULL,
+            .key_path = options->tls_key.len ? options_c(options, options->tls_key) : NULL,
+            .reuse_port = options->workers > 1,
+        };
+        enum err err =
+            net_listen(worker->loop, &listen, &limits, handlers[i], &node->ports[i], why);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+enum err node_open(struct node *node, struct diag *reterr_why)
+{
+    enum err err = check_exposure(node, reterr_why);
+    if (!err)
+        err = open_folders(node, reterr_why);
+    if (!err)
+        err = meta_open(path_in(node, node->data_dir, "meta.sqlite"), &node->meta, reterr_why);
+    if (!err)
+        err = open_keys(node, reterr_why);
+    if (!err)
+        err = open_log_and_content(node, reterr_why);
+    if (!err)
+        err = open_store(node, reterr_why);
+    if (!err)
+        err = open_prices(node, reterr_why);
+    if (!err)
+        err = open_redactor(node, reterr_why);
+    if (!err)
+        err = audit_open(path_in(node, node->data_dir, "audit.log"), &sys_files_real, &node->audit,
+                         NULL, reterr_why);
+    if (!err)
+        err = node_open_auth(node, reterr_why);
+    if (err)
+        return err;
+    buf_init(&node->config_json, MIB);
+    options_to_json(&node->config_json, &node->options);
+    open_drain(node);
+    node->worker_count = (uint32_t)node->options.workers;
+    for (uint32_t i = 0; i < node->worker_count && !err; i++) {
+        open_worker(node, &node->workers[i]);
+        err = listen_worker(node, &node->workers[i], reterr_why);
+    }
+    return err;
+}
+
+static void worker_run(void *arg)
+{
+    struct worker *worker = arg;
+    loop_run(worker->loop);
+}
+
+void node_start(struct node *node)
+{
+    drain_start(node->drain);
+    api_start(node->api);
+    for (uint32_t i = 0; i < node->worker_count; i++)
+        thread_start(&node->workers[i].thread, "worker", worker_run, &node->workers[i]);
+    api_set_ready(node->api, true);
+}
+
+void node_stop(struct node *node)
+{
+    api_set_ready(node->api, false);
+    for (uint32_t i = 0; i < node->worker_count; i++)
+        loop_stop(node->workers[i].loop);
+    for (uint32_t i = 0; i < node->worker_count; i++)
+        thread_join(&node->workers[i].thread);
+    api_stop(node->api);
+    drain_stop(node->drain, false);
+}
+
+/* In reverse; parts that were never opened are NULL, and free(NULL) is nothing. */
+void node_close(struct node *node)
+{
+    drain_free(node->drain);
+    if (node->wal)
+        wal_close(node->wal); /* runs the last callbacks: the ingests must still be there */
+    for (uint32_t i = 0; i < NODE_WORKERS_MAX; i++) {
+        if (!node->workers[i].loop)
+            continue;
+        ingest_free(node->workers[i].ingest);
+        api_worker_free(node->workers[i].api);
+        loop_free(node->workers[i].loop);
+    }
+    api_free(node->api);
+    if (node->store)
+        node->store_ops->close(node->store);
+    if (node->content)
+        content_close(node->content);
+    redactor_free(node->redactor);
+    price_table_unref(node->prices);
+    auth_free(node->auth);
+    if (node->audit)
+        audit_close(node->audit);
+    if (node->meta)
+        meta_close(node->meta);
+    keystore_free(node->keystore);
+    buf_clear(&node->config_json);
+    if (node->lock_fd > 0)
+        close(node->lock_fd);
+    options_clear(&node->options);
+}

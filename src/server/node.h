@@ -1,0 +1,60 @@
+/* node.h -- the parts of a running server, opened in order and closed in reverse.
+ *
+ * Memory:  struct node owns every part.
+ * Threads: opened and closed on the main thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "api/api.h"
+#include "meta/meta.h"
+#include "server/options.h"
+#include "sys/thread.h"
+
+enum { NODE_WORKERS_MAX = 64, NODE_LISTENERS = 3 };
+
+struct worker {
+    struct node *node;
+    struct loop *loop;
+    struct ingest *ingest;
+    struct api_worker *api;
+    struct net_handler with_api, only_ingest; /* what its listeners call */
+    struct thread thread;
+};
+
+struct node {
+    struct options options;
+    const char *data_dir, *keys_dir;
+    int lock_fd;
+    bool first_start; /* a master key was made */
+    struct keystore *keystore;
+    struct wal *wal;
+    struct content_store *content;
+    const struct store_ops *store_ops;
+    struct store *store;
+    struct meta *meta;
+    struct audit *audit;
+    struct auth *auth;
+    struct price_table *prices;
+    struct redactor *redactor;
+    struct drain *drain;
+    struct api *api;
+    struct buf config_json;
+    struct worker workers[NODE_WORKERS_MAX];
+    uint32_t worker_count;
+    int ports[NODE_LISTENERS]; /* grpc, otlp, api; 0: not listening */
+};
+
+MUST_CHECK enum err node_open(struct node *node, struct diag *reterr_why);
+void node_start(struct node *node);
+void node_stop(struct node *node);
+void node_close(struct node *node);
+
+/* True when every listener is on the loopback interface. */
+bool node_is_loopback(const struct node *node);
+/* Handlers of a worker: telemetry first, then (with_api) the read surface. */
+void worker_handlers(struct worker *worker);
+enum err node_authenticate(void *arg, struct request *request, struct ingest_identity *ret_who,
+                           struct diag *reterr_why);
+/* Keys in force, from metadata; a first admin key is made and printed when there is none. */
+MUST_CHECK enum err node_open_auth(struct node *node, struct diag *reterr_why);
