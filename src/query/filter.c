@@ -295,7 +295,7 @@ static const struct filter *parse_list(struct parser *parser, const struct compa
     for (int i = 0; i < LIST_ITEMS_MAX; i++) {
         struct token token = lexer_value(&parser->lexer);
         if (token.type == TOKEN_ERROR)
-            return fail(parser, ERR_BAD_INPUT);
+            return fail(parser, parser->lexer.failed);
         if (!is_value_token(&token))
             return fail_at(parser, token.offset, "a list is written (a or b)");
         struct literal literal = literal_of_token(&token);
@@ -307,7 +307,7 @@ static const struct filter *parse_list(struct parser *parser, const struct compa
         if (token.type == TOKEN_CLOSE)
             return all;
         if (token.type == TOKEN_ERROR)
-            return fail(parser, ERR_BAD_INPUT);
+            return fail(parser, parser->lexer.failed);
         bool is_or = token.type == TOKEN_WORD && lexer_word_is(token.text, "or");
         if (token.type != TOKEN_COMMA && !is_or)
             return fail_at(parser, token.offset, "a list is written (a or b)");
@@ -320,7 +320,7 @@ static const struct filter *parse_has(struct parser *parser)
 {
     struct token token = lexer_value(&parser->lexer);
     if (token.type == TOKEN_ERROR)
-        return fail(parser, ERR_BAD_INPUT);
+        return fail(parser, parser->lexer.failed);
     if (!is_value_token(&token))
         return fail_at(parser, token.offset, "has: needs the name of a field");
     struct name_target target;
@@ -346,7 +346,7 @@ static const struct filter *parse_comparison(struct parser *parser, const struct
         return fail(parser, code);
     struct token token = lexer_value(&parser->lexer);
     if (token.type == TOKEN_ERROR)
-        return fail(parser, ERR_BAD_INPUT);
+        return fail(parser, parser->lexer.failed);
     bool takes_list = what.op == OPERATOR_MATCH || what.op == OPERATOR_NE;
     if (token.type == TOKEN_OPEN && takes_list)
         return parse_list(parser, &what);
@@ -386,7 +386,7 @@ static const struct filter *parse_group(struct parser *parser)
         return NULL;
     struct token token = lexer_term(&parser->lexer);
     if (token.type == TOKEN_ERROR)
-        return fail(parser, ERR_BAD_INPUT);
+        return fail(parser, parser->lexer.failed);
     if (token.type != TOKEN_CLOSE)
         return fail_at(parser, token.offset, "a ) is missing here");
     return inner;
@@ -403,7 +403,7 @@ static const struct filter *parse_term(struct parser *parser)
 {
     struct token token = lexer_term(&parser->lexer);
     if (token.type == TOKEN_ERROR)
-        return fail(parser, ERR_BAD_INPUT);
+        return fail(parser, parser->lexer.failed);
     if (token.type == TOKEN_OPEN)
         return parse_group(parser);
     if (token.type == TOKEN_MINUS)
@@ -412,7 +412,7 @@ static const struct filter *parse_term(struct parser *parser)
         return fail_at(parser, token.offset, "a condition is missing here");
     struct token operator_token = lexer_operator_maybe(&parser->lexer);
     if (operator_token.type == TOKEN_ERROR)
-        return fail(parser, ERR_BAD_INPUT);
+        return fail(parser, parser->lexer.failed);
     if (operator_token.type == TOKEN_OPERATOR)
         return parse_comparison(parser, &token, &operator_token);
     if (is_keyword_not(&token))
@@ -494,7 +494,7 @@ enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
     if (filter) {
         struct token token = lexer_term(&parser.lexer);
         if (token.type == TOKEN_ERROR)
-            filter = fail(&parser, ERR_BAD_INPUT);
+            filter = fail(&parser, parser.lexer.failed);
         else if (token.type != TOKEN_END)
             filter = fail_at(&parser, token.offset, "this ) closes nothing");
     }

@@ -41,7 +41,7 @@ static void skip_space(struct lexer *lexer)
 
 static struct token token_error(struct lexer *lexer, size_t offset, const char *text)
 {
-    (void)diag_set_at(lexer->why, ERR_BAD_INPUT, offset, "%s", text);
+    lexer->failed = diag_set_at(lexer->why, ERR_BAD_INPUT, offset, "%s", text);
     return (struct token){ .type = TOKEN_ERROR, .offset = offset };
 }
 
@@ -69,7 +69,7 @@ static struct token take_quoted(struct lexer *lexer)
     str raw = str_sub(lexer->text, offset + 1, raw_len);
     char *out = arena_alloc(lexer->arena, raw.len + 1);
     if (!out) {
-        (void)diag_set(lexer->why, ERR_LIMIT, "filter needs too much memory");
+        lexer->failed = diag_set(lexer->why, ERR_LIMIT, "filter needs too much memory");
         return (struct token){ .type = TOKEN_ERROR, .offset = offset };
     }
     size_t len = 0;

@@ -68,7 +68,7 @@ enum token_type {
     TOKEN_WORD,  /* text */
     TOKEN_QUOTED,
     TOKEN_OPERATOR,
-    TOKEN_ERROR, /* the diag given to lexer_init is set */
+    TOKEN_ERROR, /* lexer.failed and the diag given to lexer_init are set */
 };
 enum lexer_operator {
     OPERATOR_MATCH, /* : and = */
@@ -90,6 +90,7 @@ struct lexer {
     str text;
     size_t at;
     struct diag *why;
+    enum err failed; /* set with TOKEN_ERROR */
 };
 void lexer_init(struct lexer *lexer, struct arena *arena, str text, struct diag *reterr_why);
 /* At the place of a term (names end at an operator) or of a value (they do not: times and
