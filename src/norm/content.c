@@ -403,19 +403,26 @@ static void tools_add(struct norm *norm)
     part_add(norm, CONTENT_TOOLS, out_take(norm));
 }
 
-static void scores_from(struct norm *norm, const struct value *list)
+/* {document:{...}} of OpenInference, or the document itself. */
+static const struct value *document_of(const struct value *item)
 {
-    double *scores = arena_new(norm->arena, double, list->count);
+    const struct value *document = map_get(item, "document");
+    return document && document->type == VALUE_MAP ? document : item;
+}
+
+static void scores_from(struct norm *norm, const struct value *items, uint32_t list_count)
+{
+    double *scores = arena_new(norm->arena, double, list_count);
     uint32_t count = 0;
-    for (uint32_t i = 0; scores && i < list->count; i++) {
-        const struct value *score = map_get(&list->items[i], "score");
+    for (uint32_t i = 0; scores && i < list_count; i++) {
+        const struct value *score = map_get(document_of(&items[i]), "score");
         count += score && value_as_f64(score, &scores[count]);
     }
     norm->spent = norm->spent || !scores;
     if (count && !SPAN_KNOWS(norm->span, document_scores))
         SPAN_SET(norm->span, document_scores, (struct f64s){ scores, count });
     if (!SPAN_KNOWS(norm->span, top_k_returned))
-        SPAN_SET(norm->span, top_k_returned, list->count);
+        SPAN_SET(norm->span, top_k_returned, list_count);
 }
 
 static void documents_add(struct norm *norm)
@@ -426,32 +433,23 @@ static void documents_add(struct norm *norm)
     if (value.type == VALUE_STR && looks_like_json(value.text) &&
         parse_json(norm, value.text, &tree))
         value = tree;
-    if (value.type == VALUE_MAP)
-        value =
-            (struct value){ .type = VALUE_ARRAY, .count = 1, .items = (struct value[]){ value } };
-    if (value.type != VALUE_ARRAY) { /* bare text: one chunk */
-        buf_reset(&norm->out);
-        buf_add_c(&norm->out, "[{\"content\":");
-        value_to_json(&norm->out, &value);
-        buf_add_c(&norm->out, "}]");
-        part_add(norm, CONTENT_DOCUMENTS, out_take(norm));
-        return;
-    }
+    bool is_list = value.type == VALUE_ARRAY;
+    const struct value *items = is_list ? value.items : &value; /* anything else is one chunk */
+    uint32_t count = is_list ? value.count : 1;
     buf_reset(&norm->out);
     buf_add_char(&norm->out, '[');
-    for (uint32_t i = 0; i < value.count; i++) {
-        const struct value *document = map_get(&value.items[i], "document");
-        if (document && document->type == VALUE_MAP)
-            value.items[i] = *document;
-        bool is_map = value.items[i].type == VALUE_MAP;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct value *document = document_of(&items[i]);
+        bool is_map = document->type == VALUE_MAP;
         buf_add_c(&norm->out, i ? "," : "");
         buf_add_c(&norm->out, is_map ? "" : "{\"content\":");
-        value_to_json(&norm->out, &value.items[i]);
+        value_to_json(&norm->out, document);
         buf_add_c(&norm->out, is_map ? "" : "}");
     }
     buf_add_char(&norm->out, ']');
     part_add(norm, CONTENT_DOCUMENTS, out_take(norm));
-    scores_from(norm, &value);
+    if (is_list)
+        scores_from(norm, items, count);
 }
 
 /* What input and output mean on a span that is no model call (dialects.md 3). */

@@ -112,23 +112,22 @@ struct value message_event_value(struct norm *norm, const struct message_event *
         return list_value(attrs, count, body);
     struct value map = { .type = VALUE_MAP, .count = count };
     struct value tree;
+    const struct attr *from = attrs;
     const struct value *content = attr_value(attrs, count, "gen_ai.event.content");
     if (body && body->type == VALUE_MAP)
         map = *body;
     else if (content && content->type == VALUE_STR && parse_json(norm, content->text, &tree) &&
              tree.type == VALUE_MAP)
         map = tree;
+    if (map.attrs)
+        from = map.attrs;
     struct attr *members = arena_new(norm->arena, struct attr, map.count + 2);
     if (!members) {
         norm->spent = true;
         return (struct value){ .type = VALUE_NULL };
     }
-    const struct attr *from = body && body->type == VALUE_MAP ? body->attrs
-                              : map.count == count            ? attrs
-                                                              : map.attrs;
-    if (content && from == attrs && map.attrs)
-        from = map.attrs;
-    memcpy(members, from, map.count * sizeof(struct attr));
+    if (map.count)
+        memcpy(members, from, map.count * sizeof(struct attr));
     map.attrs = members;
     for (uint32_t i = 0; i < map.count; i++)
         if (str_equal_c(members[i].key, "message"))

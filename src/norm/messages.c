@@ -448,7 +448,8 @@ static bool wrapped_add(struct norm *norm, const struct value *value, bool outpu
             norm->spent = true;
             return true;
         }
-        memcpy(joined.attrs, message->attrs, message->count * sizeof(struct attr));
+        if (message->count)
+            memcpy(joined.attrs, message->attrs, message->count * sizeof(struct attr));
         joined.attrs[message->count] = (struct attr){ STR_OF("tool_calls"), *calls };
         message_add(norm, &joined, output, finish, count);
     } else {

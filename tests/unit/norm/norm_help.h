@@ -81,8 +81,8 @@ static inline void help_resource(struct help *help, const char *key, const char 
     help->place_attrs[help->resource.attr_count++] =
         (struct attr){ str_from_c(key), value_str(str_from_c(text)) };
 }
-static inline struct span_event *help_event(struct help *help, const char *name,
-                                            struct attr *attrs, uint32_t count)
+static inline struct span_event *help_event(struct help *help, const char *name, struct attr *attrs,
+                                            uint32_t count)
 {
     struct span_event *event = &help->events[help->span.event_count++];
     *event = (struct span_event){ .time_ns = (int64_t)START_NS + 500000000,

@@ -4,15 +4,30 @@
  */
 #include "norm_help.h"
 
-#define TEXT(literal) { .type = VALUE_STR, .text = STR(literal) }
-#define INT(number) { .type = VALUE_I64, .i64 = number }
-#define DOUBLE(number) { .type = VALUE_F64, .f64 = number }
-#define TRUTH(truth) { .type = VALUE_BOOL, .boolean = truth }
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        .type = VALUE_STR, .text = STR(literal)                                                    \
+    }
+#define INT(number)                                                                                \
+    {                                                                                              \
+        .type = VALUE_I64, .i64 = number                                                           \
+    }
+#define DOUBLE(number)                                                                             \
+    {                                                                                              \
+        .type = VALUE_F64, .f64 = number                                                           \
+    }
+#define TRUTH(truth)                                                                               \
+    {                                                                                              \
+        .type = VALUE_BOOL, .boolean = truth                                                       \
+    }
 
 static struct value three_texts[] = { TEXT("a"), TEXT("b"), TEXT("c") };
 static struct value one_text[] = { TEXT("stop") };
 static struct value two_numbers[] = { DOUBLE(0.5), DOUBLE(0.25) };
-#define TEXTS { .type = VALUE_ARRAY, .count = 3, .items = three_texts }
+#define TEXTS                                                                                      \
+    {                                                                                              \
+        .type = VALUE_ARRAY, .count = 3, .items = three_texts                                      \
+    }
 
 /* clang-format off */
 static const struct {
@@ -244,8 +259,7 @@ static void a_listed_span_name_alone_gives_the_step(void **state)
             memset(&help.span.parent_span_id, 0, sizeof help.span.parent_span_id);
         struct span *span = help_run(&help);
         if (!str_equal_c(span->step, names[i].step))
-            fail_msg("'%s' is a %.*s, not a %s", names[i].name, STR_ARG(span->step),
-                     names[i].step);
+            fail_msg("'%s' is a %.*s, not a %s", names[i].name, STR_ARG(span->step), names[i].step);
     }
 }
 
