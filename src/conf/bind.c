@@ -171,13 +171,13 @@ static enum err value_set(struct binding *binding, const struct bind_row *row, s
     return ok ? ERR_OK : bad_value(row, copy, why);
 }
 
-/* diag "<where>: <text>" around what value_set said. */
-static enum err place_add(struct diag *why, enum err code, const char *format, str where)
+/* Put "<before><name>: " before what value_set said. */
+static enum err place_add(struct diag *why, enum err code, const char *before, str name)
 {
     if (!why)
         return code;
     struct diag inner = *why;
-    diag_set(why, code, format, STR_ARG(where), inner.text);
+    diag_set(why, code, "%s%.*s: %s", before, STR_ARG(str_sub(name, 0, 100)), inner.text);
     memcpy(why->hint, inner.hint, sizeof why->hint);
     return code;
 }
@@ -356,8 +356,7 @@ static enum err set_from(struct binding *binding, const struct bind_row *row, st
 {
     enum err err = value_set(binding, row, text, why);
     if (err)
-        return place_add(why, err, origin == BIND_ARGUMENT ? "--%.*s: %s" : "environment %.*s: %s",
-                         where);
+        return place_add(why, err, origin == BIND_ARGUMENT ? "--" : "environment ", where);
     origin_set(binding, row, origin);
     return ERR_OK;
 }

@@ -29,24 +29,24 @@ enum bucket {
 };
 
 static const struct {
-    const char *name;
+    str name;
     enum field field;
     enum price_rate rate;
     bool is_input;
 } buckets[BUCKET_COUNT] = {
-    [BUCKET_INPUT_FRESH] = { "input_fresh", FIELD_input_fresh, PRICE_INPUT, true },
-    [BUCKET_CACHE_READ] = { "cache_read", FIELD_cache_read, PRICE_CACHE_READ, true },
-    [BUCKET_CACHE_WRITE_5M] = { "cache_write_5m", FIELD_cache_write_5m, PRICE_CACHE_WRITE_5M,
+    [BUCKET_INPUT_FRESH] = { STR("input_fresh"), FIELD_input_fresh, PRICE_INPUT, true },
+    [BUCKET_CACHE_READ] = { STR("cache_read"), FIELD_cache_read, PRICE_CACHE_READ, true },
+    [BUCKET_CACHE_WRITE_5M] = { STR("cache_write_5m"), FIELD_cache_write_5m, PRICE_CACHE_WRITE_5M,
                                 true },
-    [BUCKET_CACHE_WRITE_1H] = { "cache_write_1h", FIELD_cache_write_1h, PRICE_CACHE_WRITE_1H,
+    [BUCKET_CACHE_WRITE_1H] = { STR("cache_write_1h"), FIELD_cache_write_1h, PRICE_CACHE_WRITE_1H,
                                 true },
-    [BUCKET_OUTPUT_TEXT] = { "output_text", FIELD_output_text, PRICE_OUTPUT, false },
-    [BUCKET_REASONING] = { "reasoning", FIELD_reasoning, PRICE_REASONING, false },
-    [BUCKET_AUDIO_IN] = { "audio_in", FIELD_audio_in, PRICE_AUDIO_IN, true },
-    [BUCKET_AUDIO_OUT] = { "audio_out", FIELD_audio_out, PRICE_AUDIO_OUT, false },
+    [BUCKET_OUTPUT_TEXT] = { STR("output_text"), FIELD_output_text, PRICE_OUTPUT, false },
+    [BUCKET_REASONING] = { STR("reasoning"), FIELD_reasoning, PRICE_REASONING, false },
+    [BUCKET_AUDIO_IN] = { STR("audio_in"), FIELD_audio_in, PRICE_AUDIO_IN, true },
+    [BUCKET_AUDIO_OUT] = { STR("audio_out"), FIELD_audio_out, PRICE_AUDIO_OUT, false },
     /* In and out are one bucket: billed as output when the answer is an image. */
-    [BUCKET_IMAGE] = { "image", FIELD_image, PRICE_IMAGE_IN, false },
-    [BUCKET_REQUEST] = { "request", FIELD_COUNT, PRICE_REQUEST, false },
+    [BUCKET_IMAGE] = { STR("image"), FIELD_image, PRICE_IMAGE_IN, false },
+    [BUCKET_REQUEST] = { STR("request"), FIELD_COUNT, PRICE_REQUEST, false },
 };
 
 struct usage {
@@ -266,28 +266,52 @@ static char *number_write(char *out, int64_t value)
     return out;
 }
 
-/* {"input_fresh":4605000,"output_text":3180000} */
-static str json_write(struct arena *arena, const struct usage *usage, const struct cost *cost)
+static char *text_write(char *out, const char *text, size_t len)
 {
-    enum { BUCKET_JSON_MAX = 16 + 20 + 4 };
-    char text[BUCKET_COUNT * BUCKET_JSON_MAX + 2];
-    char *out = text;
+    memcpy(out, text, len);
+    return out + len;
+}
+
+enum { BUCKET_JSON_MAX = 16 + 20 + 4, COST_JSON_MAX = BUCKET_COUNT * BUCKET_JSON_MAX + 2 };
+
+/* {"input_fresh":4605000,"output_text":3180000} */
+static char *json_write(char *out, const struct usage *usage, const struct cost *cost)
+{
     *out++ = '{';
     for (size_t i = 0; i < BUCKET_COUNT; i++) {
         if (!usage->count[i] || (i == BUCKET_REQUEST && !cost->nano[i]))
             continue;
-        size_t len = strlen(buckets[i].name);
         if (out[-1] != '{')
             *out++ = ',';
         *out++ = '"';
-        memcpy(out, buckets[i].name, len);
-        out += len;
+        out = text_write(out, buckets[i].name.ptr, buckets[i].name.len);
         *out++ = '"';
         *out++ = ':';
         out = number_write(out, cost->nano[i]);
     }
     *out++ = '}';
-    return arena_str(arena, str_make(text, (size_t)(out - text)));
+    return out;
+}
+
+/* The texts of the span in one piece of the arena: JSON, id, date. */
+static enum err texts_set(struct arena *arena, struct span *span, const struct usage *usage,
+                          const struct cost *cost)
+{
+    char json[COST_JSON_MAX];
+    size_t json_len = (size_t)(json_write(json, usage, cost) - json);
+    str id = cost->entry->id, date = cost->period->date;
+    char *out = arena_alloc(arena, json_len + id.len + date.len);
+    if (!out)
+        return ERR_LIMIT;
+    text_write(out, json, json_len);
+    SPAN_SET(span, cost_by_bucket, str_make(out, json_len));
+    text_write(out + json_len, id.ptr, id.len);
+    SPAN_SET(span, price_id, str_make(out + json_len, id.len));
+    if (str_is_none(date))
+        return ERR_OK;
+    text_write(out + json_len + id.len, date.ptr, date.len);
+    SPAN_SET(span, price_date, str_make(out + json_len + id.len, date.len));
+    return ERR_OK;
 }
 
 static void cost_forget(struct span *span)
@@ -321,20 +345,13 @@ enum err price_span(const struct price_table *table, struct arena *arena, struct
         bool ok = outcome == COST_UNKNOWN || flag_add(arena, span, STR_OF("usage_implausible"));
         return ok ? ERR_OK : ERR_LIMIT;
     }
-    str json = json_write(arena, &usage, &cost);
-    str id = arena_str(arena, cost.entry->id);
-    str date = str_is_none(cost.period->date) ? STR_NONE : arena_str(arena, cost.period->date);
-    if (str_is_none(json) || str_is_none(id) ||
-        (str_is_none(date) && !str_is_none(cost.period->date)))
+    if (texts_set(arena, span, &usage, &cost) ||
+        (cost.tier_missing && !flag_add(arena, span, STR_OF("price_tier_missing")))) {
+        cost_forget(span);
         return ERR_LIMIT;
-    if (cost.tier_missing && !flag_add(arena, span, STR_OF("price_tier_missing")))
-        return ERR_LIMIT;
+    }
     SPAN_SET(span, cost_nanousd, cost.total);
-    SPAN_SET(span, cost_by_bucket, json);
     SPAN_SET(span, cost_source, cost.entry->is_override ? STR_OF("override") : STR_OF("table"));
-    SPAN_SET(span, price_id, id);
-    if (!str_is_none(date))
-        SPAN_SET(span, price_date, date);
     return ERR_OK;
 }
 
@@ -356,7 +373,7 @@ void price_explain(struct buf *out, const struct price_table *table, const struc
     for (size_t i = 0; i < BUCKET_COUNT; i++) {
         if (!usage.count[i] || (i == BUCKET_REQUEST && !cost.nano[i]))
             continue;
-        buf_printf(out, "%s %lld x $", buckets[i].name, (long long)usage.count[i]);
+        buf_printf(out, "%.*s %lld x $", STR_ARG(buckets[i].name), (long long)usage.count[i]);
         per_million_add(out, cost.row->femto[bucket_rate(span, (enum bucket)i)]);
         buf_add_c(out, "/M = ");
         buf_add_nanousd(out, cost.nano[i]);

@@ -109,6 +109,10 @@ static bool suffix_cut(const struct price_table *table, uint32_t provider, str *
         { "aws.", "-v9:9" },   { "aws.", ":9" },       { "gcp.", "-009" },   { "gcp.", "@009" },
         { "gcp.", "-maas" },   { "gcp.", "-99-2099" }, { "gcp.", "-99-99" },
     };
+    assert(name->len > 0);
+    char last = name->ptr[name->len - 1];
+    if (!is_digit(last) && last != 't' && last != 's')
+        return false; /* how none of them ends */
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         size_t cut = tail_match(*name, suffixes[i].pattern);
         if (cut && (!*suffixes[i].only_for || has_prefix(table, provider, suffixes[i].only_for))) {
