@@ -191,7 +191,7 @@ static char escape_char(char letter)
 /* `raw` was scanned, so its escapes are sound.  Never longer than it was. */
 static bool text_decode(struct json *json, str raw)
 {
-    char *start = json->arena ? arena_alloc(json->arena, raw.len) : NULL;
+    char *start = arena_alloc(json->arena, raw.len);
     if (!start)
         return false;
     char *out = start;
@@ -236,7 +236,7 @@ static bool string_scan(struct json *json, bool decode)
     }
     json->at = at + 1;
     json->text = str_make(start, (size_t)(at - start));
-    if (has_escape && decode && !text_decode(json, json->text))
+    if (has_escape && decode && json->arena && !text_decode(json, json->text))
         return fail(json, no_room), false;
     return true;
 }

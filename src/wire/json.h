@@ -47,7 +47,8 @@ struct json {
     const char *error;
 };
 
-/* `arena` may be NULL for a caller that only skips.  depth_max <= JSON_DEPTH_MAX. */
+/* Without an arena (NULL) texts keep their escapes as written: for a caller that only
+ * skips.  depth_max <= JSON_DEPTH_MAX. */
 void json_init(struct json *json, struct arena *arena, str input, uint32_t depth_max);
 /* After JSON_END and JSON_ERROR it stays there. */
 enum json_token json_next(struct json *json);

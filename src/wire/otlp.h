@@ -3,8 +3,8 @@
  * Protobuf is walked in place from the field table otlp.def; JSON is read by
  * the pull reader of json.h.  Both fill the same raw_batch, byte for byte the
  * same for the same request.  One bad span, log record or point is left out
- * and counted, with the first reason and its place; only a broken envelope
- * fails the request.  Facts: OTLP 1.11; leniency of the OpenTelemetry Collector's
+ * and counted, with the first reason and its place (counted from 1 in its scope); only
+ * a broken envelope fails the request.  Facts: OTLP 1.11; leniency of the OpenTelemetry Collector's
  * JSON reader (snake_case, enum names, base64 ids, Long objects).
  *
  * Memory:  borrows from `body`; arrays and unescaped texts come from the arena.

@@ -22,7 +22,8 @@ static const struct {
     { "gen_ai.response.model", "gpt-4o-2024-11-20" },
     { "gen_ai.usage.input_tokens", NULL },
     { "gen_ai.usage.output_tokens", NULL },
-    { "server.address", "api.example.com" },
+    { "llm.prompt_template.template",
+      "Answer {question} from {context}; cite sources. Be brief, be exact." },
     { "session.id", "01234567-89ab-cdef-0123-456789abcdef" },
 };
 

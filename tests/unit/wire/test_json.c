@@ -183,6 +183,16 @@ static void escapes_are_decoded_and_lone_surrogates_replaced(void **state)
             "0123456789abcdef0123456789abcdef\n0123456789abcdef", 49);
 }
 
+static void without_an_arena_escapes_stay_as_they_were_written(void **state)
+{
+    (void)state;
+    struct json json;
+    json_init(&json, NULL, STR_OF("\"a\\n\\\"b\""), 4);
+    assert_int_equal(json_next(&json), JSON_STRING);
+    assert_true(str_equal_c(json.text, "a\\n\\\"b"));
+    assert_int_equal(json_next(&json), JSON_END);
+}
+
 static void a_control_character_is_found_at_every_position(void **state)
 {
     (void)state;
@@ -284,6 +294,7 @@ int main(void)
         cmocka_unit_test(depth_is_accepted_at_its_limit_and_refused_past_it),
         cmocka_unit_test(a_hundred_thousand_levels_do_not_overflow_the_stack),
         cmocka_unit_test(escapes_are_decoded_and_lone_surrogates_replaced),
+        cmocka_unit_test(without_an_arena_escapes_stay_as_they_were_written),
         cmocka_unit_test(a_control_character_is_found_at_every_position),
         cmocka_unit_test(invalid_utf8_is_refused_by_check_and_repaired_in_values),
         cmocka_unit_test(values_keep_types_order_and_lossless_numbers),
