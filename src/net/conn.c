@@ -372,7 +372,7 @@ bool conn_is_quiet(const struct conn *conn)
     if (bytes_len(&conn->out))
         return false;
     if (conn->mode == CONN_HTTP2)
-        return link_is_empty(&conn->streams);
+        return http2_is_quiet(conn);
     return !conn->request || conn->request->is_streaming;
 }
 

@@ -349,6 +349,16 @@ void http2_stop(struct conn *conn)
                               NGHTTP2_NO_ERROR, NULL, 0);
 }
 
+bool http2_is_quiet(const struct conn *conn)
+{
+    for (struct link *l = conn->streams.next; l != &conn->streams; l = l->next) {
+        const struct request *request = LINK_OF(l, struct request, link);
+        if (!request->is_streaming || request->responded)
+            return false;
+    }
+    return true;
+}
+
 void http2_free(struct conn *conn)
 {
     if (!conn->http2)

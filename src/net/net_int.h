@@ -286,6 +286,7 @@ void http2_fill(struct conn *conn); /* move frames into conn->out, up to its hig
 bool http2_tick(struct conn *conn, int64_t now_ns); /* true: there is something to send */
 void http2_idle(struct conn *conn);
 void http2_stop(struct conn *conn);
+bool http2_is_quiet(const struct conn *conn); /* no stream but open-ended ones */
 void http2_respond(struct request *request, const struct response *response);
 void http2_stream_begin(struct request *request, const struct response *head);
 bool http2_stream_write(struct request *request, str piece);
