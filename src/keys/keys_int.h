@@ -104,7 +104,7 @@ MUST_CHECK enum err keys_parent_ensure(const char *path, struct diag *reterr_why
 /* An exclusive lock on `path`.lock, or ERR_CONFLICT. */
 MUST_CHECK enum err keys_lock(const char *path, int *ret_fd, struct diag *reterr_why);
 
-/* file.c: all under the lock */
+/* store_file.c: all under the lock */
 MUST_CHECK enum err keys_file_load(struct keystore *keystore, str bytes, struct diag *reterr_why);
 MUST_CHECK enum err keys_file_sync(struct keystore *keystore, struct diag *reterr_why);
 MUST_CHECK enum err keys_file_rewrite(struct keystore *keystore, struct diag *reterr_why);

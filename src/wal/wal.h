@@ -89,7 +89,8 @@ int64_t wal_first_hour(struct wal *wal);
 
 struct wal_status {
     uint64_t first_sequence, last_sequence, durable_sequence;
-    uint64_t bytes, records, syncs, segments;
+    uint64_t bytes, segments; /* on disk now */
+    uint64_t records, syncs;  /* since wal_open */
     uint64_t torn_bytes_cut;  /* by the last recovery */
     uint64_t damaged_places;  /* seen by the last recovery inside what was durable; kept */
     uint64_t poisoned;        /* segments given up after an input/output error */

@@ -167,7 +167,7 @@ struct wal {
     uint64_t disk_checked_bytes;
 };
 
-/* segments.c: the table of live segments; all under the lock. */
+/* segment.c, too: the table of live segments; all but the unlinking under the lock. */
 struct wal_segment *wal_segment_add(struct wal *wal, const struct wal_segment *segment);
 struct wal_segment *wal_segment_find(struct wal *wal, uint32_t number);
 /* Take released segments out of the table; the caller unlinks them without the lock. */
