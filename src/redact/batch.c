@@ -51,6 +51,11 @@ static const uint8_t field_modes[FIELD_COUNT] = {
     [FIELD_session_id] = MODE_IDENTITY,
     [FIELD_parameters] = MODE_JSON, [FIELD_sender_usage] = MODE_JSON,
 };
+static const str field_names[FIELD_COUNT] = {
+#define FIELD(name, type, column, json, doc) STR(#name),
+#include "model/fields.def"
+#undef FIELD
+};
 /* clang-format on */
 
 void batch_fields_mask(uint64_t ret_mask[(FIELD_COUNT + 63) / 64])
@@ -249,7 +254,7 @@ static enum err strs_visit(struct work *work, struct strs *list, str name)
 static enum err field_visit(struct work *work, struct span *span, enum field field)
 {
     void *at = span_field(span, field);
-    str name = str_from_c(field_table[field].name);
+    str name = field_names[field];
     if (field_table[field].type == FIELD_TYPE_STRS)
         return strs_visit(work, at, name);
     return text_visit(work, name, at, field_modes[field]);
@@ -382,7 +387,9 @@ static enum err redactions_set(struct work *work, struct span *span)
 static enum err span_redact(struct work *work, struct span *span)
 {
     struct redact_scratch *scratch = work->scratch;
-    memset(scratch->counts, 0, scratch->redactor->kind_count * sizeof *scratch->counts);
+    if (scratch->replaced_count > 0)
+        memset(scratch->counts, 0, scratch->redactor->kind_count * sizeof *scratch->counts);
+    scratch->replaced_count = 0;
     enum err code = identity_apply(work, span, FIELD_user_id);
     if (code == ERR_OK)
         code = identity_apply(work, span, FIELD_session_id);
@@ -391,7 +398,7 @@ static enum err span_redact(struct work *work, struct span *span)
     for (uint32_t i = 0; code == ERR_OK && i < span->part_count; i++)
         code = part_redact(scratch, work->policy, work->arena, span->parts[i].json,
                            &span->parts[i].json);
-    if (code == ERR_OK)
+    if (code == ERR_OK && scratch->replaced_count > 0)
         code = redactions_set(work, span);
     if (code == ERR_OK && span->part_count > 0)
         code = preview_add(scratch, work->policy, work->arena, span);
@@ -415,6 +422,7 @@ static void buffers_trim(struct redact_scratch *scratch)
     for (size_t i = 0; i < COUNT_OF(buffers); i++)
         if (buffers[i]->capacity > KEPT_BUFFER_BYTES_MAX)
             buf_clear(buffers[i]);
+    arena_reset(&scratch->temporary);
 }
 
 enum err redact_batch(const struct redactor *redactor, struct redact_scratch *scratch,

@@ -159,14 +159,16 @@ enum err preview_add(struct redact_scratch *scratch, const struct redact_policy 
     struct buf *text = &scratch->out[0];
     if (span_part(span, CONTENT_PREVIEW) || (str_is_none(input) && str_is_none(output)))
         return ERR_OK;
+    arena_reset(&scratch->temporary);
     buf_reset(&scratch->out[1]);
     buf_reset(text);
     if (!str_is_none(input))
-        raw_collect(arena, input_select(arena, input), text, policy->preview_chars_max);
+        raw_collect(&scratch->temporary, input_select(&scratch->temporary, input), text,
+                    policy->preview_chars_max);
     side_add(scratch, "input", buf_str(text), policy->preview_chars_max);
     buf_reset(text);
     if (!str_is_none(output))
-        raw_collect(arena, output, text, policy->preview_chars_max);
+        raw_collect(&scratch->temporary, output, text, policy->preview_chars_max);
     side_add(scratch, "output", buf_str(text), policy->preview_chars_max);
     buf_add_char(&scratch->out[1], '}');
     str json = arena_str(arena, buf_str(&scratch->out[1]));

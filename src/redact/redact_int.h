@@ -90,14 +90,16 @@ extern const size_t rule_count;
 
 #define CHECKS(X)                                                                                  \
     X(any)                                                                                         \
-    X(exact) X(digit) X(strong) X(hex_token) X(generic) X(basic_auth) X(p1_assignment)             \
-        X(quoted_key) X(email) X(url_password) X(url_parameter) X(private_key) X(card) X(iban)     \
-            X(ssn) X(ssn_loose) X(nino) X(nhs) X(de_tax_id) X(fr_nir) X(es_nif) X(es_nie) X(it_cf) \
-                X(nl_bsn) X(pl_pesel) X(aadhaar) X(br_cpf) X(br_cnpj) X(ca_sin) X(au_tfn)          \
-                    X(au_medicare) X(sg_nric) X(ipv4) X(ipv6) X(mac) X(btc_base58) X(aba_routing)  \
-                        X(generic_word) X(vendor) X(bearer) X(spoken) X(telegram) X(terraform)     \
-                            X(phone_plus) X(phone_nanp) X(phone_local) X(context) X(date)          \
-                                X(bech32) X(eth) X(curl_user)
+    X(exact)                                                                                       \
+    X(digit)                                                                                       \
+    X(strong) X(hex_token) X(generic) X(basic_auth) X(p1_assignment) X(quoted_key) X(email)        \
+        X(url_password) X(url_parameter) X(private_key) X(card) X(iban) X(ssn) X(ssn_loose)        \
+            X(nino) X(nhs) X(de_tax_id) X(fr_nir) X(es_nif) X(es_nie) X(it_cf) X(nl_bsn)           \
+                X(pl_pesel) X(aadhaar) X(br_cpf) X(br_cnpj) X(ca_sin) X(au_tfn) X(au_medicare)     \
+                    X(sg_nric) X(ipv4) X(ipv6) X(mac) X(btc_base58) X(aba_routing) X(generic_word) \
+                        X(vendor) X(bearer) X(spoken) X(telegram) X(terraform) X(phone_plus)       \
+                            X(phone_nanp) X(phone_local) X(context) X(date) X(bech32) X(eth)       \
+                                X(curl_user)
 #define X(name) bool check_##name(struct candidate *candidate);
 CHECKS(X)
 #undef X
@@ -172,7 +174,9 @@ struct redact_scratch {
     struct crypt_mac *mac; /* NULL without a key */
     struct hit *hits;
     size_t hit_count, hit_capacity;
-    uint32_t *counts; /* per kind, since the span began */
+    uint32_t *counts;        /* per kind, since the span began */
+    uint32_t replaced_count; /* their sum */
+    struct arena temporary;  /* decoded texts that nobody keeps */
     struct buf gather, flat, joined, out[2];
     struct shape_run runs[SHAPE_RUN_SLOTS];
     size_t pem_end_from, pem_end_at; /* memo of the search for the end of a PEM block */
@@ -188,8 +192,25 @@ struct redact_scratch {
 /* rules.c */
 MUST_CHECK enum err rules_compile(struct redactor *redactor, const char *cache_path,
                                   struct diag *reterr_why);
-/* window.c: next window at or after *at that stage two must see; false at the end. */
-bool window_next(str text, size_t *at, size_t *ret_start, size_t *ret_end);
+/* window.c: the parts of a text that stage two must see, one after the other. */
+enum { WINDOW_BLOCK = 64, WINDOWS_MAX = WINDOW_BLOCK * 2 };
+struct cluster {
+    size_t start, last;
+    unsigned count, dots, gaps;
+};
+struct window {
+    size_t start, end;
+};
+struct window_walk {
+    str text;
+    size_t block;
+    uint64_t digits, marks; /* of the block */
+    struct cluster number, colons, hyphens;
+    uint32_t count, given;
+    struct window windows[WINDOWS_MAX];
+};
+void window_init(struct window_walk *walk, str text);
+bool window_next(struct window_walk *walk, size_t *ret_start, size_t *ret_end);
 
 /* scan.c: fill scratch->hits with what was found in the text, merged and sorted. */
 void scan_hits(struct redact_scratch *scratch, const struct redact_policy *policy, str text);

@@ -7,6 +7,7 @@
 
 enum {
     GATHER_BYTES_MAX = 1 << 30,
+    TEMPORARY_BYTES_MAX = 1 << 30,
     SPAN_PREVIEW_CHARS = 500,
 };
 
@@ -88,6 +89,7 @@ struct redact_scratch *redact_scratch_new(const struct redactor *redactor)
     buf_init(&scratch->joined, GATHER_BYTES_MAX);
     buf_init(&scratch->out[0], GATHER_BYTES_MAX);
     buf_init(&scratch->out[1], GATHER_BYTES_MAX);
+    arena_init(&scratch->temporary, TEMPORARY_BYTES_MAX);
     batch_fields_mask(scratch->field_mask);
     crypt_random(&scratch->clean_seed, sizeof scratch->clean_seed);
     return scratch;
@@ -105,6 +107,7 @@ void redact_scratch_free(struct redact_scratch *scratch)
     buf_clear(&scratch->joined);
     buf_clear(&scratch->out[0]);
     buf_clear(&scratch->out[1]);
+    arena_clear(&scratch->temporary);
     xfree(scratch->counts);
     xfree(scratch->hits);
     xfree(scratch);
@@ -115,12 +118,10 @@ enum err redact_text(const struct redactor *redactor, struct redact_scratch *scr
                      str *ret_text, uint32_t *ret_count)
 {
     assert(scratch->redactor == redactor);
-    uint32_t count = 0;
     memset(scratch->counts, 0, redactor->kind_count * sizeof *scratch->counts);
+    scratch->replaced_count = 0;
     enum err code = scan_replace(scratch, policy, arena, STR_NONE, text, ret_text);
-    for (size_t i = 0; i < redactor->kind_count; i++)
-        count += scratch->counts[i];
     if (code == ERR_OK && ret_count)
-        *ret_count = count;
+        *ret_count = scratch->replaced_count;
     return code;
 }

@@ -215,15 +215,16 @@ static void text_scan(struct redact_scratch *scratch, str text, bool wants_pii)
     if (text.len == 0)
         return;
     database_scan(redactor->literals, &walk, text, literal_found);
-    size_t at = 0;
-    size_t end = text.len;
+    struct window_walk windows;
+    size_t end;
     if (!wants_pii || is_done(scratch))
         return;
     if (scratch->whole_text) {
         database_scan(redactor->patterns, &walk, text, pattern_found);
         return;
     }
-    while (!is_done(scratch) && window_next(text, &at, &walk.base, &end))
+    window_init(&windows, text);
+    while (!is_done(scratch) && window_next(&windows, &walk.base, &end))
         database_scan(redactor->patterns, &walk, str_sub(text, walk.base, end - walk.base),
                       pattern_found);
 }
@@ -246,8 +247,8 @@ static uint32_t rule_choose(const struct hit *a, const struct hit *b)
         return a_secret ? a->rule : b->rule;
     size_t a_len = a->end - a->start;
     size_t b_len = b->end - b->start;
-    if (a_len == b_len) /* the more specific row stands later */
-        return MAX(a->rule, b->rule);
+    if (a_len == b_len) /* keys: the more specific row stands later; data: the named one first */
+        return a_secret ? MAX(a->rule, b->rule) : MIN(a->rule, b->rule);
     return a_len > b_len ? a->rule : b->rule;
 }
 
@@ -292,6 +293,7 @@ static void marker_add(struct redact_scratch *scratch, const struct redact_polic
     const char *name = scratch->redactor->kind_names[kind];
     enum redact_action action = rule_table[rule].is_secret ? policy->secrets : policy->pii;
     scratch->counts[kind]++;
+    scratch->replaced_count++;
     if (action == REDACT_HASH && scratch->mac) {
         uint8_t hash[CRYPT_SHA256_BYTES];
         crypt_mac_once(scratch->mac, original.ptr, original.len, hash);
