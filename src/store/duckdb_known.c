@@ -1,0 +1,302 @@
+/* duckdb_known.c -- which traces and spans are stored already.
+ *
+ * Nearly all traces are new, so a Bloom filter in memory (about 16 bits per
+ * settled trace) answers without the engine; only what may be there is looked
+ * up.  It is made again from the trace tables when it is full and at start.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/hash.h"
+#include "store/duckdb_int.h"
+
+#include <stdio.h>
+
+enum { BLOOM_BITS_MIN = 1 << 20, BLOOM_BITS_PER_KEY = 16, BLOOM_PROBES = 4, KNOWN_LIST = 500 };
+
+/* -- set of hashes -- */
+
+void keyset_clear(struct keyset *set)
+{
+    xfree(set->keys);
+    xfree(set->values);
+    *set = (struct keyset){ .count = 0 };
+}
+
+static size_t keyset_slot(const struct keyset *set, uint64_t key)
+{
+    size_t at = key & set->mask;
+    while (set->keys[at] != 0 && set->keys[at] != key)
+        at = (at + 1) & set->mask;
+    return at;
+}
+
+static void keyset_grow(struct keyset *set)
+{
+    struct keyset old = *set;
+    size_t size = old.keys ? (old.mask + 1) * 2 : 1024;
+    set->keys = xcalloc(size, sizeof *set->keys);
+    set->values = xcalloc(size, sizeof *set->values);
+    set->mask = size - 1;
+    for (size_t i = 0; old.keys && i <= old.mask; i++) {
+        if (old.keys[i] == 0)
+            continue;
+        size_t at = keyset_slot(set, old.keys[i]);
+        set->keys[at] = old.keys[i];
+        set->values[at] = old.values[i];
+    }
+    xfree(old.keys);
+    xfree(old.values);
+}
+
+uint64_t *keyset_get(struct keyset *set, uint64_t key, bool *ret_was_there)
+{
+    key += key == 0; /* 0 marks a free slot */
+    if (!set->keys || set->count * 2 > set->mask)
+        keyset_grow(set);
+    size_t at = keyset_slot(set, key);
+    *ret_was_there = set->keys[at] == key;
+    if (!*ret_was_there) {
+        set->keys[at] = key;
+        set->count++;
+    }
+    return &set->values[at];
+}
+
+static bool keyset_has(const struct keyset *set, uint64_t key)
+{
+    key += key == 0;
+    return set->keys && set->keys[keyset_slot(set, key)] == key;
+}
+
+uint64_t key_hash(struct key key, uint64_t span_id)
+{
+    uint64_t words[4] = { key.project, key.high, key.low, span_id };
+    return hash_bytes(words, sizeof words);
+}
+
+/* -- Bloom filter -- */
+
+static void bloom_set(struct store *store, uint64_t hash)
+{
+    uint64_t step = hash >> 32 | 1;
+    for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
+        store->bloom[(hash & (store->bloom_bits - 1)) / 64] |= UINT64_C(1) << (hash % 64);
+    store->bloom_count++;
+}
+
+static bool bloom_has(const struct store *store, uint64_t hash)
+{
+    uint64_t step = hash >> 32 | 1;
+    for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
+        if (!(store->bloom[(hash & (store->bloom_bits - 1)) / 64] >> (hash % 64) & 1))
+            return false;
+    return true;
+}
+
+/* Every key of a query (project, high, low[, span]) goes to `each`. */
+static enum err keys_query(duckdb_connection connection, const char *text,
+                           void (*each)(struct key key, uint64_t span_id, void *arg), void *arg,
+                           struct diag *reterr_why)
+{
+    duckdb_result result;
+    if (duckdb_query(connection, text, &result) != DuckDBSuccess) {
+        enum err code = duck_error(ERR_IO, duckdb_result_error_type(&result),
+                                   duckdb_result_error(&result), reterr_why);
+        duckdb_destroy_result(&result);
+        return code;
+    }
+    bool has_span = duckdb_column_count(&result) > 3;
+    duckdb_data_chunk chunk;
+    while ((chunk = duckdb_fetch_chunk(result))) {
+        const uint32_t *projects = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+        const uint64_t *high = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+        const uint64_t *low = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2));
+        const uint64_t *spans =
+            has_span ? duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 3)) : NULL;
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++)
+            each((struct key){ projects[i], high[i], low[i] }, spans ? spans[i] : 0, arg);
+        duckdb_destroy_data_chunk(&chunk);
+    }
+    duckdb_destroy_result(&result);
+    return ERR_OK;
+}
+
+static void bloom_set_key(struct key key, uint64_t span_id, void *arg)
+{
+    bloom_set(arg, key_hash(key, span_id));
+}
+
+static enum err bloom_fill(struct store *store, struct diag *reterr_why)
+{
+    enum err code = ERR_OK;
+    for (uint32_t i = 0; i < store->day_count && code == ERR_OK; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces",
+                 store->days[i]->name);
+        code = keys_query(store->write, text, bloom_set_key, store, reterr_why);
+    }
+    return code;
+}
+
+enum err bloom_load(struct store *store, struct diag *reterr_why)
+{
+    uint64_t count = 0, bits = BLOOM_BITS_MIN;
+    for (uint32_t i = 0; i < store->day_count; i++)
+        count += store->days[i]->trace_count;
+    while (bits < count * BLOOM_BITS_PER_KEY)
+        bits *= 2;
+    pthread_mutex_lock(&store->bloom_lock);
+    xfree(store->bloom);
+    store->bloom = xcalloc(bits / 64, sizeof *store->bloom);
+    store->bloom_bits = bits;
+    store->bloom_count = 0;
+    enum err code = bloom_fill(store, reterr_why);
+    pthread_mutex_unlock(&store->bloom_lock);
+    return code;
+}
+
+enum err bloom_add(struct store *store, const struct key *keys, size_t count,
+                   struct diag *reterr_why)
+{
+    pthread_mutex_lock(&store->bloom_lock);
+    for (size_t i = 0; i < count; i++)
+        bloom_set(store, key_hash(keys[i], 0));
+    bool is_full = store->bloom_count * BLOOM_BITS_PER_KEY > 2 * store->bloom_bits;
+    pthread_mutex_unlock(&store->bloom_lock);
+    return is_full ? bloom_load(store, reterr_why) : ERR_OK;
+}
+
+/* -- known -- */
+
+static void found_add(struct key key, uint64_t span_id, void *arg)
+{
+    bool was_there;
+    keyset_get(arg, key_hash(key, span_id), &was_there);
+}
+
+/* Look the traces keys[index[0..count)] up in one day. */
+static enum err day_lookup(duckdb_connection connection, const char *day, const struct key *keys,
+                           const uint32_t *index, size_t count, struct keyset *found,
+                           struct diag *reterr_why)
+{
+    struct buf text;
+    enum err code = ERR_OK;
+    buf_init(&text, 64 * KIB);
+    for (size_t first = 0; first < count && code == ERR_OK; first += KNOWN_LIST) {
+        buf_reset(&text);
+        buf_printf(&text,
+                   "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces WHERE "
+                   "trace_id_hi IN (",
+                   day);
+        for (size_t i = first; i < MIN(count, first + KNOWN_LIST); i++)
+            buf_printf(&text, "%s%llu::UBIGINT", i == first ? "" : ",",
+                       (unsigned long long)keys[index[i]].high);
+        buf_add(&text, ")", 2);
+        code = keys_query(connection, text.ptr, found_add, found, reterr_why);
+    }
+    buf_clear(&text);
+    return code;
+}
+
+static enum err days_lookup(struct store *store, const struct key *keys, const uint32_t *index,
+                            size_t count, struct keyset *found, struct diag *reterr_why)
+{
+    char(*names)[16] = xcalloc(DUCK_DAYS_MAX, sizeof *names);
+    uint32_t day_count = 0;
+    duckdb_connection connection;
+    pthread_rwlock_rdlock(&store->lock);
+    for (uint32_t i = 0; i < store->day_count; i++)
+        if (store->days[i]->trace_count > 0)
+            memcpy(names[day_count++], store->days[i]->name, sizeof *names);
+    pthread_rwlock_unlock(&store->lock);
+    enum err code = duck_connect(store, 0, &connection, reterr_why);
+    if (code == ERR_OK) {
+        for (uint32_t i = 0; i < day_count && code == ERR_OK; i++)
+            code = day_lookup(connection, names[i], keys, index, count, found, reterr_why);
+        duck_release(store, connection);
+    }
+    xfree(names);
+    return code;
+}
+
+enum err keys_known(struct store *store, const struct key *keys, size_t count, bool *ret_known,
+                    struct diag *reterr_why)
+{
+    uint32_t *maybe = xcalloc(count + 1, sizeof *maybe);
+    size_t maybe_count = 0;
+    pthread_mutex_lock(&store->bloom_lock);
+    for (size_t i = 0; i < count; i++) {
+        ret_known[i] = false;
+        if (keys[i].project != DICT_NO_ID && bloom_has(store, key_hash(keys[i], 0)))
+            maybe[maybe_count++] = (uint32_t)i;
+    }
+    pthread_mutex_unlock(&store->bloom_lock);
+    struct keyset found = { .count = 0 };
+    enum err code =
+        maybe_count ? days_lookup(store, keys, maybe, maybe_count, &found, reterr_why) : ERR_OK;
+    for (size_t i = 0; i < maybe_count && code == ERR_OK; i++)
+        ret_known[maybe[i]] = keyset_has(&found, key_hash(keys[maybe[i]], 0));
+    keyset_clear(&found);
+    xfree(maybe);
+    return code;
+}
+
+enum err duck_known(struct store *store, const str *projects, const struct id16 *trace_ids,
+                    size_t count, bool *ret_known, struct diag *reterr_why)
+{
+    struct key *keys = xcalloc(count + 1, sizeof *keys);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = (struct key){ dict_find(&store->dicts, FIELD_project, projects[i]),
+                                id_high(trace_ids[i]), id_low(trace_ids[i]) };
+    enum err code = keys_known(store, keys, count, ret_known, reterr_why);
+    xfree(keys);
+    return code;
+}
+
+/* -- probe table -- */
+
+enum err probe_begin(struct store *store, struct probe *probe, struct diag *reterr_why)
+{
+    probe->appender = NULL;
+    enum err code = duck_run(store->write, reterr_why, "TRUNCATE memory.main.probe");
+    if (code == ERR_OK && duckdb_appender_create_ext(store->write, "memory", "main", "probe",
+                                                     &probe->appender) != DuckDBSuccess)
+        code = diag_set(reterr_why, ERR_INTERNAL, "the engine refuses an appender");
+    return code;
+}
+
+void probe_add(struct probe *probe, enum probe_kind kind, struct key key, uint64_t span_id)
+{
+    /* A failure shows when the appender is flushed. */
+    (void)duckdb_append_uint32(probe->appender, kind);
+    (void)duckdb_append_uint32(probe->appender, key.project);
+    (void)duckdb_append_uint64(probe->appender, key.high);
+    (void)duckdb_append_uint64(probe->appender, key.low);
+    (void)duckdb_append_uint64(probe->appender, span_id);
+    (void)duckdb_appender_end_row(probe->appender);
+}
+
+enum err probe_end(struct probe *probe, struct diag *reterr_why)
+{
+    enum err code = ERR_OK;
+    if (probe->appender && duckdb_appender_close(probe->appender) != DuckDBSuccess)
+        code =
+            duck_error(ERR_IO, DUCKDB_ERROR_IO, duckdb_appender_error(probe->appender), reterr_why);
+    duckdb_appender_destroy(&probe->appender);
+    return code;
+}
+
+enum err probe_spans(struct store *store, struct keyset *found, struct diag *reterr_why)
+{
+    enum err code = ERR_OK;
+    for (uint32_t i = 0; i < store->day_count && code == ERR_OK; i++) {
+        char text[320];
+        snprintf(text, sizeof text,
+                 "SELECT project, trace_id_hi, trace_id_lo, span_id FROM %s.spans WHERE (project, "
+                 "trace_id_hi, trace_id_lo, span_id) IN (SELECT (project, hi, lo, span) FROM "
+                 "memory.main.probe WHERE kind=%d)",
+                 store->days[i]->name, PROBE_SPAN);
+        code = keys_query(store->write, text, found_add, found, reterr_why);
+    }
+    return code;
+}

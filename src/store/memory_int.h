@@ -1,0 +1,64 @@
+/* memory_int.h -- the reference store's data: a table of traces, each with its own memory.
+ *
+ * Memory:  each trace owns its rows; a commit frees what it replaces.
+ * Threads: one lock around everything: writers alone, readers together.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "store/store_int.h"
+
+#include <pthread.h>
+
+enum { MEMORY_BUCKETS = 4096 };
+#define MEMORY_TRACE_BYTES_MAX (1024 * MIB)
+
+struct memory_trace {
+    struct memory_trace *next;
+    struct id16 trace_id;
+    str project;
+    bool settled;
+    struct trace_row row; /* when settled */
+    struct store_span *finals;
+    uint32_t final_count;
+    struct arena final_arena;
+    struct store_span *hot; /* not settled */
+    uint32_t hot_count, hot_capacity;
+    struct arena hot_arena;
+};
+
+struct memory_log {
+    str project;
+    struct store_log row;
+    struct arena arena;
+};
+
+struct store {
+    pthread_rwlock_t lock;
+    struct memory_trace *buckets[MEMORY_BUCKETS];
+    struct memory_log *logs;
+    size_t log_count, log_capacity;
+    uint64_t *metrics; /* identities */
+    size_t metric_count, metric_capacity;
+    uint64_t checkpoint_sequence;
+};
+
+/* All spans of the scope that match, by pointer: settled and not.  xfree it. */
+struct memory_hits {
+    const struct store_span **spans;
+    size_t count, capacity;
+};
+void memory_select(struct store *store, const struct store_scope *scope,
+                   const struct filter *filter, struct memory_hits *ret_hits);
+/* ERR_DEADLINE when it has passed: the reference looks at it once. */
+MUST_CHECK enum err memory_deadline(const struct store_scope *scope, struct diag *reterr_why);
+void memory_hits_add(struct memory_hits *hits, const struct store_span *span);
+MUST_CHECK enum err memory_aggregate(struct store *store, const struct store_aggregate *aggregate,
+                                     struct arena *arena, struct store_group **ret_groups,
+                                     size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_spans(struct store *store, const struct store_list *list,
+                                 struct arena *arena, struct store_span **ret_spans,
+                                 size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_traces(struct store *store, const struct store_list *list,
+                                  struct arena *arena, struct trace_row **ret_traces,
+                                  size_t *ret_count, struct diag *reterr_why);

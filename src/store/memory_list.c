@@ -1,0 +1,341 @@
+/* memory_list.c -- lists of spans and traces of the reference store.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/memory_int.h"
+#include "sys/clock.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum err memory_deadline(const struct store_scope *scope, struct diag *reterr_why)
+{
+    if (scope->deadline_ns && clock_monotonic_ns() >= scope->deadline_ns)
+        return diag_set(reterr_why, ERR_DEADLINE, "the question took too long");
+    return ERR_OK;
+}
+
+void memory_hits_add(struct memory_hits *hits, const struct store_span *span)
+{
+    if (hits->count == hits->capacity) {
+        hits->capacity = MAX(hits->capacity * 2, (size_t)64);
+        hits->spans = xrealloc(hits->spans, hits->capacity * sizeof *hits->spans);
+    }
+    hits->spans[hits->count++] = span;
+}
+
+static bool leaf_of_span(const struct filter *leaf, void *arg)
+{
+    const struct store_span *row = arg;
+    return leaf_matches(leaf, &row->span, row->attrs_json);
+}
+
+static bool span_in_scope(const struct store_span *row, const struct store_scope *scope)
+{
+    if (str_is_none(scope->tenant))
+        return true;
+    return SPAN_KNOWS(&row->span, tenant_id) && str_equal(row->span.tenant_id, scope->tenant);
+}
+
+static bool in_range(int64_t time_ns, const struct time_range *range)
+{
+    return time_ns >= range->from_ns && time_ns < range->to_ns;
+}
+
+static void select_rows(struct store_span *rows, uint32_t count, const struct store_scope *scope,
+                        const struct filter *filter, struct memory_hits *hits)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (span_in_scope(&rows[i], scope) && in_range(rows[i].span.start_time, &scope->range) &&
+            (!filter || filter_holds(filter, leaf_of_span, &rows[i])))
+            memory_hits_add(hits, &rows[i]);
+}
+
+void memory_select(struct store *store, const struct store_scope *scope,
+                   const struct filter *filter, struct memory_hits *ret_hits)
+{
+    *ret_hits = (struct memory_hits){ 0 };
+    for (size_t i = 0; i < MEMORY_BUCKETS; i++)
+        for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next) {
+            if (!str_equal(trace->project, scope->project))
+                continue;
+            select_rows(trace->finals, trace->final_count, scope, filter, ret_hits);
+            select_rows(trace->hot, trace->hot_count, scope, filter, ret_hits);
+        }
+}
+
+struct hit {
+    struct sort_key key;
+    const struct store_span *span;
+    struct trace_row trace;
+};
+
+static int hit_cmp(const void *a, const void *b)
+{
+    return sort_key_cmp(&((const struct hit *)a)->key, &((const struct hit *)b)->key);
+}
+
+static enum err spans_answer(const struct store_list *list, struct memory_hits *rows,
+                             struct arena *arena, struct store_span **ret_spans, size_t *ret_count,
+                             struct diag *reterr_why)
+{
+    struct hit *hits = xcalloc(rows->count + 1, sizeof *hits);
+    size_t count = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        struct hit hit = { .key = sort_key_of(&rows->spans[i]->span, list->sort),
+                           .span = rows->spans[i] };
+        if (list_is_after(list, &hit.key))
+            hits[count++] = hit;
+    }
+    qsort(hits, count, sizeof *hits, hit_cmp);
+    count = MIN(count, (size_t)list->limit);
+    struct store_span *spans = arena_new(arena, struct store_span, count);
+    enum err code = spans ? ERR_OK : diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        spans[i] = *hits[i].span;
+        code = span_clone(arena, &hits[i].span->span, &spans[i].span, reterr_why);
+        if (code == ERR_OK && !str_is_none(spans[i].attrs_json) &&
+            str_is_none(spans[i].attrs_json = arena_str(arena, spans[i].attrs_json)))
+            code = diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
+    }
+    xfree(hits);
+    if (code == ERR_OK) {
+        *ret_spans = spans;
+        *ret_count = count;
+    }
+    return code;
+}
+
+enum err memory_spans(struct store *store, const struct store_list *list, struct arena *arena,
+                      struct store_span **ret_spans, size_t *ret_count, struct diag *reterr_why)
+{
+    enum err code = list->filter ? filter_check(list->filter, 0, reterr_why) : ERR_OK;
+    if (code == ERR_OK)
+        code = memory_deadline(&list->scope, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    struct memory_hits rows;
+    pthread_rwlock_rdlock(&store->lock);
+    memory_select(store, &list->scope, list->filter, &rows);
+    code = spans_answer(list, &rows, arena, ret_spans, ret_count, reterr_why);
+    pthread_rwlock_unlock(&store->lock);
+    xfree(rows.spans);
+    return code;
+}
+
+/* -- traces -- */
+
+struct trace_view {
+    struct span row; /* of the trace */
+    struct memory_hits spans;
+};
+
+static bool leaf_of_trace(const struct filter *leaf, void *arg)
+{
+    struct trace_view *view = arg;
+    if (leaf->field != FIELD_COUNT && trace_has_field(leaf->field))
+        return leaf_matches(leaf, &view->row, STR_NONE);
+    for (size_t i = 0; i < view->spans.count; i++)
+        if (leaf_matches(leaf, &view->spans.spans[i]->span, view->spans.spans[i]->attrs_json))
+            return true;
+    return false;
+}
+
+static bool is_step(const struct span *span, const char *step)
+{
+    return SPAN_KNOWS(span, step) && str_equal_c(span->step, step);
+}
+
+static void open_totals(const struct span *span, struct trace_row *row)
+{
+    row->span_count++;
+    row->error_count += SPAN_KNOWS(span, status) && str_equal_c(span->status, "error");
+    row->tool_call_count += is_step(span, "tool");
+    if (SPAN_KNOWS(span, retry_count) && span->retry_count > 0)
+        row->retry_count += (uint32_t)span->retry_count;
+    if ((!is_step(span, "model") && !is_step(span, "embedding")) ||
+        (SPAN_KNOWS(span, rollup) && span->rollup))
+        return;
+    row->model_call_count++;
+    row->unpriced_count +=
+        SPAN_KNOWS(span, cost_source) && str_equal_c(span->cost_source, "unknown");
+    if (SPAN_KNOWS(span, input_tokens) || SPAN_KNOWS(span, output_tokens))
+        row->has_usage = true;
+    if (SPAN_KNOWS(span, input_tokens))
+        row->input_tokens = i64_add(row->input_tokens, span->input_tokens);
+    if (SPAN_KNOWS(span, output_tokens))
+        row->output_tokens = i64_add(row->output_tokens, span->output_tokens);
+    if (SPAN_KNOWS(span, cost_nanousd)) {
+        row->has_cost = true;
+        row->cost_nanousd = i64_add(row->cost_nanousd, span->cost_nanousd);
+    }
+}
+
+/* Last known value of a field among spans of one of the steps, by start. */
+static const struct span *last_known(const struct store_span *const *spans, size_t count,
+                                     enum field field, const char *step, const char *or_step)
+{
+    const struct span *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct span *span = &spans[i]->span;
+        if (span_knows(span, field) && (is_step(span, step) || is_step(span, or_step)) &&
+            (!last || span->start_time > last->start_time))
+            last = span;
+    }
+    return last;
+}
+
+static const struct span *any_known(const struct store_span *const *spans, size_t count,
+                                    enum field field)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_knows(&spans[i]->span, field))
+            return &spans[i]->span;
+    return NULL;
+}
+
+static void open_dimensions(const struct store_span *const *spans, size_t count,
+                            struct trace_row *row)
+{
+    const struct span *from;
+#define ANY(name)                                                                                  \
+    row->name = (from = any_known(spans, count, FIELD_##name)) ? from->name : STR_NONE;
+    ANY(tenant_id)
+    ANY(user_id)
+    ANY(session_id)
+    ANY(feature)
+    ANY(environment) ANY(release) ANY(request_id) ANY(endpoint)
+#undef ANY
+#define LAST(name, step, or_step)                                                                  \
+    from = last_known(spans, count, FIELD_##name, (step), (or_step));                              \
+    row->name = from ? from->name : STR_NONE;
+        LAST(provider, "model", "model") LAST(generator_model, "model", "model")
+            LAST(prompt_version, "model", "model") LAST(prompt_template_id, "model", "model")
+                LAST(prompt_hash, "model", "model") LAST(retriever, "retrieval", "search")
+                    LAST(index_version, "retrieval", "search")
+#undef LAST
+                        from = last_known(spans, count, FIELD_ttft_ns, "model", "model");
+    row->ttft_ns = from ? from->ttft_ns : -1;
+    from = last_known(spans, count, FIELD_top_k_returned, "retrieval", "search");
+    row->top_k_returned = from ? from->top_k_returned : -1;
+    from = last_known(spans, count, FIELD_source_ids, "retrieval", "search");
+    row->source_ids = from ? from->source_ids : (struct strs){ 0 };
+    from = any_known(spans, count, FIELD_faithfulness);
+    row->faithfulness = from ? from->faithfulness : (double)NAN;
+}
+
+static void open_flag(const struct span *span, enum field field, int *flag)
+{
+    if (span_knows(span, field))
+        *flag = MAX(*flag, *(const bool *)span_field_const(span, field) ? 1 : 0);
+}
+
+static int64_t end_of(const struct span *span)
+{
+    return SPAN_KNOWS(span, latency_ns) ? i64_add(span->start_time, span->latency_ns)
+                                        : span->start_time;
+}
+
+static void trace_open(const struct store_span *const *spans, size_t count,
+                       struct trace_row *ret_row)
+{
+    struct trace_row row = {
+        .start_ns = INT64_MAX, .end_ns = INT64_MIN, .safety_blocked = -1, .eval_sampled = -1
+    };
+    const struct span *root = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct span *span = &spans[i]->span;
+        open_totals(span, &row);
+        open_flag(span, FIELD_safety_blocked, &row.safety_blocked);
+        open_flag(span, FIELD_eval_sampled, &row.eval_sampled);
+        row.start_ns = MIN(row.start_ns, span->start_time);
+        row.end_ns = MAX(row.end_ns, end_of(span));
+        if ((!SPAN_KNOWS(span, parent_span_id) || id8_is_zero(span->parent_span_id)) &&
+            (!root || span->start_time < root->start_time))
+            root = span;
+    }
+    row.trace_id = spans[0]->span.trace_id;
+    row.project = spans[0]->span.project;
+    open_dimensions(spans, count, &row);
+    if (root) {
+        row.root_span_id = root->span_id;
+        row.root_name = SPAN_KNOWS(root, name) ? root->name : STR_NONE;
+        row.root_step = SPAN_KNOWS(root, step) ? root->step : STR_NONE;
+        row.service = SPAN_KNOWS(root, service) ? root->service : STR_NONE;
+        row.status = SPAN_KNOWS(root, status) ? root->status : STR_NONE;
+    }
+    *ret_row = row;
+}
+
+static bool trace_view(struct memory_trace *trace, const struct store_scope *scope,
+                       struct trace_view *view, struct trace_row *ret_row)
+{
+    struct store_scope any_time = *scope;
+    any_time.range = (struct time_range){ INT64_MIN, INT64_MAX };
+    view->spans.count = 0;
+    if (trace->settled) {
+        if (!str_is_none(scope->tenant) && !str_equal(trace->row.tenant_id, scope->tenant))
+            return false;
+        select_rows(trace->finals, trace->final_count, &any_time, NULL, &view->spans);
+        *ret_row = trace->row;
+    } else {
+        select_rows(trace->hot, trace->hot_count, &any_time, NULL, &view->spans);
+        if (view->spans.count == 0)
+            return false;
+        trace_open(view->spans.spans, view->spans.count, ret_row);
+    }
+    trace_to_span(ret_row, &view->row);
+    return in_range(ret_row->start_ns, &scope->range);
+}
+
+static size_t traces_select(struct store *store, const struct store_list *list, struct hit **hits)
+{
+    size_t count = 0, capacity = 0;
+    struct trace_view view = { 0 };
+    for (size_t i = 0; i < MEMORY_BUCKETS; i++)
+        for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next) {
+            struct hit hit = { 0 };
+            if (!str_equal(trace->project, list->scope.project) ||
+                !trace_view(trace, &list->scope, &view, &hit.trace) ||
+                (list->filter && !filter_holds(list->filter, leaf_of_trace, &view)))
+                continue;
+            hit.key = sort_key_of(&view.row, list->sort);
+            hit.key.span_id = (struct id8){ { 0 } };
+            if (!list_is_after(list, &hit.key))
+                continue;
+            if (count == capacity) {
+                capacity = MAX(capacity * 2, (size_t)64);
+                *hits = xrealloc(*hits, capacity * sizeof **hits);
+            }
+            (*hits)[count++] = hit;
+        }
+    xfree(view.spans.spans);
+    if (count > 0)
+        qsort(*hits, count, sizeof **hits, hit_cmp);
+    return MIN(count, (size_t)list->limit);
+}
+
+enum err memory_traces(struct store *store, const struct store_list *list, struct arena *arena,
+                       struct trace_row **ret_traces, size_t *ret_count, struct diag *reterr_why)
+{
+    enum err code = list->filter ? filter_check(list->filter, 0, reterr_why) : ERR_OK;
+    if (code == ERR_OK)
+        code = memory_deadline(&list->scope, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    struct hit *hits = NULL;
+    pthread_rwlock_rdlock(&store->lock);
+    size_t count = traces_select(store, list, &hits);
+    struct trace_row *traces = arena_new(arena, struct trace_row, count);
+    if (!traces)
+        code = diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
+    for (size_t i = 0; i < count && code == ERR_OK; i++)
+        code = trace_clone(arena, &hits[i].trace, &traces[i], reterr_why);
+    pthread_rwlock_unlock(&store->lock);
+    xfree(hits);
+    if (code != ERR_OK)
+        return code;
+    *ret_traces = traces;
+    *ret_count = count;
+    return ERR_OK;
+}

@@ -1,0 +1,77 @@
+/* store_int.h -- what the stores share: the meaning of a filter, copies, the rare-fields text.
+ *
+ * A trace row is looked at as a span with the fields it has (trace_to_span), so
+ * that filters, columns and cursors have one meaning for both.
+ *
+ * Meaning of a filter (query/ and both stores rely on it):
+ *   - A comparison with an unknown field or attribute is false; NOT of it is
+ *     true; NE is NOT EQ.
+ *   - A value whose type does not fit the field's is a comparison that is false.
+ *   - Whole numbers compare exactly, with a fraction as doubles; texts by bytes.
+ *   - Lists compare by "some item does".  Ids compare as lower-case hex.
+ *   - An attribute compares as a text when the value is a text (texts, whole
+ *     numbers, booleans), as a number when it is a number, and never if it is a
+ *     list or an object; null attributes are unknown.
+ *
+ * Memory:  results in the given arena.
+ * Threads: pure.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+#include "store/store.h"
+
+enum {
+    STORE_FILTER_DEPTH_MAX = 64,
+    STORE_RARE_BYTES_MAX = 4 << 20,  /* rare fields of one span, as text */
+    STORE_ATTRS_BYTES_MAX = 4 << 20, /* attributes of one span, as text */
+};
+
+/* -- match.c -- */
+bool text_matches(str text, str pattern); /* * is any run of bytes */
+bool text_compares(enum filter_op op, str text, str value);
+/* One condition (no AND, OR, NOT, NE) against one span. */
+bool leaf_matches(const struct filter *leaf, const struct span *span, str attrs_json);
+/* AND, OR, NOT, NE over `leaf`. */
+bool filter_holds(const struct filter *filter, bool (*leaf)(const struct filter *leaf, void *arg),
+                  void *arg);
+MUST_CHECK enum err filter_check(const struct filter *filter, uint32_t depth,
+                                 struct diag *reterr_why);
+/* Known metrics, groupable fields, limits. */
+MUST_CHECK enum err aggregate_check(const struct store_aggregate *aggregate,
+                                    struct diag *reterr_why);
+/* The text of an attribute that is a text, a whole number or a boolean. */
+bool attr_text(struct arena *arena, str attrs_json, str key, str *ret_text);
+/* Lower-case hex of an id field. */
+str id_text(const void *id, size_t len, char out[33]);
+
+/* -- rare.c -- */
+bool field_is_rare(enum field field);
+/* Known rare fields, links and drop counts as one JSON object; nothing when there are none. */
+void rare_encode(struct buf *out, const struct span *span);
+MUST_CHECK enum err rare_decode(struct arena *arena, str json, struct span *span,
+                                struct diag *reterr_why);
+MUST_CHECK enum err strs_decode(struct arena *arena, str json, struct strs *ret_strs,
+                                struct diag *reterr_why);
+void strs_encode(struct buf *out, struct strs strs);
+
+/* -- row.c -- */
+int64_t i64_add(int64_t a, int64_t b); /* saturates */
+bool trace_has_field(enum field field);
+void trace_to_span(const struct trace_row *row, struct span *ret_span);
+void trace_from_span(const struct span *span, struct trace_row *ret_row);
+MUST_CHECK enum err span_clone(struct arena *arena, const struct span *span, struct span *ret_span,
+                               struct diag *reterr_why);
+MUST_CHECK enum err trace_clone(struct arena *arena, const struct trace_row *row,
+                                struct trace_row *ret_row, struct diag *reterr_why);
+/* What a list is sorted by: value, then start, then ids, all descending. */
+struct sort_key {
+    int64_t value, start_ns;
+    struct id16 trace_id;
+    struct id8 span_id;
+};
+struct sort_key sort_key_of(const struct span *span, enum store_sort sort);
+int sort_key_cmp(const struct sort_key *a, const struct sort_key *b); /* <0: a comes first */
+bool list_is_after(const struct store_list *list, const struct sort_key *key);
+/* Identity of a metric point, so that a replay does not store it twice. */
+uint64_t metric_identity(str project, const struct metric_point *point);
