@@ -184,7 +184,8 @@ static const struct filter *compare_match(struct parser *parser, enum field fiel
     return node_leaf(parser, FILTER_EQ, field, attr_key, value);
 }
 
-/* known and not equal: the same as NE, for what NE cannot express. */
+/* != is "known, and not equal".  FILTER_NE is not used: two nodes leave no question of what
+ * it means for the unknown and for lists. */
 static const struct filter *known_but_not(struct parser *parser, enum field field, str attr_key,
                                           const struct filter *match)
 {
@@ -196,8 +197,8 @@ static const struct filter *compare_order(struct parser *parser, enum filter_op 
                                           enum field field, str attr_key,
                                           const struct literal *literal)
 {
-    struct value value = literal_of_attr(literal);
-    bool has_order = value.type == VALUE_I64 || value.type == VALUE_F64;
+    struct value value;
+    bool has_order = literal_number(literal->text, &value);
     if (field != FIELD_COUNT) {
         enum field_type type = field_table[field].type;
         has_order = type == FIELD_TYPE_I64 || type == FIELD_TYPE_F64 || type == FIELD_TYPE_NS ||
@@ -234,9 +235,7 @@ static const struct filter *compare_field(struct parser *parser, enum lexer_oper
         return compare_like(parser, field, attr_key, literal);
     case OPERATOR_NE:
         match = compare_match(parser, field, attr_key, literal);
-        if (!match || match->op != FILTER_EQ)
-            return match ? known_but_not(parser, field, attr_key, match) : NULL;
-        return node_leaf(parser, FILTER_NE, field, attr_key, match->value);
+        return known_but_not(parser, field, attr_key, match);
     case OPERATOR_LT:
     case OPERATOR_LE:
     case OPERATOR_GT:
@@ -287,25 +286,38 @@ static bool is_value_token(const struct token *token)
     return token->type == TOKEN_WORD || token->type == TOKEN_QUOTED;
 }
 
+/* All of items[0..count) as a balanced tree: stores bound the depth. */
+static const struct filter *join_all(struct parser *parser, enum filter_op joint,
+                                     const struct filter **items, size_t count)
+{
+    assert(count > 0);
+    while (count > 1) {
+        size_t half = 0;
+        for (size_t i = 0; i < count; i += 2)
+            items[half++] =
+                i + 1 < count ? node_join(parser, joint, items[i], items[i + 1]) : items[i];
+        count = half;
+    }
+    return items[0];
+}
+
 /* (a or b or c), (a, b): after the "(". */
 static const struct filter *parse_list(struct parser *parser, const struct comparison *what)
 {
-    enum filter_op joint = what->op == OPERATOR_NE ? FILTER_AND : FILTER_OR;
-    const struct filter *all = NULL;
-    for (int i = 0; i < LIST_ITEMS_MAX; i++) {
+    const struct filter *items[LIST_ITEMS_MAX];
+    for (size_t count = 0; count < LIST_ITEMS_MAX;) {
         struct token token = lexer_value(&parser->lexer);
         if (token.type == TOKEN_ERROR)
             return fail(parser, parser->lexer.failed);
         if (!is_value_token(&token))
             return fail_at(parser, token.offset, "a list is written (a or b)");
         struct literal literal = literal_of_token(&token);
-        const struct filter *one = compare_target(parser, what, &literal);
-        all = all ? node_join(parser, joint, all, one) : one;
-        if (!all)
+        items[count] = compare_target(parser, what, &literal);
+        if (!items[count++])
             return NULL;
         token = lexer_value(&parser->lexer);
         if (token.type == TOKEN_CLOSE)
-            return all;
+            return join_all(parser, what->op == OPERATOR_NE ? FILTER_AND : FILTER_OR, items, count);
         if (token.type == TOKEN_ERROR)
             return fail(parser, parser->lexer.failed);
         bool is_or = token.type == TOKEN_WORD && lexer_word_is(token.text, "or");

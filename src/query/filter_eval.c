@@ -7,6 +7,10 @@
  */
 #include "base/text.h"
 #include "query/query_int.h"
+#include <math.h>
+#include <stdio.h>
+
+enum { ATTR_TEXT_MAX = 24 }; /* of a 64-bit number */
 
 bool wildcard_matches(str pattern, str text)
 {
@@ -136,36 +140,49 @@ static bool field_compare(const struct filter *filter, const struct span *span)
     return false;
 }
 
-/* A single attribute value, no array.  A known value of another kind is just different. */
-static bool scalar_compare(enum filter_op op, const struct value *have, const struct value *want)
+/* How a text, a boolean or a whole number is written; false: it has no such text. */
+static bool value_text(const struct value *value, char room[ATTR_TEXT_MAX], str *ret_text)
 {
-    bool boolean;
-    int64_t have_i64;
-    double have_f64, want_f64;
-    if (want->type == VALUE_STR && have->type == VALUE_STR)
-        return text_compare(op, have->text, want->text);
-    if (want->type == VALUE_BOOL && value_as_bool(have, &boolean))
-        return order_compare(op, boolean - want->boolean);
-    if (want->type == VALUE_I64 && value_as_i64(have, &have_i64))
-        return order_compare(op, i64_cmp(have_i64, want->i64));
-    bool is_number = want->type == VALUE_I64 || want->type == VALUE_F64;
-    if (is_number && value_as_f64(have, &have_f64) && value_as_f64(want, &want_f64))
-        return order_compare(op, f64_cmp(have_f64, want_f64));
-    return op == FILTER_NE && have->type != VALUE_NULL;
+    double whole;
+    if (value->type == VALUE_STR) {
+        *ret_text = value->text;
+        return true;
+    }
+    if (value->type == VALUE_BOOL) {
+        *ret_text = value->boolean ? STR_OF("true") : STR_OF("false");
+        return true;
+    }
+    bool is_whole = value->type == VALUE_F64 && fabs(value->f64) < 1e15 &&
+                    modf(value->f64, &whole) == 0; /* 17.0 is written 17 */
+    if (value->type != VALUE_I64 && !is_whole)
+        return false;
+    int64_t number = value->type == VALUE_I64 ? value->i64 : (int64_t)value->f64;
+    int len = snprintf(room, ATTR_TEXT_MAX, "%lld", (long long)number);
+    *ret_text = (str){ room, (size_t)len };
+    return true;
 }
 
 static bool attr_compare(const struct filter *filter, const struct span *span)
 {
     const struct attr *attr = attr_find(span->attrs, span->attr_count, filter->attr_key);
-    if (!attr)
+    if (!attr || attr->value.type == VALUE_NULL)
         return false;
-    if (attr->value.type != VALUE_ARRAY)
-        return scalar_compare(filter->op, &attr->value, &filter->value);
-    enum filter_op item_op = filter->op == FILTER_NE ? FILTER_EQ : filter->op;
-    bool found = false;
-    for (uint32_t i = 0; i < attr->value.count && !found; i++)
-        found = scalar_compare(item_op, &attr->value.items[i], &filter->value);
-    return filter->op == FILTER_NE ? !found : found;
+    const struct value *have = &attr->value, *want = &filter->value;
+    bool is_ne = filter->op == FILTER_NE;
+    if (want->type == VALUE_STR) {
+        char room[ATTR_TEXT_MAX];
+        str text;
+        return value_text(have, room, &text) ? text_compare(filter->op, text, want->text) : is_ne;
+    }
+    if (want->type == VALUE_BOOL && have->type == VALUE_BOOL)
+        return order_compare(filter->op, have->boolean - want->boolean);
+    if (want->type == VALUE_I64 && have->type == VALUE_I64)
+        return order_compare(filter->op, i64_cmp(have->i64, want->i64));
+    double have_f64, want_f64;
+    bool is_number = have->type == VALUE_I64 || have->type == VALUE_F64;
+    if (is_number && value_as_f64(have, &have_f64) && value_as_f64(want, &want_f64))
+        return order_compare(filter->op, f64_cmp(have_f64, want_f64));
+    return is_ne; /* known, and of another kind */
 }
 
 static bool is_known(const struct filter *filter, const struct span *span)

@@ -92,20 +92,25 @@ bool literal_duration(str text, int64_t *ret_ns)
 
 struct value literal_of_attr(const struct literal *literal)
 {
+    double number;
+    bool is_decimal = str_find_char(literal->text, '.') < literal->text.len;
+    if (!literal->is_quoted && is_decimal && str_to_f64(literal->text, &number) && isfinite(number))
+        return value_f64(number);
+    return value_str(literal->text);
+}
+
+bool literal_number(str text, struct value *ret_value)
+{
     int64_t whole;
     double number;
-    str text = literal->text;
-    if (literal->is_quoted || str_is_empty(text))
-        return value_str(text);
-    if (str_equal_c(text, "true") || str_equal_c(text, "false"))
-        return value_bool(str_equal_c(text, "true"));
-    if (str_to_i64(text, &whole))
-        return value_i64(whole);
-    /* Digits that fit no integer are an id, not a number. */
-    bool is_decimal = str_find_char(text, '.') < text.len || str_find_char(text, 'e') < text.len;
-    if (is_decimal && str_to_f64(text, &number) && isfinite(number))
-        return value_f64(number);
-    return value_str(text);
+    if (str_to_i64(text, &whole)) {
+        *ret_value = value_i64(whole);
+        return true;
+    }
+    if (!str_to_f64(text, &number) || !isfinite(number))
+        return false;
+    *ret_value = value_f64(number);
+    return true;
 }
 
 static enum err literal_error(const struct literal *literal, struct diag *reterr_why,

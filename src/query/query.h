@@ -30,9 +30,9 @@ MUST_CHECK enum err query_parse_filter(struct arena *arena, str text, int64_t no
                                        const struct filter **ret_filter, struct diag *reterr_why);
 /* Text that parses to the same tree (filter NULL: nothing is written). */
 void query_format_filter(struct buf *out, const struct filter *filter);
-/* Does the span match (filter NULL: yes)?  For live tail and the memory store; the reference
- * for what stores compile to SQL.  Attributes: a number is compared with numbers and decimal
- * texts, a boolean with booleans and their texts, a text with texts; arrays by "some item". */
+/* Does the span match (filter NULL: yes)?  For live tail; what stores do in SQL means the
+ * same.  An attribute equals a text if it is that text, or a boolean or whole number written
+ * so; < and > are for numbers; arrays and maps are only known or not. */
 bool filter_matches(const struct filter *filter, const struct span *span);
 
 /* "now", "now-1h", RFC 3339, or epoch seconds / ms / ns by magnitude. */

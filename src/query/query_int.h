@@ -43,8 +43,11 @@ struct literal {
     bool is_quoted; /* then * is an ordinary character */
 };
 
-/* Value for an attribute: number, boolean or text by its looks; quoted: text. */
+/* What an attribute may equal: a text, which whole numbers and booleans equal by how they are
+ * written, or, unquoted and with a point, a number. */
 struct value literal_of_attr(const struct literal *literal);
+/* A number for < and >. */
+bool literal_number(str text, struct value *ret_value);
 /* Value for a field, in the field's own unit; for lists the value of an item. Wildcards
  * are not looked at.  Ids: lower-case hex, whole. */
 MUST_CHECK enum err literal_of_field(struct arena *arena, enum field field,

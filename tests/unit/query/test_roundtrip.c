@@ -51,20 +51,6 @@ static double draw_f64(struct generator *g)
     return (double)(int64_t)(draw(g, 2000001) - 1000000) / (double)(1 + draw(g, 1000));
 }
 
-static struct value draw_attr_value(struct generator *g)
-{
-    switch (draw(g, 4)) {
-    case 0:
-        return value_i64((int64_t)draw(g, UINT64_MAX));
-    case 1:
-        return value_f64(draw_f64(g));
-    case 2:
-        return value_bool(draw(g, 2));
-    default:
-        return value_str(draw_any_text(g));
-    }
-}
-
 static struct value draw_value(struct generator *g, enum field_type type)
 {
     switch (type) {
@@ -106,13 +92,13 @@ static const struct filter *draw_leaf(struct generator *g)
         leaf->attr_key = draw_text(g, "ab. \"\\:", 1 + draw(g, 5));
         if (draw(g, 8) == 0)
             leaf->attr_key = STR_OF("caf\xc3\xa9 \"x\"");
-        leaf->value = draw_attr_value(g);
+        leaf->value = draw(g, 3) ? value_str(draw_any_text(g)) : value_f64(draw_f64(g));
     } else {
         leaf->value = draw_value(g, field_table[leaf->field].type);
     }
-    leaf->op = draw(g, 2) ? FILTER_EQ : FILTER_NE;
-    if (is_ordered(leaf))
-        leaf->op = (enum filter_op)(FILTER_EQ + draw(g, FILTER_GE - FILTER_EQ + 1));
+    leaf->op = FILTER_EQ; /* the parser makes no FILTER_NE */
+    if (is_ordered(leaf) && draw(g, 2))
+        leaf->op = (enum filter_op)(FILTER_LT + draw(g, FILTER_GE - FILTER_LT + 1));
     else if (leaf->value.type == VALUE_STR && draw(g, 4) == 0 && leaf->value.text.len < 16)
         leaf->op = FILTER_LIKE;
     if (leaf->value.type == VALUE_NULL || draw(g, 8) == 0) {
