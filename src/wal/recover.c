@@ -152,7 +152,7 @@ enum err wal_recover(struct wal *wal, struct diag *reterr_why)
     enum err err = wal_segment_list(wal->config.dir, &numbers, reterr_why);
     if (err)
         return err;
-    wal->next_sequence = 1;
+    wal->next_sequence = wal->config.after_sequence + 1;
     wal->next_number = 1;
     for (size_t i = 0; i < numbers.count && !err; i++) {
         err = recover_segment(wal, numbers.items[i], i + 1 == numbers.count, reterr_why);

@@ -28,9 +28,12 @@ struct wal_config {
     /* Key of an hour; layer rule: wal does not know keys/. */
     enum err (*log_key)(void *arg, int64_t hour, bool create, struct crypt_key *ret_key);
     void *log_key_arg;
-    size_t segment_bytes_max;   /* 0: 64 MiB; at most 1 GiB */
-    size_t pending_bytes_max;   /* wal_submit answers ERR_BUSY beyond it; 0: 64 MiB */
-    int64_t group_wait_ns;      /* shortest time between two syncs; 0: 1 ms */
+    size_t segment_bytes_max; /* 0: 64 MiB; at most 1 GiB */
+    size_t pending_bytes_max; /* wal_submit answers ERR_BUSY beyond it; 0: 64 MiB */
+    int64_t group_wait_ns;    /* shortest time between two syncs; 0: 1 ms */
+    /* The consumers' checkpoint: new sequences are above it even when the folder was
+     * emptied, else a consumer would pass over them as already seen. */
+    uint64_t after_sequence;
     size_t disk_free_bytes_min; /* ERR_DISK_FULL below it; 0: 64 MiB */
 };
 

@@ -281,6 +281,27 @@ static void two_openings_never_share_key_and_nonce(void **state)
     fixture_clear(&fixture);
 }
 
+/* shows: X5 */
+static void an_emptied_folder_does_not_hide_new_records_from_a_consumer(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.config.after_sequence = 500;
+    struct wal *wal = fixture_open(&fixture);
+    wal_release(wal, 500);
+    assert_int_equal(fixture_put_c(wal, "new"), 501);
+    struct wal_reader *reader = wal_reader_new(wal, 500);
+    str bytes;
+    uint64_t sequence;
+    struct wal_position position;
+    assert_int_equal(wal_read(reader, &bytes, &sequence, &position, NULL), ERR_OK);
+    assert_int_equal(sequence, 501);
+    wal_reader_free(reader);
+    wal_close(wal);
+    fixture_clear(&fixture);
+}
+
 static void count_items(const struct wal_scan_item *item, void *arg)
 {
     size_t *counts = arg;
@@ -321,6 +342,7 @@ int main(void)
         cmocka_unit_test(without_its_hours_key_a_record_is_passed_over_with_the_reason),
         cmocka_unit_test(waiting_ends_with_news_or_with_the_time),
         cmocka_unit_test(two_openings_never_share_key_and_nonce),
+        cmocka_unit_test(an_emptied_folder_does_not_hide_new_records_from_a_consumer),
         cmocka_unit_test(the_offline_scan_verifies_without_keys_and_shows_with_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
