@@ -329,7 +329,8 @@ bool text_has_nocase(str text, const char *lower_needle)
 {
     size_t len = strlen(lower_needle);
     for (size_t i = 0; i + len <= text.len; i++)
-        if (str_equal_nocase(str_make(text.ptr + i, len), str_make(lower_needle, len)))
+        if ((text.ptr[i] | 0x20) == lower_needle[0] &&
+            str_equal_nocase(str_make(text.ptr + i, len), str_make(lower_needle, len)))
             return true;
     return false;
 }

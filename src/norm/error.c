@@ -57,8 +57,11 @@ static str class_of_code(int64_t code)
     return STR_NONE;
 }
 
+enum { CLASS_TEXT_MAX = 256 }; /* a class shows early; an error storm must stay cheap */
+
 static str class_of_text(str text)
 {
+    text = str_sub(text, 0, CLASS_TEXT_MAX);
     for (size_t i = 0; text.len && i < COUNT_OF(words); i++)
         if (text_has_nocase(text, words[i].needle))
             return str_from_c(words[i].class_name);

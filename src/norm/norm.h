@@ -21,6 +21,10 @@
 /* Stands in attrs[] for a value that went to CONTENT_ATTRS or CONTENT_EVENTS. */
 #define NORM_CONTENT_MARKER "[content]"
 
+/* Attributes of scope and resource without a field that each of their spans gets a copy of;
+ * more are counted in dropped_attr_count. */
+enum { NORM_PLACE_ATTRS_MAX = 256 };
+
 struct norm_config {
     str project;
     int64_t received_ns;

@@ -140,6 +140,7 @@ struct place {
     uint32_t held_count;
     struct attr *rest; /* attributes without a row */
     uint32_t rest_count;
+    uint32_t dropped_count; /* past NORM_PLACE_ATTRS_MAX */
     uint32_t dialects;
     uint32_t odd;
 };

@@ -197,10 +197,11 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
     }
     for (uint32_t i = 0; i < norm->others_count; i++) /* content on a resource: too odd to type */
         keep(norm, norm->others[i]);
-    place->rest_count = norm->kept_count;
-    place->rest = arena_alloc(norm->arena, (norm->kept_count + 1) * sizeof(struct attr));
+    place->rest_count = MIN(norm->kept_count, (uint32_t)NORM_PLACE_ATTRS_MAX);
+    place->dropped_count = norm->kept_count - place->rest_count;
+    place->rest = arena_alloc(norm->arena, (place->rest_count + 1) * sizeof(struct attr));
     if (place->rest)
-        memcpy(place->rest, norm->kept, norm->kept_count * sizeof(struct attr));
+        memcpy(place->rest, norm->kept, place->rest_count * sizeof(struct attr));
     else
         norm->spent = true;
 }
@@ -209,6 +210,9 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
 static void add_rest(struct norm *norm)
 {
     uint32_t own_count = norm->kept_count;
+    norm->dropped_count += norm->place.dropped_count;
+    if (norm->place.dropped_count)
+        norm->odd |= ODD_ATTRS_DROPPED;
     for (uint32_t i = 0; i < norm->place.rest_count; i++) {
         const struct attr *rest = &norm->place.rest[i];
         if (!attr_find(norm->kept, own_count, rest->key))

@@ -75,6 +75,24 @@ static void the_span_beats_its_resource_and_the_rest_is_copied_once(void **state
     assert_int_equal(span->attr_count, 3);
 }
 
+static void a_resource_with_too_many_attributes_is_cut_and_counted(void **state)
+{
+    (void)state;
+    static struct attr many[NORM_PLACE_ATTRS_MAX + 1];
+    for (uint32_t i = 0; i < COUNT_OF(many); i++)
+        many[i] = (struct attr){ arena_printf(&help.arena, "r.%u", i), value_i64((int64_t)i) };
+    help.resource.attrs = many;
+    help.resource.attr_count = NORM_PLACE_ATTRS_MAX;
+    struct span *span = help_run(&help);
+    assert_int_equal(span->attr_count, NORM_PLACE_ATTRS_MAX);
+    assert_int_equal(span->dropped_attr_count, 0);
+    help.resource.attr_count++;
+    span = help_run(&help);
+    assert_int_equal(span->attr_count, NORM_PLACE_ATTRS_MAX);
+    assert_int_equal(span->dropped_attr_count, 1);
+    assert_true(help_flagged(span, "attributes_dropped"));
+}
+
 /* shows: A18 */
 static void a_framework_is_not_a_provider(void **state)
 {
@@ -683,6 +701,7 @@ int main(void)
         cmocka_unit_test_setup(a_value_that_cannot_be_read_leaves_the_next_name_its_chance, reset),
         cmocka_unit_test_setup(an_unknown_attribute_is_kept_with_its_type, reset),
         cmocka_unit_test_setup(the_span_beats_its_resource_and_the_rest_is_copied_once, reset),
+        cmocka_unit_test_setup(a_resource_with_too_many_attributes_is_cut_and_counted, reset),
         cmocka_unit_test_setup(a_framework_is_not_a_provider, reset),
         cmocka_unit_test_setup(a_version_object_fills_what_no_attribute_gave, reset),
         cmocka_unit_test_setup(association_properties_are_the_names_behind_the_prefix, reset),
