@@ -161,15 +161,17 @@ static enum err submit(struct receiver *receiver, const struct batch *batch,
     struct buf record;
     buf_init(&record, RECORD_BYTES_MAX);
     batch_encode(&record, batch);
+    (void)buf_reserve(&record, CRYPT_TAG_BYTES); /* the log encrypts in place */
     if (buf_failed(&record)) {
         buf_clear(&record);
         return diag_set(why, ERR_TOO_LARGE, "the request is larger than %d bytes once decoded",
                         RECORD_BYTES_MAX);
     }
-    size_t len;
+    size_t len, capacity = record.capacity;
     char *bytes = buf_take(&record, &len);
-    ticket->entry =
-        (struct wal_entry){ .bytes = bytes, .len = len, .done = entry_done, .arg = ticket };
+    ticket->entry = (struct wal_entry){
+        .bytes = bytes, .len = len, .capacity = capacity, .done = entry_done, .arg = ticket
+    };
     enum err err = wal_submit(receiver->config.wal, receiver->gcm, &ticket->entry);
     if (!err)
         return ERR_OK;

@@ -180,6 +180,15 @@ static bool same_subject(const struct span *a, const struct span *b)
                      SPAN_KNOWS(b, tenant_id) ? b->tenant_id : STR_NONE);
 }
 
+static void add_pointer(struct trace_row *row, const struct content_pointer *pointer)
+{
+    if (pointer->segment == 0)
+        return;
+    assert(row->content_count < TRACE_CONTENT_MAX);
+    row->content[row->content_count++] =
+        (struct trace_content){ pointer->segment, pointer->offset, pointer->len };
+}
+
 static enum err append_frame(struct settling *settling, struct trace_row *row,
                              const struct span *subject, const struct content_item *items,
                              size_t count)
@@ -188,23 +197,56 @@ static enum err append_frame(struct settling *settling, struct trace_row *row,
     struct diag why = DIAG_NONE;
     struct crypt_key key;
     uint64_t key_id;
-    struct content_pointer pointer = { 0 };
+    struct content_pointer pointer = { 0 }, preview = { 0 };
     enum err err = keystore_subject_key(
         drain->config.keystore, row->project,
         SPAN_KNOWS(subject, tenant_id) ? subject->tenant_id : STR_NONE,
         SPAN_KNOWS(subject, user_id) ? subject->user_id : STR_NONE, &key, &key_id, &why);
     if (!err)
         err = content_append(drain->config.content, row->trace_id, &key, key_id, items, count,
-                             &pointer, &why);
+                             &pointer, &preview, &why);
     crypt_wipe(&key, sizeof key);
     if (err) {
         log_error("cannot write content", KV_ERR(err), KV_WHY(&why));
         return err;
     }
-    if (row->content_count < TRACE_CONTENT_MAX)
-        row->content[row->content_count++] =
-            (struct trace_content){ pointer.segment, pointer.offset, pointer.len };
+    add_pointer(row, &pointer);
+    add_pointer(row, &preview);
     return ERR_OK;
+}
+
+/* A trace that was added to many times: its frames become one. */
+static enum err fold_content(struct settling *settling, struct trace_row *row,
+                             const struct span *subject)
+{
+    struct content_reader *reader = content_reader_new(settling->drain->config.content);
+    struct content_item *all = NULL;
+    size_t all_count = 0;
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < row->content_count && !err; i++) {
+        struct content_pointer pointer = { row->content[i].segment, row->content[i].offset,
+                                           row->content[i].len };
+        struct content_item *items;
+        size_t count = 0;
+        err = content_read(reader, pointer, settling->arena, &items, &count, NULL);
+        if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) { /* expired or erased: stays so */
+            err = ERR_OK;
+            continue;
+        }
+        if (err)
+            break;
+        all = xrealloc(all, (all_count + count) * sizeof *all);
+        if (count)
+            memcpy(all + all_count, items, count * sizeof *all);
+        all_count += count;
+    }
+    content_reader_free(reader);
+    if (!err) {
+        row->content_count = 0;
+        err = all_count ? append_frame(settling, row, subject, all, all_count) : ERR_OK;
+    }
+    xfree(all);
+    return err;
 }
 
 /* One frame per subject of the trace; nearly always there is one. */
@@ -216,6 +258,11 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
         part_count += spans[i]->part_count;
     if (part_count == 0)
         return ERR_OK;
+    if (row->content_count + 2 > TRACE_CONTENT_MAX) {
+        enum err err = fold_content(settling, row, spans[0]);
+        if (err)
+            return err;
+    }
     struct content_item *items = arena_new(settling->arena, struct content_item, part_count);
     bool *done = arena_new(settling->arena, bool, count);
     if (!items || !done)
@@ -223,7 +270,7 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
     for (size_t i = 0; i < count; i++) {
         size_t item_count = 0;
         for (size_t j = i; j < count; j++) {
-            bool is_last_frame = row->content_count + 1 >= TRACE_CONTENT_MAX;
+            bool is_last_frame = row->content_count + 4 > TRACE_CONTENT_MAX;
             if (done[j] || (!is_last_frame && !same_subject(spans[i], spans[j])))
                 continue;
             done[j] = true;
@@ -290,7 +337,7 @@ static enum err settle_trace(struct settling *settling, size_t index)
         return err;
     row->project = project;
     memcpy(row->content, known_row.content, sizeof row->content);
-    row->content_count = MIN(known_row.content_count, (uint32_t)TRACE_CONTENT_MAX - 1);
+    row->content_count = known_row.content_count;
     err = write_content(settling, row, spans, count);
     return err ? err : make_final(settling, index, spans, count);
 }
