@@ -49,7 +49,7 @@ bool check_p1_assignment(struct candidate *candidate)
         at++;
     if (at < text.len && (text.ptr[at] == '"' || text.ptr[at] == '\''))
         at++;
-    size_t end = shape_match(&p1_value, text, at, candidate->scratch->runs);
+    size_t end = shape_match(&p1_value, text, at, &candidate->scratch->runs);
     if (end == SIZE_MAX)
         return false;
     candidate->end = end;

@@ -19,7 +19,7 @@
 enum {
     SHAPE_ELEMS_MAX = 40,
     SHAPE_HEAD_MAX = 512,
-    SHAPE_RUN_SLOTS = 8,      /* remembered class runs; collisions only cost time */
+    SHAPE_RUNS_MAX = 32,      /* classes whose last run is remembered; more only cost time */
     SHAPE_MANY = 0xFFFF,      /* {n,} */
     SHAPE_HEAD_CLASS_MAX = 6, /* class characters after the literal in a trigger */
 };
@@ -42,6 +42,10 @@ struct shape_run {
     struct shape_set set;
     size_t start, end;
 };
+struct shape_runs {
+    uint32_t count;
+    struct shape_run items[SHAPE_RUNS_MAX];
+};
 
 static inline bool shape_has(const struct shape_set *set, char c)
 {
@@ -51,7 +55,7 @@ static inline bool shape_has(const struct shape_set *set, char c)
 /* Literals, [classes], {n} {n,} {n,m} ? + *; no groups, no alternatives. */
 bool shape_parse(const char *pattern, struct shape *ret_shape);
 /* Offset after the longest match that starts at `start`, SIZE_MAX when none. */
-size_t shape_match(const struct shape *shape, str text, size_t start, struct shape_run *runs);
+size_t shape_match(const struct shape *shape, str text, size_t start, struct shape_runs *runs);
 /* The fixed-width beginning of the shape as a regular expression; returns its width. */
 size_t shape_head(const struct shape *shape, char ret_regex[SHAPE_HEAD_MAX]);
 
@@ -92,14 +96,14 @@ extern const size_t rule_count;
     X(any)                                                                                         \
     X(exact)                                                                                       \
     X(digit)                                                                                       \
-    X(strong) X(hex_token) X(generic) X(basic_auth) X(p1_assignment) X(quoted_key) X(email)        \
-        X(url_password) X(url_parameter) X(private_key) X(card) X(iban) X(ssn) X(ssn_loose)        \
-            X(nino) X(nhs) X(de_tax_id) X(fr_nir) X(es_nif) X(es_nie) X(it_cf) X(nl_bsn)           \
-                X(pl_pesel) X(aadhaar) X(br_cpf) X(br_cnpj) X(ca_sin) X(au_tfn) X(au_medicare)     \
-                    X(sg_nric) X(ipv4) X(ipv6) X(mac) X(btc_base58) X(aba_routing) X(generic_word) \
-                        X(vendor) X(bearer) X(spoken) X(telegram) X(terraform) X(phone_plus)       \
-                            X(phone_nanp) X(phone_local) X(context) X(date) X(bech32) X(eth)       \
-                                X(curl_user)
+    X(strong)                                                                                      \
+    X(hex_token) X(generic) X(basic_auth) X(p1_assignment) X(quoted_key) X(email) X(url_password)  \
+        X(url_parameter) X(private_key) X(card) X(iban) X(ssn) X(ssn_loose) X(nino) X(nhs)         \
+            X(de_tax_id) X(fr_nir) X(es_nif) X(es_nie) X(it_cf) X(nl_bsn) X(pl_pesel) X(aadhaar)   \
+                X(br_cpf) X(br_cnpj) X(ca_sin) X(au_tfn) X(au_medicare) X(sg_nric) X(ipv4) X(ipv6) \
+                    X(mac) X(btc_base58) X(aba_routing) X(generic_word) X(vendor) X(bearer)        \
+                        X(spoken) X(telegram) X(terraform) X(phone_plus) X(phone_nanp)             \
+                            X(phone_local) X(context) X(date) X(bech32) X(eth) X(curl_user)
 #define X(name) bool check_##name(struct candidate *candidate);
 CHECKS(X)
 #undef X
@@ -178,7 +182,7 @@ struct redact_scratch {
     uint32_t replaced_count; /* their sum */
     struct arena temporary;  /* decoded texts that nobody keeps */
     struct buf gather, flat, joined, out[2];
-    struct shape_run runs[SHAPE_RUN_SLOTS];
+    struct shape_runs runs;
     size_t pem_end_from, pem_end_at; /* memo of the search for the end of a PEM block */
     uint64_t field_mask[(FIELD_COUNT + 63) / 64]; /* fields that hold a sender's text */
     bool whole_text;                              /* tests: stage two sees everything */

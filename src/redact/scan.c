@@ -82,7 +82,7 @@ static void prefix_found(struct walk *walk, uint32_t rule, size_t start)
 {
     struct redact_scratch *scratch = walk->scratch;
     const struct rule *row = &rule_table[rule];
-    size_t end = shape_match(&scratch->redactor->shapes[rule], walk->text, start, scratch->runs);
+    size_t end = shape_match(&scratch->redactor->shapes[rule], walk->text, start, &scratch->runs);
     if (end == SIZE_MAX)
         return;
     if (row->check != check_exact && !stands_alone(walk->text, start, end))
@@ -129,7 +129,7 @@ static void assign_found(struct walk *walk, uint32_t rule, size_t at)
         return;
     value = skip_while(text, value, ASSIGN_GAP_MAX, is_gap);
     size_t end =
-        shape_match(&walk->scratch->redactor->shapes[rule], text, value, walk->scratch->runs);
+        shape_match(&walk->scratch->redactor->shapes[rule], text, value, &walk->scratch->runs);
     if (end != SIZE_MAX && end > value && stands_alone(text, value, end))
         candidate_decide(walk, rule, value, end);
 }
@@ -142,7 +142,7 @@ static void near_found(struct walk *walk, uint32_t rule, size_t at)
     for (; at < limit; at++) {
         if (at > 0 && is_alnum(text.ptr[at - 1]))
             continue;
-        size_t end = shape_match(shape, text, at, walk->scratch->runs);
+        size_t end = shape_match(shape, text, at, &walk->scratch->runs);
         if (end == SIZE_MAX || !stands_alone(text, at, end))
             continue;
         size_t hit_count = walk->scratch->hit_count;
@@ -210,7 +210,7 @@ static void text_scan(struct redact_scratch *scratch, str text, bool wants_pii)
     const struct redactor *redactor = scratch->redactor;
     struct walk walk = { .scratch = scratch, .text = text, .wants_pii = wants_pii };
     scratch->hit_count = 0;
-    memset(scratch->runs, 0, sizeof scratch->runs);
+    scratch->runs.count = 0;
     scratch->pem_end_from = scratch->pem_end_at = SIZE_MAX;
     if (text.len == 0)
         return;

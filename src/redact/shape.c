@@ -107,30 +107,39 @@ bool shape_parse(const char *pattern, struct shape *ret_shape)
     return shape.count > 0;
 }
 
-static struct shape_run *run_slot(struct shape_run *runs, const struct shape_set *set)
+/* The remembered run of that class; a new one while there is room. */
+static struct shape_run *run_of(struct shape_runs *runs, const struct shape_set *set)
 {
-    uint64_t mixed = (set->bits[0] ^ set->bits[1] * 3) * UINT64_C(0x9E3779B97F4A7C15);
-    return &runs[mixed >> 61];
+    for (uint32_t i = 0; i < runs->count; i++)
+        if (memcmp(&runs->items[i].set, set, sizeof *set) == 0)
+            return &runs->items[i];
+    uint32_t slot = MIN(runs->count, (uint32_t)SHAPE_RUNS_MAX - 1);
+    runs->count = slot + 1;
+    runs->items[slot] = (struct shape_run){ .set = *set };
+    return &runs->items[slot];
 }
 
 /* End of the run of that class from `at`. */
-static size_t run_end(const struct shape_set *set, str text, size_t at, struct shape_run *runs)
+static size_t run_end(const struct shape_set *set, str text, size_t at, struct shape_runs *runs)
 {
-    struct shape_run *run = run_slot(runs, set);
-    bool is_known = memcmp(&run->set, set, sizeof *set) == 0;
-    if (is_known && at >= run->start && at < run->end)
-        return run->end;
+    size_t near = MIN(text.len, at + RUN_REMEMBERED_MIN);
     size_t end = at;
+    while (end < near && shape_has(set, text.ptr[end]))
+        end++;
+    if (end < near || end == text.len)
+        return end;
+    struct shape_run *run = run_of(runs, set);
+    if (at >= run->start && at < run->end)
+        return run->end;
     while (end < text.len && shape_has(set, text.ptr[end]))
         end++;
-    if (end - at >= RUN_REMEMBERED_MIN)
-        *run = (struct shape_run){ .set = *set, .start = at, .end = end };
+    run->start = at;
+    run->end = end;
     return end;
 }
 
-size_t shape_match(const struct shape *shape, str text, size_t start, struct shape_run *runs)
+size_t shape_match(const struct shape *shape, str text, size_t start, struct shape_runs *runs)
 {
-    _Static_assert(SHAPE_RUN_SLOTS == 8, "run_slot() takes three bits");
     size_t at = start;
     for (uint32_t i = 0; i < shape->count; i++) {
         const struct shape_elem *elem = &shape->elems[i];
