@@ -122,7 +122,7 @@ static void build(struct sql *sql, const struct store_aggregate *ask)
         buf_add_c(&sql->text, " AND ");
         sql_filter(sql, ask->filter, false);
     }
-    buf_add_c(&sql->text, " GROUP BY ALL ORDER BY bucket, m0 DESC NULLS LAST");
+    buf_add_c(&sql->text, " GROUP BY ALL HAVING count(*)>0 ORDER BY bucket, m0 DESC NULLS LAST");
     for (uint32_t i = 0; i < ask->by_count; i++)
         buf_printf(&sql->text, ", by%u", i);
     buf_printf(&sql->text, " LIMIT %u", ask->limit);

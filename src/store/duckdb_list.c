@@ -117,6 +117,17 @@ static void add_last(struct sql *sql, const char *expression, const char *step, 
     buf_add_char(&sql->text, ')');
 }
 
+/* As add_last, where a negative number is unknown. */
+static void add_last_positive(struct sql *sql, const char *expression, const char *step,
+                              const char *or_step)
+{
+    buf_add_c(&sql->text, "CASE WHEN ");
+    add_last(sql, expression, step, or_step);
+    buf_add_c(&sql->text, ">=0 THEN ");
+    add_last(sql, expression, step, or_step);
+    buf_add_c(&sql->text, " END");
+}
+
 static void rare_sql(char *out, size_t size, enum field field, const char *type)
 {
     snprintf(out, size, "TRY_CAST(json_extract_string(rare,'$.%s') AS %s)", field_table[field].name,
@@ -133,7 +144,7 @@ static void add_open_rare(struct sql *sql, enum field field)
         break;
     case FIELD_top_k_returned:
         rare_sql(text, sizeof text, field, "BIGINT");
-        add_last(sql, text, "retrieval", "search");
+        add_last_positive(sql, text, "retrieval", "search");
         break;
     case FIELD_source_ids:
         snprintf(text, sizeof text, "CAST(json_extract(rare,'$.source_ids') AS VARCHAR)");
@@ -185,6 +196,8 @@ static void add_open_field(struct sql *sql, enum field field)
         add_model_sum(sql, name, name);
         break;
     case FIELD_ttft_ns:
+        add_last_positive(sql, name, "model", "model");
+        break;
     case FIELD_provider:
     case FIELD_generator_model:
     case FIELD_prompt_version:

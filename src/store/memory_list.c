@@ -152,7 +152,8 @@ static void open_totals(const struct span *span, struct trace_row *row)
     row->error_count += SPAN_KNOWS(span, status) && str_equal_c(span->status, "error");
     row->tool_call_count += is_step(span, "tool");
     if (SPAN_KNOWS(span, retry_count) && span->retry_count > 0)
-        row->retry_count += (uint32_t)span->retry_count;
+        row->retry_count =
+            (uint32_t)MIN(i64_add(row->retry_count, span->retry_count), (int64_t)UINT32_MAX);
     if ((!is_step(span, "model") && !is_step(span, "embedding")) ||
         (SPAN_KNOWS(span, rollup) && span->rollup))
         return;
@@ -204,7 +205,8 @@ static void open_dimensions(const struct store_span *const *spans, size_t count,
     ANY(user_id)
     ANY(session_id)
     ANY(feature)
-    ANY(environment) ANY(release) ANY(request_id) ANY(endpoint)
+    ANY(environment)
+    ANY(release) ANY(request_id) ANY(endpoint)
 #undef ANY
 #define LAST(name, step, or_step)                                                                  \
     from = last_known(spans, count, FIELD_##name, (step), (or_step));                              \
@@ -222,6 +224,40 @@ static void open_dimensions(const struct store_span *const *spans, size_t count,
     row->source_ids = from ? from->source_ids : (struct strs){ 0 };
     from = any_known(spans, count, FIELD_faithfulness);
     row->faithfulness = from ? from->faithfulness : (double)NAN;
+}
+
+static bool is_root(const struct span *span)
+{
+    return !SPAN_KNOWS(span, parent_span_id) || id8_is_zero(span->parent_span_id);
+}
+
+/* Of the first root that knows the field. */
+static const struct span *root_knowing(const struct store_span *const *spans, size_t count,
+                                       enum field field)
+{
+    const struct span *root = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct span *span = &spans[i]->span;
+        if (is_root(span) && span_knows(span, field) &&
+            (!root || span->start_time < root->start_time))
+            root = span;
+    }
+    return root;
+}
+
+static void open_root(const struct store_span *const *spans, size_t count, struct trace_row *row)
+{
+    const struct span *root = root_knowing(spans, count, FIELD_span_id);
+    if (root)
+        row->root_span_id = root->span_id;
+    if ((root = root_knowing(spans, count, FIELD_name)))
+        row->root_name = root->name;
+    if ((root = root_knowing(spans, count, FIELD_step)))
+        row->root_step = root->step;
+    if ((root = root_knowing(spans, count, FIELD_service)))
+        row->service = root->service;
+    if ((root = root_knowing(spans, count, FIELD_status)))
+        row->status = root->status;
 }
 
 static void open_flag(const struct span *span, enum field field, int *flag)
@@ -242,7 +278,6 @@ static void trace_open(const struct store_span *const *spans, size_t count,
     struct trace_row row = {
         .start_ns = INT64_MAX, .end_ns = INT64_MIN, .safety_blocked = -1, .eval_sampled = -1
     };
-    const struct span *root = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct span *span = &spans[i]->span;
         open_totals(span, &row);
@@ -250,20 +285,11 @@ static void trace_open(const struct store_span *const *spans, size_t count,
         open_flag(span, FIELD_eval_sampled, &row.eval_sampled);
         row.start_ns = MIN(row.start_ns, span->start_time);
         row.end_ns = MAX(row.end_ns, end_of(span));
-        if ((!SPAN_KNOWS(span, parent_span_id) || id8_is_zero(span->parent_span_id)) &&
-            (!root || span->start_time < root->start_time))
-            root = span;
     }
     row.trace_id = spans[0]->span.trace_id;
     row.project = spans[0]->span.project;
     open_dimensions(spans, count, &row);
-    if (root) {
-        row.root_span_id = root->span_id;
-        row.root_name = SPAN_KNOWS(root, name) ? root->name : STR_NONE;
-        row.root_step = SPAN_KNOWS(root, step) ? root->step : STR_NONE;
-        row.service = SPAN_KNOWS(root, service) ? root->service : STR_NONE;
-        row.status = SPAN_KNOWS(root, status) ? root->status : STR_NONE;
-    }
+    open_root(spans, count, &row);
     *ret_row = row;
 }
 
