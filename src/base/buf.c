@@ -41,7 +41,7 @@ char *buf_reserve(struct buf *buf, size_t extra)
     }
     if (extra > buf->capacity - buf->len) {
         size_t capacity = MAX(buf->capacity * 2, buf->len + extra);
-        capacity = MAX(capacity, (size_t)CAPACITY_MIN);
+        capacity = MIN(MAX(capacity, (size_t)CAPACITY_MIN), buf->max_bytes);
         buf->ptr = xrealloc(buf->ptr, capacity);
         buf->capacity = capacity;
     }

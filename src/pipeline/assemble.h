@@ -22,11 +22,12 @@
 #define ASSEMBLE_CLOCK_SKEW_NS (5 * NS_PER_MS)
 
 /* Merge records by span id: spans[0..count) is reordered by start time and
- * shortened to *ret_count.  Content parts of all versions are kept; of equal roles
- * the later wins. */
-void assemble_merge(struct span **spans, size_t count, size_t *ret_count);
+ * shortened to *ret_count.  Of content with equal roles the later wins; messages of
+ * several events about a span follow each other, and what the span itself
+ * carries wins over them. */
+void assemble_merge(struct arena *arena, struct span **spans, size_t count, size_t *ret_count);
 /* Later record `from` into `into`. */
-void span_merge(struct span *into, const struct span *from);
+void span_merge(struct arena *arena, struct span *into, const struct span *from);
 
 /* Steps 2 to 4 on merged spans. ERR_LIMIT when the arena is spent. */
 MUST_CHECK enum err assemble_trace(struct arena *arena, struct span **spans, size_t count,

@@ -48,31 +48,59 @@ static void merge_fields(struct span *into, const struct span *from)
     }
 }
 
-static void merge_parts(struct span *into, const struct span *from)
+/* "[a]" and "[b]" to "[a,b]"; anything else: the second. */
+static str join_arrays(struct arena *arena, str a, str b)
 {
+    bool are_arrays = a.len >= 2 && b.len >= 2 && a.ptr[0] == '[' && b.ptr[0] == '[';
+    if (!are_arrays || a.len == 2)
+        return b;
+    if (b.len == 2)
+        return a;
+    char *joined = arena_alloc(arena, a.len + b.len - 1);
+    if (!joined)
+        return b;
+    memcpy(joined, a.ptr, a.len - 1);
+    joined[a.len - 1] = ',';
+    memcpy(joined + a.len, b.ptr + 1, b.len - 1);
+    return str_make(joined, a.len + b.len - 1);
+}
+
+static struct content_part *part_of(struct span *span, enum content_role role)
+{
+    for (uint32_t i = 0; i < span->part_count; i++)
+        if (span->parts[i].role == role)
+            return &span->parts[i];
+    return NULL;
+}
+
+/* A whole span's later content replaces; messages of several events follow each other;
+ * what a span says itself wins over what events say about it. */
+static void merge_parts(struct arena *arena, struct span *into, const struct span *from)
+{
+    bool both_additions = into->is_addition && from->is_addition;
     for (uint32_t i = 0; i < from->part_count; i++) {
-        struct content_part *same = NULL;
-        for (uint32_t j = 0; j < into->part_count; j++)
-            if (into->parts[j].role == from->parts[i].role)
-                same = &into->parts[j];
-        if (same && !from->is_addition)
-            *same = from->parts[i];
-        else if (!same)
-            span_add_part(into, from->parts[i].role, from->parts[i].json);
+        const struct content_part *part = &from->parts[i];
+        struct content_part *same = part_of(into, part->role);
+        bool is_messages = part->role == CONTENT_INPUT || part->role == CONTENT_OUTPUT;
+        if (!same)
+            span_add_part(into, part->role, part->json);
+        else if (both_additions && is_messages)
+            same->json = join_arrays(arena, same->json, part->json);
+        else if (!from->is_addition || both_additions)
+            same->json = part->json;
     }
 }
 
-void span_merge(struct span *into, const struct span *from)
+void span_merge(struct arena *arena, struct span *into, const struct span *from)
 {
     if (into->is_addition && !from->is_addition) { /* the span itself comes second */
         struct span whole = *from;
-        span_merge(&whole, into);
-        whole.is_addition = false;
+        span_merge(arena, &whole, into);
         *into = whole;
         return;
     }
     merge_fields(into, from);
-    merge_parts(into, from);
+    merge_parts(arena, into, from);
     if (from->attr_count >= into->attr_count) {
         into->attrs = from->attrs;
         into->attr_count = from->attr_count;
@@ -110,23 +138,41 @@ static int by_start(const void *a, const void *b)
     return memcmp(&left->span_id, &right->span_id, sizeof(struct id8));
 }
 
-void assemble_merge(struct span **spans, size_t count, size_t *ret_count)
+static bool same_id(const struct span *a, const struct span *b)
+{
+    return memcmp(&a->span_id, &b->span_id, sizeof(struct id8)) == 0;
+}
+
+/* Records first[0..count) of one span: whole ones in order, then the additions. */
+static struct span *merge_records(struct arena *arena, const struct keyed *first, size_t count)
+{
+    struct span *whole = NULL, *addition = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct span **kind = first[i].span->is_addition ? &addition : &whole;
+        if (*kind)
+            span_merge(arena, *kind, first[i].span);
+        else
+            *kind = first[i].span;
+    }
+    if (whole && addition)
+        span_merge(arena, whole, addition);
+    return whole ? whole : addition;
+}
+
+void assemble_merge(struct arena *arena, struct span **spans, size_t count, size_t *ret_count)
 {
     struct keyed *keyed = xcalloc(count, sizeof *keyed);
     for (size_t i = 0; i < count; i++)
         keyed[i] = (struct keyed){ spans[i], i };
     qsort(keyed, count, sizeof *keyed, by_id_then_arrival);
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct span *last = kept ? spans[kept - 1] : NULL;
-        if (last && memcmp(&last->span_id, &keyed[i].span->span_id, sizeof(struct id8)) == 0)
-            span_merge(last, keyed[i].span);
-        else
-            spans[kept++] = keyed[i].span;
+    for (size_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && same_id(keyed[i].span, keyed[end].span); end++)
+            continue;
+        spans[kept] = merge_records(arena, &keyed[i], end - i);
+        spans[kept++]->is_addition = false; /* one without its span stands for itself */
     }
     xfree(keyed);
     qsort(spans, kept, sizeof(struct span *), by_start);
-    for (size_t i = 0; i < kept; i++)
-        spans[i]->is_addition = false; /* an addition without its span stands for itself */
     *ret_count = kept;
 }

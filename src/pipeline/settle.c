@@ -28,8 +28,6 @@ struct settling {
     const struct store_span **spans;
     uint32_t *span_counts;
     bool *known;
-    const struct store_span *known_spans; /* of the trace at hand; spans point into it */
-    size_t known_span_count;
 };
 
 static enum err log_record_bytes(struct drain *drain, struct wal_position position, str *ret_bytes,
@@ -153,21 +151,32 @@ static enum err read_known(struct settling *settling, const struct open_trace *o
     for (size_t i = 0; i < row_count; i++)
         if (rows[i].settled)
             *ret_row = rows[i];
-    settling->known_spans = known;
-    settling->known_span_count = known_count;
     *ret_spans = all;
     *ret_count = count;
     return ERR_OK;
 }
 
-/* Content that a stored version already had. */
-static uint32_t known_roles(const struct settling *settling, const struct span *span)
+/* The content of the stored version becomes parts again: the trace is written anew. */
+static enum err restore_content(struct settling *settling, const struct trace_row *row,
+                                struct span **spans, size_t count)
 {
-    uintptr_t at = (uintptr_t)span, first = (uintptr_t)settling->known_spans;
-    if (!first || at < first ||
-        at >= first + settling->known_span_count * sizeof(struct store_span))
-        return 0;
-    return settling->known_spans[(at - first) / sizeof(struct store_span)].content_roles;
+    struct content_reader *reader = content_reader_new(settling->drain->config.content);
+    enum err err = ERR_OK;
+    for (uint32_t f = 0; f < row->content_count && !err; f++) {
+        struct content_pointer pointer = { row->content[f].segment, row->content[f].offset,
+                                           row->content[f].len };
+        struct content_item *items;
+        size_t item_count = 0;
+        err = content_read(reader, pointer, settling->arena, &items, &item_count, NULL);
+        if (err == ERR_NOT_FOUND || err == ERR_CORRUPT)
+            err = ERR_OK; /* expired or erased: stays so */
+        for (size_t i = 0; i < item_count; i++)
+            for (size_t j = 0; j < count; j++)
+                if (memcmp(&spans[j]->span_id, &items[i].owner, sizeof(struct id8)) == 0)
+                    span_add_part(spans[j], items[i].role, items[i].json);
+    }
+    content_reader_free(reader);
+    return err;
 }
 
 /* ---- content ---- */
@@ -215,40 +224,6 @@ static enum err append_frame(struct settling *settling, struct trace_row *row,
     return ERR_OK;
 }
 
-/* A trace that was added to many times: its frames become one. */
-static enum err fold_content(struct settling *settling, struct trace_row *row,
-                             const struct span *subject)
-{
-    struct content_reader *reader = content_reader_new(settling->drain->config.content);
-    struct content_item *all = NULL;
-    size_t all_count = 0;
-    enum err err = ERR_OK;
-    for (uint32_t i = 0; i < row->content_count && !err; i++) {
-        struct content_pointer pointer = { row->content[i].segment, row->content[i].offset,
-                                           row->content[i].len };
-        struct content_item *items;
-        size_t count = 0;
-        err = content_read(reader, pointer, settling->arena, &items, &count, NULL);
-        if (err == ERR_NOT_FOUND || err == ERR_CORRUPT) { /* expired or erased: stays so */
-            err = ERR_OK;
-            continue;
-        }
-        if (err)
-            break;
-        all = xrealloc(all, (all_count + count) * sizeof *all);
-        if (count)
-            memcpy(all + all_count, items, count * sizeof *all);
-        all_count += count;
-    }
-    content_reader_free(reader);
-    if (!err) {
-        row->content_count = 0;
-        err = all_count ? append_frame(settling, row, subject, all, all_count) : ERR_OK;
-    }
-    xfree(all);
-    return err;
-}
-
 /* One frame per subject of the trace; nearly always there is one. */
 static enum err write_content(struct settling *settling, struct trace_row *row, struct span **spans,
                               size_t count)
@@ -258,11 +233,6 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
         part_count += spans[i]->part_count;
     if (part_count == 0)
         return ERR_OK;
-    if (row->content_count + 2 > TRACE_CONTENT_MAX) {
-        enum err err = fold_content(settling, row, spans[0]);
-        if (err)
-            return err;
-    }
     struct content_item *items = arena_new(settling->arena, struct content_item, part_count);
     bool *done = arena_new(settling->arena, bool, count);
     if (!items || !done)
@@ -298,7 +268,6 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
     for (size_t i = 0; i < count; i++) {
         final[i].span = *spans[i];
         final[i].settled = true;
-        final[i].content_roles = known_roles(settling, spans[i]);
         for (uint32_t p = 0; p < spans[i]->part_count; p++)
             final[i].content_roles |= UINT32_C(1) << spans[i]->parts[p].role;
     }
@@ -315,11 +284,11 @@ static enum err settle_trace(struct settling *settling, size_t index)
     struct trace_row known_row = { 0 };
     struct span **spans = NULL;
     size_t count = 0;
-    settling->known_spans = NULL;
-    settling->known_span_count = 0;
     if (settling->known[index]) {
         atomic_fetch_add(&drain->traces_late, 1);
         enum err err = read_known(settling, open, project, &spans, &count, &known_row);
+        if (!err)
+            err = restore_content(settling, &known_row, spans, count);
         if (err)
             return err;
     } else {
@@ -330,14 +299,12 @@ static enum err settle_trace(struct settling *settling, size_t index)
     count += read_spans(settling, open, spans + count);
     if (count == 0)
         return ERR_OK; /* nothing could be read: counted above */
-    assemble_merge(spans, count, &count);
+    assemble_merge(settling->arena, spans, count, &count);
     struct trace_row *row = &settling->rows[index];
     enum err err = assemble_trace(settling->arena, spans, count, row);
     if (err)
         return err;
     row->project = project;
-    memcpy(row->content, known_row.content, sizeof row->content);
-    row->content_count = known_row.content_count;
     err = write_content(settling, row, spans, count);
     return err ? err : make_final(settling, index, spans, count);
 }
@@ -486,6 +453,10 @@ static void finish(struct settling *settling)
     struct store_status status; /* what is durable may be less than what was committed */
     drain->config.store_ops->status(drain->config.store, &status);
     wal_release(drain->config.wal, status.checkpoint_sequence);
+    enum err err =
+        keystore_forget_log_keys(drain->config.keystore, wal_first_hour(drain->config.wal), NULL);
+    if (err)
+        log_warn("cannot forget old log keys yet", KV_ERR(err));
 }
 
 /* The part of drain->due that fits one commit, from `from`; the number settled. */

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "norm/norm.h"
 #include "query/query_int.h"
 
 enum { NEAREST_WORD_MAX = 48, NEAREST_DISTANCE_MAX = 3 };
@@ -31,6 +32,18 @@ static enum field field_of_filter(str name)
     enum field_type type = field_table[field].type;
     bool has_unit = type == FIELD_TYPE_NS || type == FIELD_TYPE_NANO;
     return has_unit && !str_equal_c(name, field_table[field].json) ? FIELD_COUNT : field;
+}
+
+/* A sent attribute name that became a field (X4): found under the sent name too.  Not
+ * where the sender's unit differs from the field's. */
+static enum field field_of_sent_name(str name)
+{
+    enum field field = norm_field_of_attr(name);
+    if (field == FIELD_COUNT)
+        return field;
+    enum field_type type = field_table[field].type;
+    bool has_unit = type == FIELD_TYPE_NS || type == FIELD_TYPE_NANO || type == FIELD_TYPE_TIME;
+    return has_unit ? FIELD_COUNT : field;
 }
 
 static char fold(char c)
@@ -115,6 +128,7 @@ enum err name_resolve(str name, bool is_quoted, size_t offset, struct name_targe
     if (is_quoted) {
         if (str_is_empty(name))
             return diag_set_at(reterr_why, ERR_BAD_INPUT, offset, "an empty name");
+        target.field = field_of_sent_name(name);
         target.attr_key = name;
         *ret_target = target;
         return ERR_OK;
@@ -138,6 +152,7 @@ enum err name_resolve(str name, bool is_quoted, size_t offset, struct name_targe
                 (void)diag_hint(reterr_why, "put the name in quotes if it is an attribute");
             return ERR_BAD_INPUT;
         }
+        target.field = field_of_sent_name(name);
         target.attr_key = name;
     }
     *ret_target = target;

@@ -107,9 +107,12 @@ static enum err content_key(void *arg, uint64_t key_id, struct crypt_key *ret_ke
     return keystore_key_by_id(node->keystore, key_id, ret_key);
 }
 
+/* After the store: an emptied log goes on behind what the store has. */
 static enum err open_log_and_content(struct node *node, struct diag *why)
 {
     const struct options *options = &node->options;
+    struct store_status stored;
+    node->store_ops->status(node->store, &stored);
     struct wal_config wal = {
         .dir = path_in(node, node->data_dir, "log"),
         .files = &sys_files_real,
@@ -119,6 +122,7 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
         .pending_bytes_max = (size_t)options->pending_bytes_max,
         .group_wait_ns = options->group_wait_ns,
         .disk_free_bytes_min = (size_t)options->disk_free_bytes_min,
+        .after_sequence = stored.checkpoint_sequence,
     };
     struct content_config content = {
         .dir = path_in(node, node->data_dir, "content"),
@@ -305,9 +309,9 @@ enum err node_open(struct node *node, struct diag *reterr_why)
     if (!err)
         err = open_keys(node, reterr_why);
     if (!err)
-        err = open_log_and_content(node, reterr_why);
-    if (!err)
         err = open_store(node, reterr_why);
+    if (!err)
+        err = open_log_and_content(node, reterr_why);
     if (!err)
         err = open_prices(node, reterr_why);
     if (!err)
