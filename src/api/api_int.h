@@ -101,6 +101,12 @@ MUST_CHECK enum err api_trace_spans(struct api_job *job, struct id16 trace_id,
 MUST_CHECK enum err api_content(struct api_job *job, const struct trace_row *trace,
                                 const struct store_span *span, struct content_item **ret_items,
                                 size_t *ret_count, struct diag *reterr_why);
+/* Redacted previews of spans of one trace, {"input","output"} or none; no audit. */
+MUST_CHECK enum err api_previews(struct api_job *job, const struct trace_row *trace,
+                                 const struct store_span *spans, size_t count, str *ret_previews,
+                                 struct diag *reterr_why);
+/* A span with its preview (none: null). */
+void api_span_json(struct buf *out, const struct store_span *span, str preview);
 void api_error_json(struct buf *out, enum err err, const struct diag *why, str path);
 /* Answer a request at once with an error. */
 void api_refuse(struct request *request, enum err err, const struct diag *why);

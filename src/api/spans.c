@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/record.h"
 #include "sys/clock.h"
+#include "wire/json.h"
 
 enum { RECORD_BYTES_MAX = 80 * 1024 * 1024 };
 
@@ -41,10 +42,13 @@ API_HANDLER(api_get_span)
 {
     struct trace_row *trace;
     struct store_span *span;
+    str preview;
     enum err err = find_span(job, &trace, &span, reterr_why);
+    if (!err)
+        err = api_previews(job, trace, span, 1, &preview, reterr_why);
     if (err)
         return err;
-    query_span_json(&job->body, span);
+    api_span_json(&job->body, span, preview);
     buf_add_char(&job->body, '\n');
     return ERR_OK;
 }
@@ -130,6 +134,69 @@ enum err api_content(struct api_job *job, const struct trace_row *trace,
                                      reterr_why);
 }
 
+void api_span_json(struct buf *out, const struct store_span *span, str preview)
+{
+    query_span_json(out, span);
+    if (buf_failed(out))
+        return;
+    out->len--; /* the closing brace: one more member follows */
+    buf_add_c(out, ",\"preview\":");
+    buf_add_str(out, preview.len ? preview : STR_OF("null"));
+    buf_add_char(out, '}');
+}
+
+static bool has_role(const struct store_span *span, enum content_role role)
+{
+    return (span->content_roles >> role) & 1;
+}
+
+/* Previews of settled spans stand in frames of their own. */
+static enum err settled_previews(struct api_job *job, const struct trace_row *trace,
+                                 const struct store_span *spans, size_t count, str *ret_previews)
+{
+    for (uint32_t f = 0; f < trace->content_count; f++) {
+        if (!(trace->content[f].segment & CONTENT_SEGMENT_PREVIEW))
+            continue;
+        struct content_pointer pointer = { trace->content[f].segment, trace->content[f].offset,
+                                           trace->content[f].len };
+        struct content_item *items;
+        size_t item_count = 0;
+        enum err err = content_read(job->thread->content_reader, pointer, &job->arena, &items,
+                                    &item_count, NULL);
+        if (err == ERR_LIMIT)
+            return err;
+        for (size_t i = 0; !err && i < item_count; i++)
+            for (size_t s = 0; s < count; s++)
+                if (memcmp(&items[i].owner, &spans[s].span.span_id, sizeof(struct id8)) == 0)
+                    ret_previews[s] = items[i].json;
+    }
+    return ERR_OK;
+}
+
+enum err api_previews(struct api_job *job, const struct trace_row *trace,
+                      const struct store_span *spans, size_t count, str *ret_previews,
+                      struct diag *reterr_why)
+{
+    bool wanted = false;
+    for (size_t s = 0; s < count; s++) {
+        ret_previews[s] = STR_NONE;
+        if (!has_role(&spans[s], CONTENT_PREVIEW))
+            continue;
+        wanted |= spans[s].settled;
+        struct content_item *items = NULL;
+        size_t item_count = 0;
+        if (spans[s].settled ||
+            content_from_log(job, &spans[s], &items, &item_count, NULL) != ERR_OK)
+            continue;
+        for (size_t i = 0; i < item_count; i++)
+            if (items[i].role == CONTENT_PREVIEW)
+                ret_previews[s] = items[i].json;
+    }
+    if (wanted && settled_previews(job, trace, spans, count, ret_previews))
+        return diag_set(reterr_why, ERR_LIMIT, "the trace's previews need too much memory");
+    return ERR_OK;
+}
+
 static enum err audit_read(struct api_job *job, struct diag *why)
 {
     struct audit *audit = job->worker->api->config.audit;
@@ -160,6 +227,42 @@ static const struct content_item *item_of(const struct content_item *items, size
         if (items[i].role == role)
             return &items[i];
     return NULL;
+}
+
+static str member_text(const struct value *map, str key)
+{
+    const struct attr *attr =
+        map->type == VALUE_MAP ? attr_find(map->attrs, map->count, key) : NULL;
+    return attr && attr->value.type == VALUE_STR ? attr->value.text : STR_NONE;
+}
+
+/* Parts of the messages whose role is system or developer: most senders put the
+ * system prompt among the messages (A32).  False: there are none. */
+static bool add_system_of_input(struct api_job *job, const struct content_item *input)
+{
+    struct json json;
+    struct value messages;
+    json_init(&json, &job->arena, input->json, JSON_DEPTH_MAX);
+    enum json_token token = json_next(&json);
+    if (token != JSON_ARRAY || !json_value(&json, token, &messages))
+        return false;
+    bool found = false;
+    for (uint32_t i = 0; i < messages.count; i++) {
+        const struct value *message = &messages.items[i];
+        str role = member_text(message, STR_OF("role"));
+        if (!str_equal_c(role, "system") && !str_equal_c(role, "developer"))
+            continue;
+        const struct attr *parts = attr_find(message->attrs, message->count, STR_OF("parts"));
+        for (uint32_t p = 0; parts && parts->value.type == VALUE_ARRAY && p < parts->value.count;
+             p++) {
+            buf_add_char(&job->body, found ? ',' : '[');
+            value_to_json(&job->body, &parts->value.items[p]);
+            found = true;
+        }
+    }
+    if (found)
+        buf_add_char(&job->body, ']');
+    return found;
 }
 
 static void add_member(struct buf *out, const char *name, const struct content_item *item,
@@ -201,7 +304,16 @@ API_HANDLER(api_get_payload)
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         if (i)
             buf_add_char(out, ',');
-        add_member(out, members[i].name, item_of(items, count, members[i].role), members[i].absent);
+        const struct content_item *item = item_of(items, count, members[i].role);
+        const struct content_item *input = item_of(items, count, CONTENT_INPUT);
+        size_t before = out->len;
+        if (members[i].role == CONTENT_SYSTEM && !item && input) {
+            buf_add_c(out, "\"system\":");
+            if (add_system_of_input(job, input))
+                continue;
+            out->len = before;
+        }
+        add_member(out, members[i].name, item, members[i].absent);
     }
     buf_add_c(out, ",\"raw\":{");
     bool first = true;

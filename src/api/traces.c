@@ -222,6 +222,11 @@ API_HANDLER(api_get_trace)
     if (!err)
         err = config->store_ops->logs(config->store, &scope, trace->trace_id, &job->arena, &logs,
                                       &log_count, reterr_why);
+    str *previews = err ? NULL : arena_new(&job->arena, str, span_count);
+    if (!err && !previews)
+        err = diag_set(reterr_why, ERR_LIMIT, "the trace needs too much memory");
+    if (!err)
+        err = api_previews(job, trace, spans, span_count, previews, reterr_why);
     if (err)
         return err;
     buf_add_c(&job->body, "{\"trace\":");
@@ -230,7 +235,7 @@ API_HANDLER(api_get_trace)
     for (size_t i = 0; i < span_count; i++) {
         if (i)
             buf_add_char(&job->body, ',');
-        query_span_json(&job->body, &spans[i]);
+        api_span_json(&job->body, &spans[i], previews[i]);
     }
     buf_add_char(&job->body, ']');
     logs_json(&job->body, logs, log_count);
