@@ -35,6 +35,7 @@ struct node {
     struct meta *meta;
     struct audit *audit;
     struct auth *auth;
+    uint64_t keys_hash; /* of the keys in the published snapshot */
     struct price_table *prices;
     struct redactor *redactor;
     struct drain *drain;
@@ -58,3 +59,5 @@ enum err node_authenticate(void *arg, struct request *request, struct ingest_ide
                            struct diag *reterr_why);
 /* Keys in force, from metadata; a first admin key is made and printed when there is none. */
 MUST_CHECK enum err node_open_auth(struct node *node, struct diag *reterr_why);
+/* Publish keys that were made or revoked since; on the main thread, now and then. */
+void node_refresh_auth(struct node *node);

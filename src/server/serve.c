@@ -9,6 +9,7 @@
 #include "sys/log.h"
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static void print_problem(const char *what, enum err err, const struct diag *why)
@@ -32,16 +33,19 @@ static void print_addresses(const struct node *node, int64_t start_ns)
     fflush(stdout);
 }
 
-/* Signals are taken by sigwait on this thread; no handler runs anywhere. */
-static void wait_for_signal(void)
+enum { KEYS_EVERY_S = 2 };
+
+/* Signals are taken here, on the main thread; no handler runs anywhere. */
+static void wait_for_signal(struct node *node)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    int number = 0;
-    int failed = sigwait(&set, &number);
-    assert(!failed);
+    const struct timespec interval = { .tv_sec = KEYS_EVERY_S };
+    int number;
+    while ((number = sigtimedwait(&set, NULL, &interval)) < 0)
+        node_refresh_auth(node);
     log_info("stopping", KV_I64("signal", number));
 }
 
@@ -100,7 +104,7 @@ int serve(int argc, char **argv)
     } else {
         node_start(node);
         print_addresses(node, start_ns);
-        wait_for_signal();
+        wait_for_signal(node);
         node_stop(node);
     }
     node_close(node);
