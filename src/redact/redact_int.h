@@ -92,18 +92,16 @@ extern const size_t rule_count;
 
 /* ---- checks: check_secret.c, check_pii.c, check_special.c ---- */
 
-#define CHECKS(X)                                                                                  \
-    X(any)                                                                                         \
-    X(exact)                                                                                       \
-    X(digit)                                                                                       \
-    X(strong)                                                                                      \
-    X(hex_token) X(generic) X(basic_auth) X(p1_assignment) X(quoted_key) X(email) X(url_password)  \
-        X(url_parameter) X(private_key) X(card) X(iban) X(ssn) X(ssn_loose) X(nino) X(nhs)         \
-            X(de_tax_id) X(fr_nir) X(es_nif) X(es_nie) X(it_cf) X(nl_bsn) X(pl_pesel) X(aadhaar)   \
-                X(br_cpf) X(br_cnpj) X(ca_sin) X(au_tfn) X(au_medicare) X(sg_nric) X(ipv4) X(ipv6) \
-                    X(mac) X(btc_base58) X(aba_routing) X(generic_word) X(vendor) X(bearer)        \
-                        X(spoken) X(telegram) X(terraform) X(phone_plus) X(phone_nanp)             \
-                            X(phone_local) X(context) X(date) X(bech32) X(eth) X(curl_user)
+/* clang-format off */
+#define CHECKS(X) \
+    X(any) X(exact) X(digit) X(strong) X(hex_token) X(generic) X(basic_auth) X(p1_assignment) \
+    X(quoted_key) X(email) X(url_password) X(url_parameter) X(private_key) X(card) X(iban) \
+    X(ssn) X(ssn_loose) X(nino) X(nhs) X(de_tax_id) X(fr_nir) X(es_nif) X(es_nie) X(it_cf) \
+    X(nl_bsn) X(pl_pesel) X(aadhaar) X(br_cpf) X(br_cnpj) X(ca_sin) X(au_tfn) X(au_medicare) \
+    X(sg_nric) X(ipv4) X(ipv6) X(mac) X(btc_base58) X(aba_routing) X(generic_word) X(vendor) \
+    X(bearer) X(spoken) X(telegram) X(terraform) X(phone_plus) X(phone_nanp) X(phone_local) \
+    X(context) X(date) X(bech32) X(eth) X(curl_user)
+/* clang-format on */
 #define X(name) bool check_##name(struct candidate *candidate);
 CHECKS(X)
 #undef X

@@ -206,17 +206,22 @@ static void open_dimensions(const struct store_span *const *spans, size_t count,
     ANY(session_id)
     ANY(feature)
     ANY(environment)
-    ANY(release) ANY(request_id) ANY(endpoint)
+    ANY(release)
+    ANY(request_id)
+    ANY(endpoint)
 #undef ANY
 #define LAST(name, step, or_step)                                                                  \
     from = last_known(spans, count, FIELD_##name, (step), (or_step));                              \
     row->name = from ? from->name : STR_NONE;
-        LAST(provider, "model", "model") LAST(generator_model, "model", "model")
-            LAST(prompt_version, "model", "model") LAST(prompt_template_id, "model", "model")
-                LAST(prompt_hash, "model", "model") LAST(retriever, "retrieval", "search")
-                    LAST(index_version, "retrieval", "search")
+    LAST(provider, "model", "model")
+    LAST(generator_model, "model", "model")
+    LAST(prompt_version, "model", "model")
+    LAST(prompt_template_id, "model", "model")
+    LAST(prompt_hash, "model", "model")
+    LAST(retriever, "retrieval", "search")
+    LAST(index_version, "retrieval", "search")
 #undef LAST
-                        from = last_known(spans, count, FIELD_ttft_ns, "model", "model");
+    from = last_known(spans, count, FIELD_ttft_ns, "model", "model");
     row->ttft_ns = from ? from->ttft_ns : -1;
     from = last_known(spans, count, FIELD_top_k_returned, "retrieval", "search");
     row->top_k_returned = from ? from->top_k_returned : -1;
