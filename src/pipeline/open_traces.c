@@ -177,8 +177,14 @@ void open_traces_add_ref(struct open_traces *traces, struct open_trace *trace, s
     }
     trace->refs[trace->ref_count++] = ref;
     trace->last_seen_ns = now_ns;
-    if (is_root)
-        trace->root_seen_ns = now_ns;
+    if (!is_root)
+        return;
+    bool is_first_root = trace->root_seen_ns == 0;
+    trace->root_seen_ns = now_ns;
+    if (is_first_root) { /* the one thing that brings a due time forward */
+        wheel_remove(trace);
+        wheel_put(traces, trace);
+    }
 }
 
 static void take_out(struct open_traces *traces, struct open_trace *trace)

@@ -6,8 +6,9 @@
  *
  * A trace is due `settle_root_ns` after its root ended, `settle_idle_ns` after its
  * last span without a root, and `settle_max_ns` after its first span at the latest
- * (DECISIONS 3).  Due times only move later as spans arrive, so a wheel of ticks is
- * checked lazily: a trace found too early is put where it now belongs.
+ * (DECISIONS 3).  The first root brings a due time forward: the trace is moved in the
+ * wheel of ticks.  Any other span only moves it later, so the wheel is checked lazily: a
+ * trace found too early is put where it now belongs.
  *
  * Memory:  owns its traces; about 200 bytes each, 12 per span record.
  * Threads: drain's only.
