@@ -212,8 +212,10 @@ static void an_aggregate_names_metrics_and_dimensions(void **state)
     assert_true(str_equal_c(plan.by_attr[2], "x.y"));
     assert_true(plan.step_ns == 3600 * NS_PER_S);
     assert_int_equal(plan.limit, QUERY_STEP_ROWS_DEFAULT);
-    assert_int_equal(plan_aggregate(*state, "by=%22model%22", &plan, NULL), ERR_OK);
+    assert_int_equal(plan_aggregate(*state, "by=%22my%20own%22", &plan, NULL), ERR_OK);
     assert_int_equal(plan.by[0], FIELD_COUNT);
+    assert_int_equal(plan_aggregate(*state, "by=%22model%22", &plan, NULL), ERR_OK);
+    assert_int_equal(plan.by[0], FIELD_request_model); /* what was sent as "model" */
     assert_int_equal(plan.metric_count, 1);
     assert_int_equal(plan.metrics[0], STORE_COUNT);
     assert_int_equal(plan.limit, QUERY_LIMIT_DEFAULT);
