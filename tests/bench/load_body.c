@@ -349,7 +349,7 @@ static void span_make(struct maker *maker, uint32_t slot)
         put_messages(maker, "gen_ai.input.messages", "user", PROMPT_BYTES);
         put_messages(maker, "gen_ai.output.messages", "assistant", ANSWER_BYTES);
     } else {
-        void (*const put[TRACE_SPANS])(struct maker *) = { put_root, put_retrieval, put_model_call,
+        void (*const put[TRACE_SPANS])(struct maker *) = { put_root, put_retrieval, put_chat,
                                                            put_tool };
         put[slot](maker);
     }
