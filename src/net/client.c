@@ -61,6 +61,18 @@ static size_t on_piece(char *ptr, size_t size, size_t count, void *arg)
     return exchange->is_too_large ? CURL_WRITEFUNC_ERROR : len;
 }
 
+static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    struct exchange *exchange = arg;
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    exchange->is_stopped |= exchange->request->is_stopped(exchange->request->arg);
+    return exchange->is_stopped;
+}
+
 static void method_set(CURL *curl, const struct client_request *request)
 {
     bool is_get = strcmp(request->method, "GET") == 0;
@@ -87,6 +99,11 @@ static void options_set(CURL *curl, const struct client_request *request, struct
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, MAX(timeout_ms, 1L));
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_piece);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
+    if (request->is_stopped) {
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
+    }
     method_set(curl, request);
 }
 

@@ -21,6 +21,9 @@ struct client_request {
     int64_t timeout_ns;
     /* For streams (SSE): called with each piece instead of collecting; false stops. */
     bool (*piece)(void *arg, str bytes);
+    /* Asked at least once a second, and when a signal came: true ends the exchange as a
+     * piece that returned false does.  May be NULL. */
+    bool (*is_stopped)(void *arg);
     void *arg;
 };
 MUST_CHECK enum err client_do(struct client *client, const struct client_request *request,
