@@ -75,7 +75,8 @@ static bool is_retry(struct drain *drain, uint64_t hash, int64_t now_ns)
     return false;
 }
 
-static void append_pending(struct drain *drain)
+/* Append what is pending; the arena stays, since the rest of a batch may live in it. */
+static void show_pending(struct drain *drain)
 {
     if (drain->pending_count == 0)
         return;
@@ -90,8 +91,13 @@ static void append_pending(struct drain *drain)
     }
     drain->pending_count = 0;
     drain->oldest_pending_ns = 0;
-    arena_reset(&drain->append_arena);
     drain->last_append_ns = clock_monotonic_ns();
+}
+
+static void append_pending(struct drain *drain)
+{
+    show_pending(drain);
+    arena_reset(&drain->append_arena);
 }
 
 static uint32_t roles_of(const struct span *span)
@@ -107,7 +113,7 @@ static void pend_span(struct drain *drain, const struct span *span, struct span_
     if (span->is_addition)
         return;
     if (drain->pending_count == APPEND_SPANS_MAX)
-        append_pending(drain);
+        show_pending(drain);
     drain->pending[drain->pending_count++] = (struct store_span){
         .span = *span,
         .log_segment = ref.position.segment,

@@ -141,10 +141,46 @@ static enum err understand(struct receiver *receiver, const struct receive_input
     if (err)
         return diag_set(why, err, "the request needs more than %zu bytes of memory",
                         receiver->config.arena_bytes_max);
-    ret_batch->body_hash = hash_bytes_seeded(input->body.ptr, input->body.len,
-                                             hash_str(input->project) + (uint64_t)input->signal);
+    uint64_t sender = hash_bytes_seeded(input->tenant.ptr, input->tenant.len,
+                                        hash_str(input->project) + (uint64_t)input->signal);
+    ret_batch->body_hash = hash_bytes_seeded(input->body.ptr, input->body.len, sender);
     return redact_batch(receiver->config.redactor, receiver->scratch, &receiver->config.policy,
                         &receiver->arena, ret_batch, why);
+}
+
+/* Sum of the numbers in {"kind":n,...}. */
+static uint64_t redaction_count(const struct batch *batch)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        if (!SPAN_KNOWS(&batch->spans[i], redactions))
+            continue;
+        str rest = batch->spans[i].redactions, kind;
+        while (str_next(&rest, ':', &kind)) {
+            size_t digits = 0;
+            while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9')
+                digits++;
+            uint64_t number = 0;
+            if (str_to_u64(str_sub(rest, 0, digits), &number))
+                total += number;
+        }
+    }
+    return total;
+}
+
+/* in = out + rejected, per kind of item. */
+static void count_items(struct counters *counters, enum otlp_signal signal,
+                        const struct raw_batch *raw, const struct batch *batch)
+{
+    const uint64_t rejected = raw->rejected_count;
+    count(&counters->spans_in, raw->span_count + (signal == OTLP_TRACES ? rejected : 0));
+    count(&counters->logs_in, raw->log_count + (signal == OTLP_LOGS ? rejected : 0));
+    count(&counters->metrics_in, raw->metric_count + (signal == OTLP_METRICS ? rejected : 0));
+    count(&counters->rejected, rejected);
+    count(&counters->spans_out, batch->span_count);
+    count(&counters->logs_out, batch->log_count);
+    count(&counters->metrics_out, batch->metric_count);
+    count(&counters->redactions, redaction_count(batch));
 }
 
 static void entry_done(struct wal_entry *entry)
@@ -203,18 +239,11 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
     if (!err) {
         ticket->rejected_count = raw.rejected_count;
         memcpy(ticket->rejected_why, raw.rejected_why, sizeof ticket->rejected_why);
-        uint32_t span_count = batch.span_count, log_count = batch.log_count; /* gone once sent */
         if (items)
             err = submit(receiver, &batch, ticket, reterr_why);
         if (!err) {
             *ret_in_flight = items > 0;
-            count(&receiver->counters.spans_in, raw.span_count);
-            count(&receiver->counters.logs_in, raw.log_count);
-            count(&receiver->counters.metrics_in, raw.metric_count);
-            count(&receiver->counters.rejected, raw.rejected_count);
-            count(&receiver->counters.spans_out, span_count);
-            count(&receiver->counters.logs_out, log_count);
-            count(&receiver->counters.metrics_out, batch.metric_count);
+            count_items(&receiver->counters, input->signal, &raw, &batch);
         }
     }
     count(&receiver->counters.requests, 1);

@@ -396,15 +396,18 @@ static uint64_t checkpoint_after(struct drain *drain, const struct settling *set
     return first == UINT64_MAX ? atomic_load(&drain->sequence) : first - 1;
 }
 
+/* Keys before content that needs them, content before rows that point at it. */
+static enum err sync_content(struct drain *drain, struct diag *why)
+{
+    enum err err = keystore_sync(drain->config.keystore, why);
+    return err ? err : content_sync(drain->config.content, why);
+}
+
 static void commit_until_done(struct drain *drain, const struct store_commit *commit)
 {
     for (;;) {
         struct diag why = DIAG_NONE;
-        enum err err = keystore_sync(drain->config.keystore, &why);
-        if (!err)
-            err = content_sync(drain->config.content, &why);
-        if (!err)
-            err = drain->config.store_ops->commit(drain->config.store, commit, &why);
+        enum err err = drain->config.store_ops->commit(drain->config.store, commit, &why);
         if (!err)
             return;
         atomic_fetch_add(&drain->store_errors, 1);
@@ -459,8 +462,9 @@ static void finish(struct settling *settling)
         log_warn("cannot forget old log keys yet", KV_ERR(err));
 }
 
-/* The part of drain->due that fits one commit, from `from`; the number settled. */
-static size_t settle_group(struct drain *drain, size_t from, size_t count)
+/* The part of drain->due that fits one commit, from `from`.  On failure nothing is done
+ * and the same may be called again: content whose sync failed is lost and written anew. */
+static bool settle_group(struct drain *drain, size_t from, size_t count, size_t *ret_done)
 {
     arena_reset(&drain->settle_arena);
     struct settling settling = {
@@ -478,22 +482,26 @@ static size_t settle_group(struct drain *drain, size_t from, size_t count)
             break;
         err = settle_trace(&settling, done);
     }
+    if (!err)
+        err = sync_content(drain, &why);
     if (err) {
         atomic_fetch_add(&drain->store_errors, 1);
         log_error("cannot settle traces, trying again", KV_ERR(err), KV_WHY(&why));
         if (!atomic_load(&drain->stopping))
             clock_sleep_ns(STORE_RETRY_MS * NS_PER_MS);
-        return 0;
+        return false;
     }
     settling.count = done;
     finish(&settling);
-    return done;
+    *ret_done = done;
+    return true;
 }
 
 bool drain_settle(struct drain *drain, bool force)
 {
     int64_t now_ns = clock_monotonic_ns();
-    bool waited = now_ns - drain->last_commit_ns > NS_PER_S;
+    bool is_full = drain->held_log_count > HELD_MAX || drain->held_metric_count > HELD_MAX;
+    bool waited = is_full || now_ns - drain->last_commit_ns > NS_PER_S;
     bool held = drain->held_log_count || drain->held_metric_count;
     bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
                  open_traces_count(drain->traces) == 0;
@@ -505,8 +513,8 @@ bool drain_settle(struct drain *drain, bool force)
         return false;
     size_t done = 0;
     do {
-        size_t settled = settle_group(drain, done, count - done);
-        if (settled == 0 && count && atomic_load(&drain->stopping))
+        size_t settled = 0;
+        if (!settle_group(drain, done, count - done, &settled) && atomic_load(&drain->stopping))
             return false; /* they stay in the log and come again */
         done += settled;
     } while (done < count);

@@ -230,6 +230,8 @@ static enum err memory_commit(struct store *store, const struct store_commit *co
         commit_metric(store, commit->metric_projects[i], &commit->metrics[i]);
     if (code == ERR_OK)
         store->checkpoint_sequence = MAX(store->checkpoint_sequence, commit->checkpoint_sequence);
+    if (code == ERR_OK)
+        store->items_sequence = MAX(store->items_sequence, commit->items_sequence);
     pthread_rwlock_unlock(&store->lock);
     return code;
 }
@@ -333,6 +335,7 @@ static void memory_status(struct store *store, struct store_status *ret_status)
     status.log_count = store->log_count;
     status.metric_count = store->metric_count;
     status.checkpoint_sequence = store->checkpoint_sequence;
+    status.items_sequence = store->items_sequence;
     pthread_rwlock_unlock(&store->lock);
     *ret_status = status;
 }

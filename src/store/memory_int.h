@@ -40,7 +40,7 @@ struct store {
     size_t log_count, log_capacity;
     uint64_t *metrics; /* identities */
     size_t metric_count, metric_capacity;
-    uint64_t checkpoint_sequence;
+    uint64_t checkpoint_sequence, items_sequence;
 };
 
 /* All spans of the scope that match, by pointer: settled and not.  xfree it. */
