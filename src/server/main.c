@@ -32,7 +32,13 @@ int main(int argc, char **argv)
     for (const struct cli_command *at = cli_commands; at->name; at++)
         if (strcmp(argv[1], at->name) == 0)
             return at->run(argc - 2, argv + 2);
-    fprintf(stderr, "telltale: unknown command \"%s\"\n\n", argv[1]);
-    print_usage(stderr);
+    str near = cli_nearest_command(argv[1]);
+    if (str_is_none(near)) {
+        fprintf(stderr, "telltale: unknown command \"%s\"\n\n", argv[1]);
+        print_usage(stderr);
+    } else {
+        fprintf(stderr, "telltale: unknown command \"%s\"; did you mean \"%.*s\"?\n", argv[1],
+                STR_ARG(near));
+    }
     return 2;
 }

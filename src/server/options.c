@@ -47,6 +47,13 @@ static bool is_config(str argument, str *ret_path)
     return true;
 }
 
+/* Variables of the other sub-commands, which may be set in the same shell. */
+static bool is_for_client(const char *entry)
+{
+    return str_starts(str_from_c(entry), STR_OF("TELLTALE_SERVER=")) ||
+           str_starts(str_from_c(entry), STR_OF("TELLTALE_KEY="));
+}
+
 enum err options_load(struct options *options, int argc, char **argv, char *const *environment,
                       struct diag *reterr_why)
 {
@@ -63,7 +70,8 @@ enum err options_load(struct options *options, int argc, char **argv, char *cons
         if (is_config(str_from_c(argv[i]), &path))
             err = load_file(options, path, reterr_why);
     for (size_t i = 0; environment[i] && !err; i++)
-        err = bind_environment(&options->binding, "TELLTALE_", environment[i], reterr_why);
+        if (!is_for_client(environment[i]))
+            err = bind_environment(&options->binding, "TELLTALE_", environment[i], reterr_why);
     for (int i = 0; i < argc && !err; i++) {
         str argument = str_from_c(argv[i]);
         if (is_config(argument, &path))

@@ -1,0 +1,191 @@
+/* cli_http.c -- questions to a server, and its refusals in words.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/check.h"
+#include "cli/cli_int.h"
+#include "net/client.h"
+#include "sys/crypt.h"
+#include "sys/file.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEY_FILE_BYTES_MAX = 4096, URL_BYTES_MAX = 64 * 1024, TIMEOUT_S = 30 };
+
+const char *cli_server(const struct cli_call *call)
+{
+    const char *url = call->options.server ? call->options.server : getenv("TELLTALE_SERVER");
+    return url && url[0] ? url : "http://127.0.0.1:4320";
+}
+
+static str server_base(const struct cli_call *call)
+{
+    str base = str_from_c(cli_server(call));
+    while (base.len && base.ptr[base.len - 1] == '/')
+        base.len--;
+    return base;
+}
+
+void cli_query_add(struct buf *path, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    bool is_first = str_find_char(buf_str(path), '?') == path->len;
+    buf_printf(path, "%c%s=", is_first ? '?' : '&', name);
+    for (const char *at = value; *at; at++) {
+        bool is_plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                        (*at >= '0' && *at <= '9') || strchr("-._~", *at);
+        if (is_plain)
+            buf_add_char(path, *at);
+        else
+            buf_printf(path, "%%%02X", (unsigned)(unsigned char)*at);
+    }
+}
+
+/* "authorization: Bearer ..." into the arena; NULL when no key is given. */
+static enum err key_header(struct cli_call *call, const char **ret_header, struct diag *why)
+{
+    struct buf text;
+    buf_init(&text, KEY_FILE_BYTES_MAX);
+    enum err err = ERR_OK;
+    if (call->options.key_file)
+        err = file_read(call->options.key_file, &text, why);
+    else if (getenv("TELLTALE_KEY"))
+        buf_add_c(&text, getenv("TELLTALE_KEY"));
+    str key = str_trim(buf_str(&text));
+    for (size_t i = 0; i < key.len && !err; i++)
+        if (key.ptr[i] <= ' ' || key.ptr[i] > '~')
+            err = diag_set(why, ERR_BAD_INPUT, "the API key has characters that no key has");
+    *ret_header = NULL;
+    if (!err && key.len)
+        *ret_header = arena_printf(&call->arena, "authorization: Bearer %.*s", STR_ARG(key)).ptr;
+    crypt_wipe(text.ptr, text.len);
+    buf_clear(&text);
+    return err;
+}
+
+/* A header takes one line of visible ASCII. */
+static const char *reason_header(struct cli_call *call, const char *reason)
+{
+    if (!reason)
+        return NULL;
+    str copy = arena_printf(&call->arena, "x-telltale-reason: %s", reason);
+    char *at = arena_alloc(&call->arena, copy.len + 1);
+    assert(copy.ptr && at);
+    for (size_t i = 0; i < copy.len; i++)
+        at[i] = copy.ptr[i] >= ' ' && copy.ptr[i] <= '~' ? copy.ptr[i] : '?';
+    at[copy.len] = '\0';
+    return at;
+}
+
+static enum err explain(const struct cli_call *call, enum err err, struct diag *why)
+{
+    if (err != ERR_UNAVAILABLE || !why)
+        return err;
+    char detail[DIAG_TEXT_MAX];
+    memcpy(detail, why->text, sizeof detail);
+    str base = server_base(call);
+    diag_set(why, err, "no server at %.*s (%.120s)", STR_ARG(str_sub(base, 0, 100)), detail);
+    diag_hint(why, "start it with ./run or `telltale serve`, or name another by --server=URL");
+    return err;
+}
+
+enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret_status,
+                      struct buf *ret_body, struct diag *reterr_why)
+{
+    const char *headers[3] = { NULL, NULL, NULL };
+    enum err err = key_header(call, &headers[0], reterr_why);
+    if (err)
+        return err;
+    headers[headers[0] ? 1 : 0] = reason_header(call, get->reason);
+    if (!call->client)
+        call->client = client_new();
+    str url = arena_printf(&call->arena, "%.*s%s", STR_ARG(server_base(call)), get->path);
+    assert(url.ptr && url.len < URL_BYTES_MAX * 4);
+    int64_t timeout_ns = get->timeout_ns ? get->timeout_ns : TIMEOUT_S * NS_PER_S;
+    struct client_request request = { .method = "GET",
+                                      .url = url.ptr,
+                                      .headers = headers,
+                                      .timeout_ns = MAX(timeout_ns, (int64_t)0),
+                                      .piece = get->piece,
+                                      .is_stopped = get->is_stopped,
+                                      .arg = get->arg };
+    err = client_do(call->client, &request, ret_status, ret_body, reterr_why);
+    return explain(call, err, reterr_why);
+}
+
+static enum err code_of_status(int status)
+{
+    switch (status) {
+    case 400:
+        return ERR_BAD_INPUT;
+    case 401:
+        return ERR_UNAUTHENTICATED;
+    case 403:
+        return ERR_FORBIDDEN;
+    case 404:
+        return ERR_NOT_FOUND;
+    default:
+        return ERR_UNAVAILABLE;
+    }
+}
+
+enum err cli_http_problem(struct cli_call *call, int status, str body, struct diag *reterr_why)
+{
+    struct value answer = { 0 };
+    enum err code = code_of_status(status);
+    bool is_json = cli_json_parse(&call->arena, body, &answer, NULL) == ERR_OK;
+    const struct value *error = is_json ? cli_member(&answer, "error") : NULL;
+    str message = cli_member_str(error, "message"), hint = cli_member_str(error, "hint");
+    if (str_is_empty(message)) {
+        diag_set(reterr_why, code, "%s answered HTTP %d: is it a Telltale server?",
+                 cli_server(call), status);
+        return code;
+    }
+    diag_set(reterr_why, code, "%.*s", STR_ARG(str_sub(message, 0, DIAG_TEXT_MAX - 1)));
+    if (status == 401)
+        diag_hint(reterr_why, "give the API key by --key-file=PATH or TELLTALE_KEY");
+    else if (!str_is_empty(hint))
+        diag_hint(reterr_why, "%.*s", STR_ARG(str_sub(hint, 0, DIAG_HINT_MAX - 1)));
+    return code;
+}
+
+/* JSON has no controls but these two kinds, and both only inside texts. */
+static void print_json(const struct cli_call *call, const struct buf *body)
+{
+    str rest = buf_str(body);
+    if (!call->screen.is_tty) {
+        fwrite(rest.ptr, 1, rest.len, stdout);
+        return;
+    }
+    for (size_t i = 0; i < rest.len; i++) {
+        unsigned char c = (unsigned char)rest.ptr[i];
+        bool is_c1 = c == 0xC2 && i + 1 < rest.len && (unsigned char)rest.ptr[i + 1] < 0xA0;
+        if (is_c1)
+            printf("\\u00%02x", (unsigned)(unsigned char)rest.ptr[++i]);
+        else if (c == 0x7F)
+            printf("\\u007f");
+        else
+            putchar(c);
+    }
+}
+
+int cli_ask(struct cli_call *call, const char *path, struct value *ret_value)
+{
+    struct diag why = DIAG_NONE;
+    struct buf body;
+    int status = 0;
+    buf_init(&body, CLI_BODY_BYTES_MAX);
+    enum err err = cli_http_get(call, &(struct cli_get){ .path = path }, &status, &body, &why);
+    if (!err && status != 200)
+        err = cli_http_problem(call, status, buf_str(&body), &why);
+    *ret_value = (struct value){ .type = VALUE_NULL };
+    if (!err && call->options.json) {
+        print_json(call, &body);
+    } else if (!err) {
+        str kept = arena_str(&call->arena, buf_str(&body)); /* the tree borrows from it */
+        err = str_is_none(kept) ? ERR_LIMIT : cli_json_parse(&call->arena, kept, ret_value, &why);
+    }
+    buf_clear(&body);
+    return err ? cli_fail(err, &why) : CLI_OK;
+}
