@@ -32,6 +32,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FIXTURES = os.path.join(ROOT, "tests/fixtures")
 BINARY = os.environ.get("TELLTALE_BIN", os.path.join(ROOT, "build/release/telltale"))
+CLEAN_ENV = {key: value for key, value in os.environ.items() if not key.startswith("TELLTALE_")}
 SETTLE = {"settle.after_root": "300ms", "settle.after_idle": "600ms", "settle.tick": "50ms", "log.disk_free": "1MiB"}
 MESSAGES = {"traces": trace_service_pb2.ExportTraceServiceRequest, "logs": logs_service_pb2.ExportLogsServiceRequest,
             "metrics": metrics_service_pb2.ExportMetricsServiceRequest}
@@ -84,7 +85,7 @@ class Server:
         self.owns_folder = folder is None
         self.data_dir = os.path.join(self.folder, "data")
         self.options = dict(SETTLE, **{key.replace("__", "."): value for key, value in options.items()})
-        self.env = dict(os.environ, **(env or {}))
+        self.env = dict(CLEAN_ENV, **(env or {}))
         self.process, self.first_key, self.headers = None, None, {}
 
     def command(self):
