@@ -189,8 +189,8 @@ static enum err state_make(struct store *store, const char *name, struct diag *r
                              "CREATE TABLE %s.state(key VARCHAR, value UBIGINT)", name);
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
-                        "INSERT INTO %s.state VALUES ('schema',%d),('checkpoint',0)", name,
-                        DUCK_SCHEMA);
+                        "INSERT INTO %s.state VALUES ('schema',%d),('checkpoint',0),('items',0)",
+                        name, DUCK_SCHEMA);
     return code;
 }
 
@@ -287,6 +287,9 @@ static enum err day_load(struct store *store, struct day *day, struct diag *rete
     if (code == ERR_OK)
         code = duck_count(store->write, &day->checkpoint, reterr_why,
                           "SELECT value FROM %s.state WHERE key='checkpoint'", day->name);
+    if (code == ERR_OK)
+        code = duck_count(store->write, &day->items, reterr_why,
+                          "SELECT value FROM %s.state WHERE key='items'", day->name);
     return code;
 }
 
@@ -402,6 +405,9 @@ static enum err meta_open(struct store *store, struct diag *reterr_why)
     if (code == ERR_OK)
         code = duck_count(store->write, &store->checkpoint_sequence, reterr_why,
                           "SELECT value FROM meta.state WHERE key='checkpoint'");
+    if (code == ERR_OK)
+        code = duck_count(store->write, &store->items_sequence, reterr_why,
+                          "SELECT value FROM meta.state WHERE key='items'");
     return code;
 }
 
@@ -414,10 +420,13 @@ static enum err files_open(struct store *store, struct diag *reterr_why)
     for (uint32_t i = 0; i < dates.count && code == ERR_OK; i++) {
         struct day *day;
         code = day_open(store, dates.items[i], &day, reterr_why);
-        if (code == ERR_OK)
-            store->sequence_max = MAX(store->sequence_max, day->checkpoint);
+        if (code != ERR_OK)
+            break;
+        store->sequence_max = MAX(store->sequence_max, day->checkpoint);
+        store->items_max = MAX(store->items_max, day->items);
     }
     store->sequence_max = MAX(store->sequence_max, store->checkpoint_sequence);
+    store->items_max = MAX(store->items_max, store->items_sequence);
     return code == ERR_OK ? bloom_load(store, reterr_why) : code;
 }
 
@@ -609,6 +618,7 @@ static void duck_status(struct store *store, struct store_status *ret_status)
     status.disk_bytes += store->dir ? disk_bytes(store, "meta.duckdb") : 0;
     status.day_count = store->day_count;
     status.checkpoint_sequence = store->checkpoint_sequence;
+    status.items_sequence = store->items_sequence;
     pthread_rwlock_unlock(&store->lock);
     status.unsettled_count = atomic_load(&store->hot_rows);
     if (duck_connect(store, 0, &connection, &why) == ERR_OK) {

@@ -154,7 +154,7 @@ struct day {
     char name[16]; /* of the catalog */
     struct bounds span_times, trace_times, log_times;
     uint64_t span_count, trace_count, log_count, metric_count;
-    uint64_t checkpoint;
+    uint64_t checkpoint, items;   /* as its file says when opened */
     uint64_t wal_rows;            /* since its last checkpoint */
     duckdb_connection connection; /* drain's */
 };
@@ -191,7 +191,8 @@ struct store {
     uint64_t bloom_bits, bloom_count;
     pthread_mutex_t bloom_lock;
     _Atomic uint64_t hot_rows;
-    uint64_t checkpoint_sequence, sequence_max;
+    uint64_t checkpoint_sequence, items_sequence; /* whole commits */
+    uint64_t sequence_max, items_max;             /* parts of commits: what any file has seen */
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_free;
     duckdb_connection pool[DUCK_POOL_MAX];

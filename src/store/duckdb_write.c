@@ -483,8 +483,10 @@ static enum err day_finish(struct commit_run *run, struct day_run *day, struct d
         code = appender_end(&day->metrics, reterr_why);
     if (code == ERR_OK)
         code = duck_run(day->day->connection, reterr_why,
-                        "UPDATE %s.state SET value=greatest(value,%llu) WHERE key='checkpoint'",
-                        day->day->name, (unsigned long long)run->commit->checkpoint_sequence);
+                        "UPDATE %s.state SET value=greatest(value,CASE key WHEN 'items' THEN %llu "
+                        "ELSE %llu END) WHERE key IN ('items','checkpoint')",
+                        day->day->name, (unsigned long long)run->commit->items_sequence,
+                        (unsigned long long)run->commit->checkpoint_sequence);
     return code;
 }
 
@@ -553,6 +555,8 @@ static enum err run_publish(struct commit_run *run, struct diag *reterr_why)
         store->checkpoint_sequence =
             MAX(store->checkpoint_sequence, run->commit->checkpoint_sequence);
         store->sequence_max = MAX(store->sequence_max, store->checkpoint_sequence);
+        store->items_sequence = MAX(store->items_sequence, run->commit->items_sequence);
+        store->items_max = MAX(store->items_max, store->items_sequence);
         atomic_store(&store->hot_rows, store->hot[0].rows + store->hot[1].rows);
     }
     pthread_rwlock_unlock(&store->lock);
@@ -633,7 +637,9 @@ static enum err run_after(struct commit_run *run, struct diag *reterr_why)
     enum err code = bloom_add(store, run->keys, run->commit->trace_count, reterr_why);
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
-                        "UPDATE meta.state SET value=%llu WHERE key='checkpoint'",
+                        "UPDATE meta.state SET value=CASE key WHEN 'items' THEN %llu ELSE %llu END "
+                        "WHERE key IN ('items','checkpoint')",
+                        (unsigned long long)store->items_sequence,
                         (unsigned long long)store->checkpoint_sequence);
     for (uint32_t i = 0; i < run->day_count && code == ERR_OK; i++) {
         struct day *day = run->days[i].day;
@@ -652,7 +658,8 @@ enum err duck_commit(struct store *store, const struct store_commit *commit,
     run.days = xcalloc(DUCK_DAYS_MAX, sizeof *run.days);
     run.keys = xcalloc(commit->trace_count + 1, sizeof *run.keys);
     run.known = xcalloc(commit->trace_count + 1, sizeof *run.known);
-    run.is_repeat = commit->checkpoint_sequence <= store->sequence_max;
+    run.is_repeat = commit->checkpoint_sequence <= store->sequence_max ||
+                    store->items_sequence < store->items_max;
     for (size_t i = 0; i < commit->trace_count; i++)
         run.keys[i] =
             (struct key){ dict_intern(&store->dicts, FIELD_project, commit->traces[i].project),

@@ -157,6 +157,39 @@ static void the_same_commit_twice_stores_it_once(void **state)
     assert_int_equal(log_count, 0);
 }
 
+/* shows: C8 */
+static void a_commit_says_up_to_where_items_are_stored(void **state)
+{
+    struct fixture *f = *state;
+    struct log_record log = log_make(1);
+    str project = STR_OF("p1");
+    struct store_status status;
+    struct store_commit commit = { .logs = &log, .log_projects = &project, .log_count = 1 };
+    f->ops->status(f->store, &status);
+    assert_int_equal(status.items_sequence, 0);
+    commit.checkpoint_sequence = 3;
+    commit.items_sequence = 8;
+    assert_int_equal(f->ops->commit(f->store, &commit, &f->why), ERR_OK);
+    f->ops->status(f->store, &status);
+    assert_int_equal(status.checkpoint_sequence, 3);
+    assert_int_equal(status.items_sequence, 8);
+    commit.log_count = 0; /* a trace that was open then: its sequences are behind */
+    commit.checkpoint_sequence = 5;
+    commit.items_sequence = 7;
+    assert_int_equal(f->ops->commit(f->store, &commit, &f->why), ERR_OK);
+    f->ops->status(f->store, &status);
+    assert_int_equal(status.checkpoint_sequence, 5);
+    assert_int_equal(status.items_sequence, 8);
+    assert_int_equal(status.log_count, 1);
+    if (f->ops != &store_duckdb)
+        return;
+    f->ops->close(f->store);
+    assert_true(fixture_open(f));
+    f->ops->status(f->store, &status);
+    assert_int_equal(status.checkpoint_sequence, 5);
+    assert_int_equal(status.items_sequence, 8);
+}
+
 static void late_spans_join_a_settled_trace_once(void **state)
 {
     struct fixture *f = *state;
@@ -493,6 +526,8 @@ static void a_moving_trace_is_seen_exactly_once(void **state)
                                         teardown),                                                 \
         cmocka_unit_test_setup_teardown(commit_replaces_what_was_appended, setup_of, teardown),    \
         cmocka_unit_test_setup_teardown(the_same_commit_twice_stores_it_once, setup_of, teardown), \
+        cmocka_unit_test_setup_teardown(a_commit_says_up_to_where_items_are_stored, setup_of,      \
+                                        teardown),                                                 \
         cmocka_unit_test_setup_teardown(late_spans_join_a_settled_trace_once, setup_of, teardown), \
         cmocka_unit_test_setup_teardown(projects_and_tenants_are_separate, setup_of, teardown),    \
         cmocka_unit_test_setup_teardown(texts_come_back_and_match_byte_for_byte, setup_of,         \
