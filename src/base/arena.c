@@ -120,7 +120,7 @@ static void *alloc_in_next_block(struct arena *arena, size_t bytes)
 void *arena_alloc(struct arena *arena, size_t size)
 {
     assert(arena);
-    if (size > arena->budget_bytes)
+    if (size > arena->budget_bytes || size > SIZE_MAX / 2) /* the sum below must not wrap */
         return NULL;
     size_t bytes = (size + RED_ZONE_BYTES + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
     bytes = MAX(bytes, (size_t)ALIGN_BYTES);
