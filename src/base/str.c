@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/str.h"
-#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 int str_cmp(str a, str b)
@@ -117,7 +117,7 @@ bool str_to_f64(str s, double *ret_value)
     text[s.len] = '\0';
     char *end;
     double value = strtod(text, &end); /* the process never leaves the C locale */
-    if (!has_digit || *end != '\0')
+    if (!has_digit || *end != '\0' || !isfinite(value))
         return false;
     *ret_value = value;
     return true;
