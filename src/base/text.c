@@ -61,9 +61,10 @@ static int base64_digit(char c)
 
 bool base64_decode(str text, void *ret_bytes, size_t *ret_len)
 {
+    const size_t padded_len = text.len;
     for (int pad = 0; pad < 2 && text.len && text.ptr[text.len - 1] == '='; pad++)
         text.len--;
-    if (text.len % 4 == 1)
+    if (text.len % 4 == 1 || (text.len < padded_len && padded_len % 4 != 0))
         return false;
     uint8_t *out = ret_bytes;
     size_t len = 0;
@@ -135,7 +136,8 @@ void time_format(struct buf *out, int64_t time_ns, int digits)
 {
     assert(digits >= 0 && digits <= 9);
     int64_t days = floor_div(time_ns, ns_per_day);
-    int64_t rest = time_ns - days * ns_per_day;
+    int64_t rest = time_ns % ns_per_day; /* days * ns_per_day may be out of range */
+    rest += rest < 0 ? ns_per_day : 0;
     int64_t year;
     int month, day;
     date_from_days(days, &year, &month, &day);
@@ -209,6 +211,12 @@ static bool take_clock(str *at, int64_t *ret_seconds, int64_t *ret_ns)
     return hour < 24 && minute < 60 && second <= 60;
 }
 
+static int64_t days_in_month(int64_t year, int64_t month)
+{
+    int64_t next_year = month == 12 ? year + 1 : year, next_month = month == 12 ? 1 : month + 1;
+    return days_from_date(next_year, next_month, 1) - days_from_date(year, month, 1);
+}
+
 bool time_parse(str text, int64_t *ret_time_ns)
 {
     str at = str_trim(text);
@@ -216,7 +224,7 @@ bool time_parse(str text, int64_t *ret_time_ns)
     if (!take_digits(&at, 4, &year) || !take_char(&at, "-") || !take_digits(&at, 2, &month) ||
         !take_char(&at, "-") || !take_digits(&at, 2, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > 31)
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
     if (at.len &&
         (!take_char(&at, "Tt ") || !take_clock(&at, &seconds, &ns) || !take_offset(&at, &offset)))
