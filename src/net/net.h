@@ -73,8 +73,11 @@ struct net_handler {
     /* request_stream_write returned false and now there is room again.  May be NULL. */
     void (*drained)(void *arg, struct request *request);
     /* An answer of our own: malformed, too slow, too big, or head() refused without one.
-     * Fills *response (content type, body); status is already set.  May be NULL. */
-    void (*refuse)(void *arg, struct response *response, const struct diag *why);
+     * Fills *response (content type, body); status is already set.  The head is empty if it
+     * never came whole.  What *response points at must live until the call returns and the
+     * answer is written: the request's arena, or static.  May be NULL. */
+    void (*refuse)(void *arg, struct request *request, struct response *response,
+                   const struct diag *why);
     void *arg;
 };
 

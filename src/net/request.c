@@ -228,7 +228,7 @@ void request_refuse(struct request *request, int status, const struct diag *why)
     if (status == 503)
         response.extra[response.extra_count++] = (struct header){ STR("retry-after"), STR("1") };
     if (handler->refuse)
-        handler->refuse(handler->arg, &response, why);
+        handler->refuse(handler->arg, request, &response, why);
     response.status = status;
     request_respond(request, &response);
 }

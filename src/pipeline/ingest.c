@@ -48,7 +48,11 @@ static void answer(struct flight *flight, enum err err, const struct diag *why)
 static enum err refuse(struct request *request, const struct intake_route *route, enum err err,
                        const struct diag *why)
 {
-    struct intake_answer outcome = { .err = err, .why = why };
+    struct intake_answer outcome = {
+        .err = err,
+        .why = why,
+        .retry_after_ms = err && err_is_retryable(err) ? RETRY_AFTER_MS : 0,
+    };
     route->source->answer(request, route, &outcome);
     return err;
 }

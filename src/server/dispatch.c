@@ -9,6 +9,9 @@
 #include "base/check.h"
 #include "server/node.h"
 #include "sys/clock.h"
+#include "wire/otlp.h"
+
+enum { REFUSAL_BYTES_MAX = 4096, REFUSAL_RETRY_MS = 1000 };
 
 static const struct net_handler *owner_of(struct request *request)
 {
@@ -50,22 +53,30 @@ static enum err head_all(void *arg, struct request *request, size_t *ret_body_ma
     return api->head(api->arg, request, ret_body_max);
 }
 
-/* net/ answers by itself (malformed, too slow, too large): say why, as JSON. */
-static void on_refuse(void *arg, struct response *response, const struct diag *why)
+static str copied(struct request *request, const struct buf *bytes)
 {
-    struct worker *worker = arg;
-    (void)worker;
-    static _Thread_local char text[DIAG_TEXT_MAX * 2 + DIAG_HINT_MAX + 64];
+    str copy = buf_failed(bytes) ? STR_NONE : arena_str(request_arena(request), buf_str(bytes));
+    return str_is_none(copy) ? STR_OF("") : copy;
+}
+
+/* net/ answers by itself (malformed, too slow, too large): say why, in the words of the
+ * request as far as its head came. */
+static void on_refuse(void *arg, struct request *request, struct response *response,
+                      const struct diag *why)
+{
+    (void)arg;
+    const struct request_head *head = request_head(request);
+    str type = request_header(head, STR_OF("content-type"));
+    bool is_protobuf = head->is_grpc || str_find(type, STR_OF("protobuf")) < type.len;
+    str message = str_from_c(why->text[0] ? why->text : err_text(why->code));
     struct buf body;
-    buf_init(&body, sizeof text);
-    buf_printf(&body, "{\"code\":%d,\"message\":", err_grpc_code(why->code));
-    buf_add_json_str(&body, str_from_c(why->text[0] ? why->text : err_text(why->code)));
-    buf_add_c(&body, "}\n");
-    size_t len = buf_failed(&body) ? 0 : body.len;
-    memcpy(text, body.ptr, len);
+    buf_init(&body, REFUSAL_BYTES_MAX);
+    otlp_write_status(&body, is_protobuf ? OTLP_PROTOBUF : OTLP_JSON, err_grpc_code(why->code),
+                      message, err_is_retryable(why->code) ? REFUSAL_RETRY_MS : 0);
+    response->content_type =
+        is_protobuf ? STR_OF("application/x-protobuf") : STR_OF("application/json");
+    *(head->is_grpc ? &response->grpc_details : &response->body) = copied(request, &body);
     buf_clear(&body);
-    response->content_type = STR_OF("application/json");
-    response->body = str_make(text, len);
 }
 
 void worker_handlers(struct worker *worker)

@@ -140,9 +140,11 @@ static inline void fixture_drained(void *arg, struct request *request)
     fixture_flood(fixture, request);
 }
 
-static inline void fixture_refuse(void *arg, struct response *response, const struct diag *why)
+static inline void fixture_refuse(void *arg, struct request *request, struct response *response,
+                                  const struct diag *why)
 {
     (void)arg;
+    (void)request;
     (void)why;
     response->content_type = STR_OF("application/json");
     response->body = STR_OF("{\"refused\":true}");
