@@ -178,11 +178,15 @@ static void add_open_field(struct sql *sql, enum field field)
                   "-min(start_time),9223372036854775807)");
         break;
     case FIELD_span_id:
+        buf_printf(&sql->text, "arg_min(\"%s\",start_time)" IS_ROOT, name);
+        break;
     case FIELD_name:
     case FIELD_step:
     case FIELD_service:
-    case FIELD_status:
-        buf_printf(&sql->text, "arg_min(\"%s\",start_time)" IS_ROOT, name);
+    case FIELD_status: /* while the root is not here, of the earliest span */
+        buf_printf(&sql->text,
+                   "coalesce(arg_min(\"%s\",start_time)" IS_ROOT ",arg_min(\"%s\",start_time))",
+                   name, name);
         break;
     case FIELD_input_tokens:
     case FIELD_output_tokens:

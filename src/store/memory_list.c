@@ -236,23 +236,31 @@ static bool is_root(const struct span *span)
     return !SPAN_KNOWS(span, parent_span_id) || id8_is_zero(span->parent_span_id);
 }
 
-/* Of the first root that knows the field. */
+/* The first span, or the first root, that knows the field. */
+static const struct span *first_knowing(const struct store_span *const *spans, size_t count,
+                                        enum field field, bool of_roots)
+{
+    const struct span *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct span *span = &spans[i]->span;
+        if ((!of_roots || is_root(span)) && span_knows(span, field) &&
+            (!first || span->start_time < first->start_time))
+            first = span;
+    }
+    return first;
+}
+
+/* Of the root; while it is not here, of the earliest span. */
 static const struct span *root_knowing(const struct store_span *const *spans, size_t count,
                                        enum field field)
 {
-    const struct span *root = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const struct span *span = &spans[i]->span;
-        if (is_root(span) && span_knows(span, field) &&
-            (!root || span->start_time < root->start_time))
-            root = span;
-    }
-    return root;
+    const struct span *root = first_knowing(spans, count, field, true);
+    return root ? root : first_knowing(spans, count, field, false);
 }
 
 static void open_root(const struct store_span *const *spans, size_t count, struct trace_row *row)
 {
-    const struct span *root = root_knowing(spans, count, FIELD_span_id);
+    const struct span *root = first_knowing(spans, count, FIELD_span_id, true);
     if (root)
         row->root_span_id = root->span_id;
     if ((root = root_knowing(spans, count, FIELD_name)))

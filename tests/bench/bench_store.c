@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { SPANS = 4, BATCH = 30720, APPEND = 5000 };
 #define DAY (86400 * NS_PER_S)
@@ -87,6 +88,15 @@ static void must(enum err code, const struct diag *why)
     exit(1);
 }
 
+/* Of all threads: the engine has its own. */
+static int64_t process_cpu_ns(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+}
+
 struct bench {
     struct store *store;
     struct arena arena;
@@ -125,26 +135,26 @@ static void load(struct bench *b)
                                        .span_counts = b->counts,
                                        .trace_count = count,
                                        .checkpoint_sequence = sequence++ };
-        int64_t w = clock_monotonic_ns(), c = clock_thread_cpu_ns();
+        int64_t w = clock_monotonic_ns(), c = process_cpu_ns();
         must(store_duckdb.commit(b->store, &commit, &b->why), &b->why);
         wall += clock_monotonic_ns() - w;
-        cpu += clock_thread_cpu_ns() - c;
+        cpu += process_cpu_ns() - c;
     }
-    printf("commit   %8.0f rows/s (%.2f us CPU of the calling thread)\n",
-           (double)b->rows * 1e9 / (double)wall, (double)cpu / 1e3 / (double)b->rows);
+    printf("commit   %8.0f rows/s (%.2f us CPU)\n", (double)b->rows * 1e9 / (double)wall,
+           (double)cpu / 1e3 / (double)b->rows);
 }
 
 static void append_and_move(struct bench *b)
 {
     uint64_t count = 100000 / SPANS, rows = count * SPANS;
     batch_fill(b, b->rows, count);
-    int64_t w = clock_monotonic_ns(), c = clock_thread_cpu_ns();
+    int64_t w = clock_monotonic_ns(), c = process_cpu_ns();
     for (uint64_t i = 0; i < rows; i += APPEND)
         must(store_duckdb.append(b->store, b->spans + i, MIN((uint64_t)APPEND, rows - i), &b->why),
              &b->why);
     printf("append   %8.0f rows/s (%.2f us CPU), %d at a time\n",
            (double)rows * 1e9 / (double)(clock_monotonic_ns() - w),
-           (double)(clock_thread_cpu_ns() - c) / 1e3 / (double)rows, APPEND);
+           (double)(process_cpu_ns() - c) / 1e3 / (double)rows, APPEND);
     struct store_commit commit = { .traces = b->traces,
                                    .spans = b->lists,
                                    .span_counts = b->counts,

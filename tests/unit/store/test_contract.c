@@ -59,6 +59,36 @@ static void appended_spans_are_visible_and_not_settled(void **state)
     assert_false(traces[0].has_usage);
 }
 
+static void a_trace_without_its_root_shows_its_earliest_span(void **state)
+{
+    struct fixture *f = *state;
+    struct store_span rows[3] = { span_make(1, 2, T0 + 5), span_make(1, 3, T0 + 4),
+                                  span_make(1, 1, T0 + 9) };
+    SPAN_SET(&rows[0].span, parent_span_id, span_of(1));
+    SPAN_SET(&rows[1].span, parent_span_id, span_of(1));
+    SPAN_SET(&rows[1].span, name, STR_OF("first seen"));
+    SPAN_SET(&rows[1].span, service, STR_OF("shop"));
+    SPAN_SET(&rows[1].span, status, STR_OF("error"));
+    SPAN_SET(&rows[2].span, name, STR_OF("root"));
+    SPAN_SET(&rows[2].span, step, STR_OF("request"));
+    SPAN_SET(&rows[2].span, service, STR_OF("front"));
+    for (uint32_t count = 2; count <= 3; count++) {
+        struct trace_row *traces;
+        size_t trace_count;
+        bool has_root = count == 3;
+        struct store_list list = list_of(NULL, 10);
+        assert_int_equal(f->ops->append(f->store, rows, count, &f->why), ERR_OK);
+        assert_int_equal(f->ops->traces(f->store, &list, &f->arena, &traces, &trace_count, &f->why),
+                         ERR_OK);
+        assert_int_equal(trace_count, 1);
+        assert_true(str_equal_c(traces[0].root_name, has_root ? "root" : "first seen"));
+        assert_true(str_equal_c(traces[0].root_step, has_root ? "request" : "model"));
+        assert_true(str_equal_c(traces[0].service, has_root ? "front" : "shop"));
+        assert_true(str_equal_c(traces[0].status, has_root ? "ok" : "error"));
+        assert_int_equal(!id8_is_zero(traces[0].root_span_id), has_root);
+    }
+}
+
 static void a_span_appended_again_replaces_the_first(void **state)
 {
     struct fixture *f = *state;
@@ -522,6 +552,8 @@ static void a_moving_trace_is_seen_exactly_once(void **state)
 #define OVER(setup_of)                                                                             \
     cmocka_unit_test_setup_teardown(appended_spans_are_visible_and_not_settled, setup_of,          \
                                     teardown),                                                     \
+        cmocka_unit_test_setup_teardown(a_trace_without_its_root_shows_its_earliest_span,          \
+                                        setup_of, teardown),                                       \
         cmocka_unit_test_setup_teardown(a_span_appended_again_replaces_the_first, setup_of,        \
                                         teardown),                                                 \
         cmocka_unit_test_setup_teardown(commit_replaces_what_was_appended, setup_of, teardown),    \
