@@ -73,12 +73,32 @@ static void cut_back(struct audit *audit)
         audit->is_poisoned = true;
 }
 
-enum err audit_append(struct audit *audit, const struct audit_event *event, struct diag *reterr_why)
+/* Cut off a torn last line, durably. */
+static enum err cut_torn(struct audit *audit, size_t torn_bytes, struct diag *reterr_why)
 {
-    CHECK(audit, AUDIT_MAGIC);
-    assert(event && !str_is_none(event->actor) && !str_is_none(event->action));
-    if (audit->is_poisoned)
-        return diag_set(reterr_why, ERR_IO, "the audit log is closed after a write error");
+    if (torn_bytes == 0)
+        return ERR_OK;
+    if (audit->files->ftruncate(audit->fd, audit->len) != 0 ||
+        audit->files->fdatasync(audit->fd) != 0)
+        return diag_set(reterr_why, ERR_IO, "the torn end of the audit log cannot be cut off");
+    return ERR_OK;
+}
+
+/* Over the lines that another process appended since ours. */
+static enum err catch_up(struct audit *audit, struct diag *reterr_why)
+{
+    struct audit_walk walk = { .head = audit->head, .whole_bytes = audit->len };
+    enum err code = audit_walk_on(audit->files, audit->fd, &walk, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    audit->len = walk.whole_bytes;
+    audit->head = walk.head;
+    return cut_torn(audit, walk.torn_bytes, reterr_why);
+}
+
+static enum err append_locked(struct audit *audit, const struct audit_event *event,
+                              struct diag *reterr_why)
+{
     struct audit_head head;
     format_line(&audit->line, event, &audit->head, &head);
     if (buf_failed(&audit->line))
@@ -99,6 +119,22 @@ enum err audit_append(struct audit *audit, const struct audit_event *event, stru
     return ERR_OK;
 }
 
+enum err audit_append(struct audit *audit, const struct audit_event *event, struct diag *reterr_why)
+{
+    CHECK(audit, AUDIT_MAGIC);
+    assert(event && !str_is_none(event->actor) && !str_is_none(event->action));
+    if (audit->is_poisoned)
+        return diag_set(reterr_why, ERR_IO, "the audit log is closed after a write error");
+    enum err code = fd_lock(audit->fd, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    code = catch_up(audit, reterr_why);
+    if (code == ERR_OK)
+        code = append_locked(audit, event, reterr_why);
+    fd_unlock(audit->fd);
+    return code;
+}
+
 void audit_head(const struct audit *audit, struct audit_head *ret_head)
 {
     CHECK(audit, AUDIT_MAGIC);
@@ -117,17 +153,6 @@ static enum err sync_folder(const char *path, struct diag *reterr_why)
     return code;
 }
 
-/* Cut off a torn last line, durably. */
-static enum err cut_torn(struct audit *audit, size_t torn_bytes, struct diag *reterr_why)
-{
-    if (torn_bytes == 0)
-        return ERR_OK;
-    if (audit->files->ftruncate(audit->fd, audit->len) != 0 ||
-        audit->files->fdatasync(audit->fd) != 0)
-        return diag_set(reterr_why, ERR_IO, "the torn end of the audit log cannot be cut off");
-    return ERR_OK;
-}
-
 enum err audit_open(const char *path, const struct sys_files *files, struct audit **ret_audit,
                     size_t *ret_cut_bytes, struct diag *reterr_why)
 {
@@ -139,12 +164,15 @@ enum err audit_open(const char *path, const struct sys_files *files, struct audi
     struct audit *audit = xcalloc(1, sizeof *audit);
     *audit = (struct audit){ .magic = AUDIT_MAGIC, .files = files, .fd = fd };
     buf_init(&audit->line, AUDIT_LINE_BYTES_MAX);
-    enum err code = audit_walk_chain(files, fd, &walk, reterr_why);
+    enum err code = fd_lock(fd, reterr_why); /* nobody is amid a line */
+    if (code == ERR_OK)
+        code = audit_walk_chain(files, fd, &walk, reterr_why);
     if (code == ERR_OK) {
         audit->len = walk.whole_bytes;
         audit->head = walk.head;
         code = cut_torn(audit, walk.torn_bytes, reterr_why);
     }
+    fd_unlock(fd);
     if (code == ERR_OK)
         code = sync_folder(path, reterr_why);
     if (code != ERR_OK) {

@@ -11,6 +11,9 @@
  * refused when it fails (REQUIREMENTS P7).  After a failed fdatasync the log is closed to
  * appends until it is opened again.
  *
+ * Several processes may have the file open: each append holds a lock on it and first walks
+ * over what others appended.  So `telltale key create` records beside a running server.
+ *
  * Memory:  one heap object; events are borrowed for the call.
  * Threads: one thread at a time (the caller's audit thread or its queue).
  *

@@ -14,6 +14,9 @@ struct audit_walk {
     size_t torn_bytes;      /* after it, without a line end */
 };
 
+/* From where *walk stands to the end of the file. */
+MUST_CHECK enum err audit_walk_on(const struct sys_files *files, int fd, struct audit_walk *walk,
+                                  struct diag *reterr_why);
 /* From the start of the file to its end.  ERR_CORRUPT at the first line that breaks it. */
 MUST_CHECK enum err audit_walk_chain(const struct sys_files *files, int fd,
                                      struct audit_walk *ret_walk, struct diag *reterr_why);

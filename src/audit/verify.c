@@ -90,14 +90,12 @@ static enum err check_lines(struct audit_walk *walk, struct buf *held, struct di
     return ERR_OK;
 }
 
-enum err audit_walk_chain(const struct sys_files *files, int fd, struct audit_walk *ret_walk,
-                          struct diag *reterr_why)
+enum err audit_walk_on(const struct sys_files *files, int fd, struct audit_walk *walk,
+                       struct diag *reterr_why)
 {
-    struct audit_walk walk = { .whole_bytes = 0 };
     struct buf held;
-    int64_t offset = 0;
+    int64_t offset = walk->whole_bytes;
     enum err code = ERR_OK;
-    head_init(&walk.head);
     buf_init(&held, AUDIT_LINE_BYTES_MAX + READ_BYTES + 1);
     while (code == ERR_OK) {
         char *room = buf_reserve(&held, READ_BYTES);
@@ -109,10 +107,19 @@ enum err audit_walk_chain(const struct sys_files *files, int fd, struct audit_wa
             break;
         held.len += (size_t)got;
         offset += got;
-        code = check_lines(&walk, &held, reterr_why);
+        code = check_lines(walk, &held, reterr_why);
     }
-    walk.torn_bytes = held.len;
+    walk->torn_bytes = held.len;
     buf_clear(&held);
+    return code;
+}
+
+enum err audit_walk_chain(const struct sys_files *files, int fd, struct audit_walk *ret_walk,
+                          struct diag *reterr_why)
+{
+    struct audit_walk walk = { .whole_bytes = 0 };
+    head_init(&walk.head);
+    enum err code = audit_walk_on(files, fd, &walk, reterr_why);
     if (code == ERR_OK)
         *ret_walk = walk;
     return code;

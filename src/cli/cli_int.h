@@ -177,7 +177,9 @@ MUST_CHECK enum err cli_keystore_open(struct cli_call *call, struct keystore **r
                                       struct diag *reterr_why);
 /* ERR_NOT_FOUND with what to do when there is no data folder. */
 MUST_CHECK enum err cli_data_check(struct cli_call *call, struct diag *reterr_why);
+struct meta;
+/* Never makes one: ERR_NOT_FOUND. */
+MUST_CHECK enum err cli_meta_open(struct cli_call *call, struct meta **ret_meta,
+                                  struct diag *reterr_why);
 /* Whether a server holds the data folder; -1 unknown (no lock file, no right). */
 int cli_lock_held(struct cli_call *call);
-/* Hold it ourselves, so that no server starts meanwhile. ERR_CONFLICT: one runs. */
-MUST_CHECK enum err cli_lock_take(struct cli_call *call, int *ret_fd, struct diag *reterr_why);

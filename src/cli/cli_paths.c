@@ -7,8 +7,8 @@
 #include "base/check.h"
 #include "cli/cli_int.h"
 #include "keys/keys.h"
+#include "meta/meta.h"
 #include "sys/file.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -86,31 +86,17 @@ enum err cli_data_check(struct cli_call *call, struct diag *reterr_why)
     return ERR_NOT_FOUND;
 }
 
-int cli_lock_held(struct cli_call *call)
+enum err cli_meta_open(struct cli_call *call, struct meta **ret_meta, struct diag *reterr_why)
 {
-    int fd = open(cli_path(call, cli_data_dir(call), "lock"), O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    int failed = fcntl(fd, F_OFD_GETLK, &whole);
-    close(fd);
-    return failed ? -1 : whole.l_type != F_UNLCK;
+    const char *path = cli_path(call, cli_data_dir(call), "meta.sqlite");
+    if (file_exists(path))
+        return meta_open(path, ret_meta, reterr_why);
+    diag_set(reterr_why, ERR_NOT_FOUND, "there is no %.200s", path);
+    diag_hint(reterr_why, "is --data_dir right? a server makes the file when it first starts");
+    return ERR_NOT_FOUND;
 }
 
-enum err cli_lock_take(struct cli_call *call, int *ret_fd, struct diag *reterr_why)
+int cli_lock_held(struct cli_call *call)
 {
-    const char *path = cli_path(call, cli_data_dir(call), "lock");
-    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return diag_set(reterr_why, ERR_IO, "cannot open %.200s", path);
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {
-        *ret_fd = fd;
-        return ERR_OK;
-    }
-    close(fd);
-    diag_set(reterr_why, ERR_CONFLICT, "a server uses %.180s", cli_data_dir(call));
-    diag_hint(reterr_why, "stop it first: a server reads its API keys when it starts, "
-                          "and it alone writes the audit log");
-    return ERR_CONFLICT;
+    return file_is_locked(cli_path(call, cli_data_dir(call), "lock"));
 }

@@ -7,6 +7,7 @@
 #include "keys/keys.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,10 +66,10 @@ static void check_lock(struct doctor *doctor, const char *dir)
         doctor_add(doctor, DOCTOR_OK, "lock", "free: no server uses this folder");
         return;
     }
-    char *real = realpath(cli_path(doctor->call, dir, "lock"), NULL);
+    char real[PATH_MAX];
     str name = STR_NONE;
-    int pid = real ? doctor_holder(arena, str_from_c(real), &name) : 0;
-    free(real);
+    bool is_known = realpath(cli_path(doctor->call, dir, "lock"), real) != NULL;
+    int pid = is_known ? doctor_holder(arena, str_from_c(real), &name) : 0;
     doctor->server_pid = pid;
     if (pid)
         doctor_add(doctor, DOCTOR_OK, "lock", "held by %.*s, process %d", STR_ARG(name), pid);

@@ -1,8 +1,8 @@
 /* key.c -- `telltale key status|list|create|revoke`.
  *
  * status is about the keystore (content and log keys), the others about API keys.  create
- * and revoke hold the server's lock: it reads keys only when it starts, and it alone may
- * append to the audit log, where every change of a key is written before it is made.
+ * and revoke also work beside a server, which looks for changed keys every two seconds.
+ * Every change is written to the audit log before it is made.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,23 +15,19 @@
 #include "meta/meta.h"
 #include "sys/clock.h"
 #include <stdio.h>
-#include <unistd.h>
 
 struct change {
     struct meta *meta;
     struct audit *audit;
-    int lock_fd;
 };
 
 static enum err change_begin(struct cli_call *call, struct change *change, struct diag *why)
 {
-    *change = (struct change){ .lock_fd = -1 };
+    *change = (struct change){ 0 };
     const char *dir = cli_data_dir(call);
     enum err err = cli_data_check(call, why);
     if (!err)
-        err = cli_lock_take(call, &change->lock_fd, why);
-    if (!err)
-        err = meta_open(cli_path(call, dir, "meta.sqlite"), &change->meta, why);
+        err = cli_meta_open(call, &change->meta, why);
     return err ? err
                : audit_open(cli_path(call, dir, "audit.log"), &sys_files_real, &change->audit, NULL,
                             why);
@@ -43,8 +39,6 @@ static void change_end(struct change *change)
         audit_close(change->audit);
     if (change->meta)
         meta_close(change->meta);
-    if (change->lock_fd >= 0)
-        close(change->lock_fd);
 }
 
 static enum err record(struct change *change, const char *action, str project, str tenant, str id,
@@ -110,6 +104,12 @@ static enum err make(struct cli_call *call, struct change *change, struct auth_k
     return err ? err : meta_key_create(change->meta, &row, why);
 }
 
+static const char *in_force_text(struct cli_call *call)
+{
+    return cli_lock_held(call) == 1 ? "the running server accepts it within two seconds"
+                                    : "a server accepts it from its next start on";
+}
+
 int key_create(struct cli_call *call)
 {
     struct change change;
@@ -131,9 +131,9 @@ int key_create(struct cli_call *call)
     } else {
         buf_printf(&out, "%s\n", token);
         fprintf(stderr,
-                "key %s for project %.*s; the line above is shown only now, and a server "
-                "started from now on accepts it\n",
-                key.id, STR_ARG(key.project));
+                "key %s for project %.*s; the line above is shown only now\n"
+                "  %s\n",
+                key.id, STR_ARG(key.project), in_force_text(call));
     }
     cli_print(&out);
     crypt_wipe(token, sizeof token);
@@ -160,7 +160,9 @@ int key_revoke(struct cli_call *call)
     change_end(&change);
     if (err)
         return cli_fail(err, &why);
-    printf("key %.*s is revoked\n", STR_ARG(id));
+    printf("key %.*s is revoked; %s\n", STR_ARG(id),
+           cli_lock_held(call) == 1 ? "the running server refuses it within two seconds"
+                                    : "no server runs on this folder now");
     return CLI_OK;
 }
 

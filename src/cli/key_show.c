@@ -9,7 +9,6 @@
 #include "keys/keys.h"
 #include "meta/meta.h"
 #include "sys/clock.h"
-#include "sys/file.h"
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -108,14 +107,9 @@ int key_list(struct cli_call *call)
     struct meta_key *keys = NULL;
     size_t count = 0;
     struct diag why = DIAG_NONE;
-    const char *path = cli_path(call, cli_data_dir(call), "meta.sqlite");
     enum err err = cli_data_check(call, &why);
-    if (!err && !file_exists(path)) { /* meta_open would make it */
-        err = diag_set(&why, ERR_NOT_FOUND, "there is no %.200s", path);
-        diag_hint(&why, "is --data_dir right? a server makes the file when it first starts");
-    }
     if (!err)
-        err = meta_open(path, &meta, &why);
+        err = cli_meta_open(call, &meta, &why);
     if (!err)
         err = meta_keys(meta, call->options.all, &call->arena, &keys, &count, &why);
     if (!err) {

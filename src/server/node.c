@@ -7,7 +7,6 @@
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/log.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -65,16 +64,12 @@ static enum err open_folders(struct node *node, struct diag *why)
     if (err)
         return err;
     const char *lock = path_in(node, node->data_dir, "lock");
-    node->lock_fd = open(lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    if (node->lock_fd < 0)
-        return diag_set(why, ERR_IO, "cannot create %s", lock);
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    if (fcntl(node->lock_fd, F_OFD_SETLK, &whole) != 0) {
-        diag_set(why, ERR_CONFLICT, "another server uses %s", node->data_dir);
+    err = file_lock(lock, &node->lock_fd, why);
+    if (err == ERR_CONFLICT) {
+        diag_set(why, err, "another server uses %s", node->data_dir);
         diag_hint(why, "stop it, or choose another --server.data_dir=");
-        return ERR_CONFLICT;
     }
-    return ERR_OK;
+    return err;
 }
 
 static enum err open_keys(struct node *node, struct diag *why)

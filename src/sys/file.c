@@ -187,6 +187,50 @@ enum err dir_list(const char *path, void (*each)(const char *name, void *arg), v
     return ERR_OK;
 }
 
+int file_is_locked(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int failed = fcntl(fd, F_OFD_GETLK, &whole);
+    close(fd);
+    return failed ? -1 : whole.l_type != F_UNLCK;
+}
+
+enum err file_lock(const char *path, int *ret_fd, struct diag *reterr_why)
+{
+    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_of_errno(reterr_why, "open", path);
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {
+        *ret_fd = fd;
+        return ERR_OK;
+    }
+    bool is_held = errno == EAGAIN || errno == EACCES;
+    enum err err = is_held ? diag_set(reterr_why, ERR_CONFLICT, "another process holds %s", path)
+                           : err_of_errno(reterr_why, "lock", path);
+    close(fd);
+    return err;
+}
+
+enum err fd_lock(int fd, struct diag *reterr_why)
+{
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int failed;
+    do
+        failed = fcntl(fd, F_OFD_SETLKW, &whole);
+    while (failed && errno == EINTR);
+    return failed ? err_of_errno(reterr_why, "lock", "the file") : ERR_OK;
+}
+
+void fd_unlock(int fd)
+{
+    struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+    (void)fcntl(fd, F_OFD_SETLK, &whole);
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -36,6 +36,14 @@ MUST_CHECK enum err dir_sync(const char *path, struct diag *reterr_why);
 /* Call `each` with every entry's name but . and .., sorted by byte order. */
 MUST_CHECK enum err dir_list(const char *path, void (*each)(const char *name, void *arg), void *arg,
                              struct diag *reterr_why);
+/* An exclusive lock on a file, made (0600) when absent, held until *ret_fd is closed, also by
+ * the end of the process.  ERR_CONFLICT: another has it. */
+MUST_CHECK enum err file_lock(const char *path, int *ret_fd, struct diag *reterr_why);
+int file_is_locked(const char *path); /* 1 by another, 0 free, -1 unknown: absent, no right */
+/* Wait for the same lock on an open file, and give it back.  It is the descriptor's: two
+ * openings exclude each other, also within a process. */
+MUST_CHECK enum err fd_lock(int fd, struct diag *reterr_why);
+void fd_unlock(int fd);
 bool file_exists(const char *path);
 int64_t file_size(const char *path);       /* -1: no such file */
 int64_t disk_free_bytes(const char *path); /* -1: unknown */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct fixture {
@@ -330,6 +331,84 @@ static void a_missing_file_is_not_verified(void **state)
     assert_int_equal(verify(f, &head, NULL), ERR_NOT_FOUND);
 }
 
+/* shows: P9 */
+static void two_openings_append_in_turn_to_one_chain(void **state)
+{
+    struct fixture *f = *state;
+    struct audit *server = open_log(f, &sys_files_real), *beside = open_log(f, &sys_files_real);
+    struct audit_head head;
+    for (int i = 0; i < 3; i++) {
+        append(server, 2);
+        append(beside, 1);
+    }
+    audit_close(beside);
+    append(server, 1);
+    audit_head(server, &head);
+    assert_int_equal(head.sequence, 10);
+    audit_close(server);
+    assert_int_equal(verify(f, &head, NULL), ERR_OK);
+    assert_int_equal(head.sequence, 10);
+}
+
+/* shows: P9 */
+static void processes_that_append_at_once_keep_the_chain(void **state)
+{
+    enum { PROCESSES = 4, LINES = 25 };
+    struct fixture *f = *state;
+    struct audit_head head;
+    pid_t children[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            struct audit_event event = some_event(i);
+            struct audit *audit = NULL;
+            bool failed = audit_open(f->path, &sys_files_real, &audit, NULL, NULL) != ERR_OK;
+            for (int line = 0; line < LINES && !failed; line++)
+                failed = audit_append(audit, &event, NULL) != ERR_OK;
+            _exit(failed);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = 1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(verify(f, &head, NULL), ERR_OK);
+    assert_int_equal(head.sequence, PROCESSES * LINES);
+}
+
+/* A process that died amid a line: its line was never answered. */
+static void a_torn_line_of_another_is_cut_before_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct audit *audit = open_log(f, &sys_files_real);
+    struct audit_head head;
+    append(audit, 1);
+    FILE *other = fopen(f->path, "a");
+    assert_non_null(other);
+    fputs("{\"seq\":2,\"time\":", other);
+    fclose(other);
+    append(audit, 1);
+    audit_close(audit);
+    assert_int_equal(verify(f, &head, NULL), ERR_OK);
+    assert_int_equal(head.sequence, 2);
+}
+
+/* shows: P7 */
+static void a_line_changed_meanwhile_refuses_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct audit *audit = open_log(f, &sys_files_real);
+    struct audit_event event = some_event(1);
+    append(audit, 1);
+    FILE *other = fopen(f->path, "a");
+    assert_non_null(other);
+    fputs("{\"seq\":2,\"forged\":true}\n", other);
+    fclose(other);
+    assert_int_equal(audit_append(audit, &event, NULL), ERR_CORRUPT);
+    audit_close(audit);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -345,6 +424,10 @@ int main(void)
         TEST(a_torn_write_that_cannot_be_cut_closes_the_log),
         TEST(long_texts_are_cut_at_a_character),
         TEST(a_missing_file_is_not_verified),
+        TEST(two_openings_append_in_turn_to_one_chain),
+        TEST(processes_that_append_at_once_keep_the_chain),
+        TEST(a_torn_line_of_another_is_cut_before_the_next),
+        TEST(a_line_changed_meanwhile_refuses_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
