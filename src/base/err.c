@@ -51,6 +51,7 @@ bool err_is_retryable(enum err code)
     return row_of(code)->retryable;
 }
 
+PRINTF(4, 0)
 static enum err diag_fill(struct diag *why, enum err code, size_t offset, const char *format,
                           va_list args)
 {

@@ -11,6 +11,7 @@
 
 enum { TEXT_MAX = 1024, NAME_COLUMNS = 16, LINK_MAX = 4096 };
 
+PRINTF(2, 0)
 static str text_of(struct arena *arena, const char *format, va_list args)
 {
     char text[TEXT_MAX];

@@ -8,7 +8,7 @@
 #pragma once
 #include "cli/cli_int.h"
 
-enum { TREE_NONE = UINT32_MAX };
+#define TREE_NONE UINT32_MAX
 struct tree_node {
     const struct value *span;
     str id;

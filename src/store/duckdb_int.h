@@ -55,7 +55,7 @@ struct dicts {
     struct arena texts;
     struct dict fields[FIELD_COUNT]; /* DICT columns only are used */
 };
-enum { DICT_NO_ID = UINT32_MAX };
+#define DICT_NO_ID UINT32_MAX
 void dicts_init(struct dicts *dicts);
 void dicts_clear(struct dicts *dicts);
 /* Drain only.  DICT_NO_ID when the dictionary is full. */

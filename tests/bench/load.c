@@ -451,7 +451,7 @@ static void print_text(const struct result *r)
            (unsigned long long)s->partial);
     printf("ack       p50 %.2f  p95 %.2f  p99 %.2f  max %.2f ms\n", r->p50_ms, r->p95_ms, r->p99_ms,
            r->max_ms);
-    if (r->visible_s)
+    if (r->visible_s > 0)
         printf("visible   %10.0f/s after %.2f s\nstored    %10.0f/s after %.2f s (settled)\n",
                per(acked, r->visible_s), r->visible_s, per(acked, r->settled_s), r->settled_s);
     if (r->cpu_s > 0)

@@ -45,7 +45,7 @@ static struct trace_row unknown_trace(void)
                                .top_k_returned = -1,
                                .safety_blocked = -1,
                                .eval_sampled = -1,
-                               .faithfulness = NAN };
+                               .faithfulness = (double)NAN };
 }
 
 /* shows: A91 */
