@@ -98,9 +98,11 @@ enum err file_read(const char *path, struct buf *out, struct diag *reterr_why)
     return err;
 }
 
+/* A new file always: one that a crash left behind has its own mode, a link its own target. */
 static enum err write_and_sync(const char *path, str content, int mode, struct diag *why)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return err_of_errno(why, "create", path);
     enum err err = file_write_all(&sys_files_real, fd, content.ptr, content.len, why);
@@ -137,8 +139,16 @@ enum err file_replace(const char *path, str content, int mode, struct diag *rete
     return err;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 enum err dir_ensure(const char *path, int mode, struct diag *reterr_why)
 {
+    if (path[0] == '\0')
+        return diag_set(reterr_why, ERR_NOT_FOUND, "the folder has no name");
     char *copy = xstrdup_str(str_from_c(path));
     enum err err = ERR_OK;
     for (char *at = copy + 1; !err; at++) {
@@ -153,6 +163,8 @@ enum err dir_ensure(const char *path, int mode, struct diag *reterr_why)
         *at = '/';
     }
     xfree(copy);
+    if (!err && !is_folder(path))
+        err = diag_set(reterr_why, ERR_IO, "%s is a file, not a folder", path);
     return err;
 }
 
