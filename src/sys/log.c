@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 8192, FIELD_BYTES_MAX = 512 };
+enum { LINE_BYTES_MAX = 8192, FIELD_BYTES_MAX = 512, TAIL_BYTES = 96 };
 
 static _Atomic int configured_level = LOG_LEVEL_INFO;
 static _Atomic int configured_format = LOG_FORMAT_LOGFMT;
@@ -73,6 +73,22 @@ static void add_field(struct buf *out, bool json, const struct log_kv *kv)
     add_value(out, kv);
 }
 
+/* The fields that fit; how many did not. A line is never lost to a field of its sender's. */
+static uint64_t add_fields(struct buf *out, bool json, const struct log_kv *fields, size_t count)
+{
+    uint64_t left_out = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t before = out->len;
+        add_field(out, json, &fields[i]);
+        if (!buf_failed(out))
+            continue;
+        out->failed = false;
+        out->len = before;
+        left_out++;
+    }
+    return left_out;
+}
+
 static void add_start(struct buf *out, bool json, enum log_level level, const char *message)
 {
     buf_add_c(out, json ? "{\"time\":\"" : "time=");
@@ -91,10 +107,12 @@ void log_line(struct log_site *site, enum log_level level, const char *message,
         return;
     bool json = atomic_load(&configured_format) == LOG_FORMAT_JSON;
     struct buf out;
-    buf_init(&out, LINE_BYTES_MAX);
+    buf_init(&out, LINE_BYTES_MAX - TAIL_BYTES);
     add_start(&out, json, level, message);
-    for (size_t i = 0; i < count; i++)
-        add_field(&out, json, &fields[i]);
+    uint64_t left_out = add_fields(&out, json, fields, count);
+    out.max_bytes = LINE_BYTES_MAX;
+    if (left_out)
+        add_field(&out, json, &KV_U64("fields_left_out", left_out));
     if (suppressed)
         add_field(&out, json, &KV_U64("suppressed", suppressed));
     buf_add_c(&out, json ? "}\n" : "\n");
