@@ -20,6 +20,19 @@ enum err intake_match(const struct request_head *head, struct intake_route *ret_
     return diag_set(reterr_why, ERR_NOT_FOUND, "no such path");
 }
 
+str intake_message(struct arena *arena, const struct intake_answer *answer)
+{
+    assert(answer->err);
+    const struct diag *why = answer->why;
+    if (!why)
+        return str_from_c(err_text(answer->err));
+    str place =
+        why->offset == SIZE_MAX ? STR_OF("") : arena_printf(arena, " (at byte %zu)", why->offset);
+    str text = arena_printf(arena, "%s%.*s%s%s", why->text, STR_ARG(place),
+                            why->hint[0] ? "; " : "", why->hint);
+    return str_is_none(text) ? str_from_c(err_text(answer->err)) : text;
+}
+
 static void add_header(struct response *response, const char *name, str value)
 {
     assert(response->extra_count < COUNT_OF(response->extra));

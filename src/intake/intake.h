@@ -58,6 +58,8 @@ extern const struct source_ops *const intake_sources[];
 /* The first source that says the request is its own; ERR_NOT_FOUND when none does. */
 MUST_CHECK enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                                  struct diag *reterr_why);
+/* What an error answer says: the fault, its place in the body, what to do. */
+str intake_message(struct arena *arena, const struct intake_answer *answer);
 /* Adds Access-Control-* for browsers when the request has an Origin: the origin is
  * echoed, credentials are allowed, preflights are cached for two hours. */
 void intake_add_cors(const struct request_head *head, struct response *response);

@@ -66,8 +66,7 @@ static void answer(struct request *request, const struct intake_route *route,
     buf_init(&body, 4 * KIB);
     buf_init(&details, 4 * KIB);
     if (outcome->err) {
-        const char *text = outcome->why ? outcome->why->text : err_text(outcome->err);
-        response.grpc_message = str_from_c(text);
+        response.grpc_message = intake_message(request_arena(request), outcome);
         otlp_write_status(&details, OTLP_PROTOBUF, response.grpc_status, response.grpc_message,
                           err_is_retryable(outcome->err) ? outcome->retry_after_ms : 0);
         response.grpc_details = buf_str(&details);

@@ -125,18 +125,6 @@ static void retry_header(struct response *response, struct arena *arena, int64_t
     response->extra[response->extra_count++] = (struct header){ STR("retry-after"), seconds };
 }
 
-static str error_message(struct arena *arena, const struct intake_answer *answer)
-{
-    const struct diag *why = answer->why;
-    if (!why)
-        return str_from_c(err_text(answer->err));
-    str place =
-        why->offset == SIZE_MAX ? STR_OF("") : arena_printf(arena, " (at byte %zu)", why->offset);
-    str text = arena_printf(arena, "%s%.*s%s%s", why->text, STR_ARG(place),
-                            why->hint[0] ? "; " : "", why->hint);
-    return str_is_none(text) ? str_from_c(err_text(answer->err)) : text;
-}
-
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
@@ -145,7 +133,7 @@ static void answer(struct request *request, const struct intake_route *route,
     struct buf body;
     buf_init(&body, 4 * KIB);
     bool plain = outcome->err == ERR_METHOD || outcome->err == ERR_MEDIA_TYPE;
-    str message = outcome->err ? error_message(request_arena(request), outcome) : STR_NONE;
+    str message = outcome->err ? intake_message(request_arena(request), outcome) : STR_NONE;
     if (route->is_options) {
         response.content_type = STR_NONE;
     } else if (outcome->err && plain) { /* as the Collector does: the encoding is not known */
