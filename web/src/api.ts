@@ -30,7 +30,7 @@ export interface Span {
   usage?: { [bucket: string]: Json }; estimated_cost_usd?: number | null;
   cost?: { by_bucket?: { [bucket: string]: number } | null; source?: string | null; price_id?: string | null; price_date?: string | null; sender_usd?: number | null };
   parameters?: JsonObject | null; attributes?: JsonObject; links?: JsonObject[];
-  payload?: { [role: string]: number | null };
+  payload?: { [role: string]: number | null }; preview?: { input?: string | null; output?: string | null } | null;
   source_ids?: string[] | null; document_scores?: number[] | null; chunk_ids?: string[] | null;
   rollup?: boolean | null; settled?: boolean;
   [field: string]: unknown;

@@ -8,12 +8,17 @@ const known = (v: number | null | undefined): v is number => v !== null && v !==
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 export const count = (v: number | null | undefined) => (known(v) ? whole.format(v) : UNKNOWN);
 
+const UNITS = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]] as const;
+
 export function short(v: number | null | undefined): string {
   if (!known(v)) return UNKNOWN;
   if (Math.abs(v) < 10_000) return whole.format(v);
-  const [unit, size] = Math.abs(v) >= 999_500_000 ? ["B", 1e9] as const : Math.abs(v) >= 999_500 ? ["M", 1e6] as const : ["k", 1e3] as const;
-  return `${(v / size).toFixed(Math.abs(v / size) < 100 ? 1 : 0)}${unit}`;
+  if (Math.abs(v) >= 999.5e12) return v.toExponential(1).replace("e+", "e");
+  const [size, unit] = UNITS.find(([least]) => Math.abs(v) >= least * 0.9995)!;
+  return `${(v / size).toFixed(Math.abs(v / size) < 99.95 ? 1 : 0)}${unit}`;
 }
+
+const HOUR = 3_600_000;
 
 export function duration(ms: number | null | undefined): string {
   if (!known(ms)) return UNKNOWN;
@@ -22,16 +27,23 @@ export function duration(ms: number | null | undefined): string {
   if (ms < 10) return `${+ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} m ${Math.floor((ms % 60_000) / 1000)} s`;
-  return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} m`;
+  if (ms < HOUR) return `${Math.floor(ms / 60_000)} m ${Math.floor((ms % 60_000) / 1000)} s`;
+  if (ms < 48 * HOUR) return `${Math.floor(ms / HOUR)} h ${Math.floor((ms % HOUR) / 60_000)} m`;
+  return `${count(Math.floor(ms / (24 * HOUR)))} d ${Math.floor((ms % (24 * HOUR)) / HOUR)} h`;
 }
 
+const LEAST = 0.0000005; // what six decimals can show
+const tiny = (v: number) => v > 0 && v < LEAST;
 /** Money with six decimals. */
-export const usd6 = (v: number | null | undefined) => (known(v) ? `$${v.toFixed(6)}` : "unknown");
+export const usd6 = (v: number | null | undefined) => (!known(v) ? "unknown" : tiny(v) ? "< $0.000001" : `$${v.toFixed(6)}`);
+/** Money as exact as the API has it: nine decimals, without zeros at the end. */
+export const usd9 = (v: number | null | undefined) => (known(v) ? `$${v.toFixed(9).replace(/0{1,3}$/, "")}` : "unknown");
 /** Money for totals: cents when there are some. */
 export function usd(v: number | null | undefined): string {
   if (!known(v)) return "unknown";
   if (v === 0) return "$0";
+  if (tiny(v)) return "< $0.000001";
+  if (v >= 1e9) return `$${short(v)}`;
   if (v >= 1000) return `$${whole.format(v)}`;
   return `$${v.toFixed(v >= 1 ? 2 : v >= 0.01 ? 4 : 6)}`;
 }

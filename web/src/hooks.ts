@@ -34,7 +34,7 @@ export function useInterval(run: () => void, ms: number, on: boolean) {
 }
 
 /** Height and width of an element, as they change. */
-export function useSize(ref: RefObject<HTMLElement>): { width: number; height: number } {
+export function useSize(ref: RefObject<HTMLElement | null>): { width: number; height: number } {
   const [size, set] = useState({ width: 0, height: 0 });
   useLayoutEffect(() => {
     const element = ref.current;

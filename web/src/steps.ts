@@ -25,4 +25,4 @@ const LOOKS: { [step: string]: Look } = {
 };
 const OTHER = look("circle", "other", "step");
 
-export const lookOf = (step: string | null | undefined): Look => LOOKS[step ?? ""] ?? OTHER;
+export const lookOf = (step: string | null | undefined): Look => (step && Object.hasOwn(LOOKS, step) ? LOOKS[step]! : OTHER);

@@ -1,7 +1,7 @@
 // icon.tsx -- the icons, drawn on a grid of 16 with one stroke.
 // SPDX-License-Identifier: Apache-2.0
 const PATHS = {
-  request: "M2.5 8h9M8.5 4.5 12 8l-3.5 3.5",
+  request: "M9 2.8h3.5v10.4H9M2.5 8h6.8M6.8 5.2 9.6 8l-2.8 2.8",
   prompt: "M3 3.5h10M3 8h10M3 12.5h6",
   pencil: "m3 13 .6-2.8L10.8 3a1.4 1.4 0 0 1 2 2L5.6 12.3 3 13Z",
   documents: "M5 2.5h5l3 3v6.8H5zM10 2.5v3h3M3 5v9.5h7.5",

@@ -86,12 +86,21 @@ export function Failure({ error, retry, title = "That did not work" }: { error: 
   );
 }
 
+const SLOW_MS = 3000;
+
+/** Bones of the rows to come; says so when they are long in coming. */
 export function Bones({ rows }: { rows: number }) {
+  const [slow, set] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => set(true), SLOW_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
-    <div aria-busy="true" aria-label="Loading" role="status" class="bones">
+    <div aria-busy="true" role="status" class="bones">
+      <span class={slow ? "slow" : "hidden-text"}>{slow ? "The server is slow to answer; still waiting…" : "Loading"}</span>
       {Array.from({ length: rows }, (_, i) => (
         <div class="bone-row" key={i}>
-          <div class="bone" style={{ width: 60 }} />
+          <div class="bone" style={{ width: "60px" }} />
           <div class="bone" style={{ width: `${18 + ((i * 7) % 22)}%` }} />
           <div class="bone" style={{ width: `${8 + ((i * 5) % 9)}%` }} />
           <div class="grow" />

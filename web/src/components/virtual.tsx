@@ -8,7 +8,7 @@ interface Props {
   count: number;
   row: number;
   render: (index: number) => ComponentChildren;
-  scroller: RefObject<HTMLDivElement>;
+  scroller: RefObject<HTMLDivElement | null>;
   /** Kept in sight. */
   active?: number;
   onEnd?: () => void;
@@ -18,8 +18,8 @@ interface Props {
   [attribute: string]: unknown;
 }
 
-const OVERSCAN = 8;
 /** Browsers stop at about 33 million pixels of height: 50,000 rows of 30 are far below. */
+const OVERSCAN = 8;
 
 export function Virtual({ count, row, render, scroller, active, onEnd, onScroll, startTop = 0, children, ...rest }: Props) {
   const [top, setTop] = useState(startTop);
@@ -54,7 +54,7 @@ export function Virtual({ count, row, render, scroller, active, onEnd, onScroll,
   return (
     <div ref={scroller} onScroll={scrolled} {...rest}>
       {children}
-      <div class="virtual" role="presentation" style={{ height: count * row }}>
+      <div class="virtual" role="presentation" style={{ height: `${count * row}px` }}>
         <div class="virtual-rows" role="presentation" style={{ transform: `translateY(${first * row}px)` }}>{rows}</div>
       </div>
     </div>

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Trace } from "../../api";
 import { Icon } from "../../components/icon";
 import { Copy, Time } from "../../components/shared";
-import { count, duration, UNKNOWN } from "../../format";
+import { count, duration, plural, UNKNOWN } from "../../format";
 import { quote } from "../../filter";
 import { back, follow } from "../../router";
 import { Cost, Status } from "../traces/table";
@@ -19,7 +19,7 @@ function Dimension({ name, field, value }: { name: string; field: string; value:
   if (!value) return null;
   return (
     <a class="dimension" href={`/traces?q=${encodeURIComponent(`${field}:${quote(value)}`)}`} onClick={follow} title={`All traces with ${name} ${value}`}>
-      <span>{name}</span><b class="cut">{value}</b>
+      <span>{name}</span><b class="cut bidi">{value}</b>
     </a>
   );
 }
@@ -35,7 +35,7 @@ export function Header({ trace }: { trace: Trace }) {
         <Status trace={trace} />
         {!trace.settled && <span class="badge accent" title="More spans may come"><i class="dot beat" />open</span>}
         <span class="grow" />
-        <span class="dim cut trace-id mono"><Copy text={trace.trace_id} label="trace id" /></span>
+        <span class="dim cut trace-id mono left"><Copy text={trace.trace_id} label="trace id" /></span>
         <span class="dim when"><Time iso={trace.start_time} full /></span>
       </div>
       <div class="totals-row">
@@ -46,7 +46,7 @@ export function Header({ trace }: { trace: Trace }) {
           <Total name="Cost"><Cost usd={trace.estimated_cost_usd} unpriced={trace.unpriced_count} calls={trace.model_call_count} six /></Total>
           <Total name="Model" title={trace.provider ?? undefined}>{trace.generator_model ? <span class="mono">{trace.generator_model}</span> : UNKNOWN}</Total>
           <Total name="Steps" title={`${count(trace.span_count)} spans`}>
-            {count(trace.span_count)}<span class="dim"> · {count(trace.model_call_count)} model{trace.tool_call_count ? ` · ${count(trace.tool_call_count)} tool` : ""}{trace.retry_count ? ` · ${count(trace.retry_count)} retried` : ""}</span>
+            {count(trace.span_count)}<span class="dim"> · {plural(trace.model_call_count, "model call")}{trace.tool_call_count ? ` · ${plural(trace.tool_call_count, "tool call")}` : ""}{trace.retry_count ? ` · ${count(trace.retry_count)} retried` : ""}</span>
           </Total>
         </dl>
       </div>

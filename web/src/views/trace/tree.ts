@@ -11,8 +11,9 @@ export interface Node {
   /** Milliseconds after the trace's first start. */
   start: number;
   ms: number;
-  /** Of its time, what no child covers. */
+  /** Of its time, what no child covers, and in which pieces (ms after its start). */
   self: number;
+  own: [number, number][];
   /** Steps below it. */
   below: number;
   /** Errors below it. */
@@ -25,17 +26,19 @@ export interface Tree { rows: Node[]; byId: Map<string, Node>; total: number; or
 
 const sameTrace = (span: Span) => span.parent_span_id && span.parent_span_id !== span.span_id;
 
-function selfTime(node: Node): number {
+function findOwnTime(node: Node) {
   const end = node.start + node.ms;
-  let covered = 0, at = node.start;
+  let at = node.start;
+  const piece = (to: number) => {
+    if (to <= at) return;
+    node.own.push([at - node.start, to - node.start]);
+    node.self += to - at;
+  };
   for (const child of node.children) { // by start
-    const from = Math.max(at, child.start), to = Math.min(end, child.start + child.ms);
-    if (to > from) {
-      covered += to - from;
-      at = to;
-    }
+    piece(Math.min(child.start, end));
+    at = Math.max(at, child.start + child.ms);
   }
-  return Math.max(0, node.ms - covered);
+  piece(end);
 }
 
 /** Links children to parents; a cycle (a broken sender) is cut where it closes. */
@@ -59,7 +62,7 @@ function link(nodes: Node[], byId: Map<string, Node>): Node[] {
 export function makeTree(spans: Span[]): Tree {
   const byId = new Map<string, Node>();
   const nodes = spans.map((span): Node => {
-    const node: Node = { span, depth: 0, parent: null, children: [], start: millis(span.start_time), ms: span.latency_ms ?? 0, self: 0, below: 0, errors: 0, orphan: false };
+    const node: Node = { span, depth: 0, parent: null, children: [], start: millis(span.start_time), ms: span.latency_ms ?? 0, self: 0, own: [], below: 0, errors: 0, orphan: false };
     byId.set(span.span_id, node);
     return node;
   });
@@ -80,7 +83,7 @@ export function makeTree(spans: Span[]): Tree {
   }
   for (let i = rows.length; i-- > 0; ) {
     const node = rows[i]!;
-    node.self = selfTime(node);
+    findOwnTime(node);
     if (!node.parent) continue;
     node.parent.below += node.below + 1;
     node.parent.errors += node.errors + (node.span.status === "error" ? 1 : 0);

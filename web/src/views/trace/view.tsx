@@ -1,6 +1,6 @@
 // view.tsx -- one trace: totals, waterfall, details of the selected step.
 // SPDX-License-Identifier: Apache-2.0
-import { useCallback, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { api, type Payload, type TraceDetail } from "../../api";
 import { AskKey } from "../../components/dialog";
 import { Icon } from "../../components/icon";
@@ -65,9 +65,18 @@ function Body({ detail }: { detail: TraceDetail }) {
     ArrowRight: (e) => inPanel(e) ? false : node && (folded.has(active!) ? fold(active!, false) : node.children[0] && select(node.children[0].span.span_id)) || undefined,
     Enter: toPanel, "[": () => turn(-1), "]": () => turn(1),
     "/": () => document.getElementById("find")?.focus(),
-    r: () => document.querySelector<HTMLButtonElement>(".panel .reveal")?.click(),
+    r: () => {
+      const button = () => document.querySelector<HTMLButtonElement>(".panel .reveal");
+      if (button() || tabs[0]?.id !== "conversation") return button()?.click();
+      setTab("conversation");
+      requestAnimationFrame(() => requestAnimationFrame(() => button()?.click()));
+      return undefined;
+    },
     Escape: (e) => (inPanel(e) ? document.getElementById("waterfall")?.focus() : find ? setFind("") : back("/traces")),
   });
+  useEffect(() => {
+    if (document.activeElement === document.body) document.getElementById("waterfall")?.focus({ preventScroll: true });
+  }, []);
   const allFolded = folded.size > 0;
   return (
     <div class="split">
@@ -92,7 +101,7 @@ export function TraceView({ id }: { id: string }) {
   useKeys(data ? {} : { Escape: () => back("/traces") });
   if (error?.status === 401) return <AskKey />;
   if (!data && error) return <Failure error={error} retry={error.status === 404 ? undefined : reload} title={error.status === 404 ? "This trace is not here" : "The trace could not be loaded"} />;
-  if (!data) return <div class="trace-view"><div class="trace-head loading" aria-busy={loading}><div class="bone" style={{ width: 260, height: 16 }} /><div class="bone" style={{ width: 520, height: 26 }} /></div><Bones rows={12} /></div>;
+  if (!data) return <div class="trace-view"><div class="trace-head loading" aria-busy={loading}><div class="bone" style={{ width: "260px", height: "16px" }} /><div class="bone" style={{ width: "520px", height: "26px" }} /></div><Bones rows={12} /></div>;
   return (
     <div class="trace-view">
       <Header trace={data.trace} />

@@ -3,29 +3,31 @@
 import { useMemo, useRef } from "preact/hooks";
 import { Icon } from "../../components/icon";
 import { Virtual } from "../../components/virtual";
-import { count, duration, short, usd, usd6 } from "../../format";
+import { count, duration, short, usd, usd9 } from "../../format";
 import { lookOf } from "../../steps";
 import { ticks, type Node, type Tree } from "./tree";
 
-export const ROW = 30;
+export const ROW = 28;
 
-/** Where a bar's text stands: behind it, or before it at the end of the axis. */
-function Label({ node, total }: { node: Node; total: number }) {
-  const from = (node.start / total) * 100, to = ((node.start + node.ms) / total) * 100;
-  const text = <>{duration(node.ms)}{node.children.length > 0 && <span class="self"> self {duration(node.self)}</span>}</>;
-  if (to < 72) return <span class="bar-label num" style={{ left: `${to}%` }}>{text}</span>;
-  if (from > 28) return <span class="bar-label before num" style={{ right: `${100 - from}%` }}>{text}</span>;
-  return <span class="bar-label inside num" style={{ left: `${from}%` }}>{text}</span>;
+const PIECES_MAX = 40;
+
+/** What of a bar is its own time, in percent of it: pieces too small to see are left out. */
+function pieces(node: Node, total: number): [number, number][] {
+  const least = total / 1000;
+  return node.own.filter(([from, to]) => to - from >= least).slice(0, PIECES_MAX).map(([from, to]) => [(from / node.ms) * 100, ((to - from) / node.ms) * 100]);
 }
 
+/** A step without steps below it is solid; of others only their own time is. */
 function Bar({ node, total }: { node: Node; total: number }) {
   const { span } = node;
   const look = lookOf(span.step);
-  const first = span.ttft_ms != null && node.ms > 0 ? Math.min(100, (span.ttft_ms / node.ms) * 100) : null;
-  const title = `${duration(node.ms)} from ${duration(node.start)}${node.children.length ? `, ${duration(node.self)} of it itself` : ""}${first !== null ? `; first token after ${duration(span.ttft_ms)}` : ""}`;
+  const inner = node.children.length > 0;
+  const first = !inner && span.ttft_ms != null && node.ms > 0 ? Math.min(100, (span.ttft_ms / node.ms) * 100) : null;
+  const title = `${duration(node.ms)} from ${duration(node.start)}${inner ? `, ${duration(node.self)} of it itself` : ""}${first !== null ? `; first token after ${duration(span.ttft_ms)}` : ""}`;
   return (
-    <span class={`bar ${span.status === "error" ? "bad" : ""}`} title={title} style={{ left: `${(node.start / total) * 100}%`, width: `${(node.ms / total) * 100}%`, "--step": look.color }}>
+    <span class={`bar ${span.status === "error" ? "bad" : ""} ${inner ? "outer" : ""}`} title={title} style={{ left: `${(node.start / total) * 100}%`, width: `${(node.ms / total) * 100}%`, "--step": look.color }}>
       {first !== null && <i class="first-token" style={{ width: `${first}%` }} />}
+      {inner && pieces(node, total).map(([from, wide]) => <i class="own" key={from} style={{ left: `${from}%`, width: `${wide}%` }} />)}
     </span>
   );
 }
@@ -33,7 +35,7 @@ function Bar({ node, total }: { node: Node; total: number }) {
 function Money({ node }: { node: Node }) {
   const { span } = node;
   if (span.rollup) return <span class="dim" title="Its usage repeats that of another step, so it is not counted">not counted</span>;
-  if (span.estimated_cost_usd != null) return <span title={usd6(span.estimated_cost_usd)}>{usd(span.estimated_cost_usd)}</span>;
+  if (span.estimated_cost_usd != null) return <span title={usd9(span.estimated_cost_usd)}>{usd(span.estimated_cost_usd)}</span>;
   return span.step === "model" || span.step === "embedding" ? <span class="dim" title="The price of this model is not known">unknown</span> : null;
 }
 
@@ -44,7 +46,8 @@ function Row({ node, index, total, grid, active, folded, select, fold }: RowProp
   const look = lookOf(span.step);
   const bad = span.status === "error";
   const inner = node.children.length > 0;
-  const model = span.generator_model ?? span.request_model;
+  const called = span.generator_model ?? span.request_model;
+  const model = called && !(span.name ?? "").includes(span.request_model ?? called) ? called : null;
   return (
     <div role="row" id={`span-${span.span_id}`} aria-level={node.depth + 1} aria-rowindex={index + 2} aria-selected={active} aria-expanded={inner ? !folded : undefined}
       class={`span-row ${active ? "active" : ""}`} onClick={() => select(span.span_id)}>
@@ -54,12 +57,13 @@ function Row({ node, index, total, grid, active, folded, select, fold }: RowProp
           <button type="button" tabIndex={-1} class={`fold ${folded ? "" : "open"}`} aria-label={folded ? "Unfold" : "Fold"} onClick={(e) => { e.stopPropagation(); fold(span.span_id); }}><Icon name="chevron" /></button>
         ) : <span class="fold" />}
         <span title={look.word}><Icon name={look.icon} color={look.color} /></span>
-        <span class={`cut ${bad ? "bad-text" : ""}`} title={span.name ?? undefined}>{span.name ?? "unnamed"}</span>
+        <span class={`cut bidi ${bad ? "bad-text" : ""}`} title={span.name ?? undefined}>{span.name ?? "unnamed"}</span>
         {bad && <span class="error-mark" title={span.status_message ?? span.error_type ?? "error"}><Icon name="warn" /><span class="hidden-text">error</span></span>}
         {node.orphan && <span class="badge warn" title="Its parent was not received">parent missing</span>}
         {model && <span class="cut dim model mono" title={model}>{model}</span>}
         {folded && <span class="badge num">{short(node.below)}{node.errors ? <span class="bad-text"> · {node.errors} failed</span> : null}</span>}
       </span>
+      <span role="gridcell" class="s-num s-long num" title={inner ? `${duration(node.self)} itself` : undefined}>{duration(node.ms)}</span>
       <span role="gridcell" class={`s-num num ${span.rollup ? "dim" : ""}`} title={span.total_tokens != null ? `${count(span.input_tokens)} tokens in, ${count(span.output_tokens)} out` : undefined}>
         {span.total_tokens != null ? <span class={span.rollup ? "struck" : ""}>{short(span.total_tokens)}</span> : null}
       </span>
@@ -67,7 +71,6 @@ function Row({ node, index, total, grid, active, folded, select, fold }: RowProp
       <span role="gridcell" class="s-time">
         {grid.map((t) => <i class="tick-line" key={t} style={{ left: `${(t / total) * 100}%` }} />)}
         <Bar node={node} total={total} />
-        <Label node={node} total={total} />
       </span>
     </div>
   );
@@ -92,9 +95,10 @@ export function Waterfall({ tree, rows, active, folded, select, fold }: Props) {
     >
       <div role="row" aria-rowindex={1} class="span-row head sticky-head">
         <span role="columnheader" class="s-name">Step</span>
+        <span role="columnheader" class="s-num">Time</span>
         <span role="columnheader" class="s-num">Tokens</span>
         <span role="columnheader" class="s-num">Cost</span>
-        <span role="columnheader" class="s-time" aria-label="Time">
+        <span role="columnheader" class="s-time" aria-label="When">
           {grid.map((t) => <span class="tick-text num" key={t} style={{ left: `${(t / tree.total) * 100}%` }}>{t === 0 ? "0" : duration(t)}</span>)}
         </span>
       </div>

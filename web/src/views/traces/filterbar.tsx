@@ -1,7 +1,7 @@
 // filterbar.tsx -- the filter as text, menus that write into it, and what is wrong with it.
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api, type ApiError } from "../../api";
+import { api, type ApiError, type Trace } from "../../api";
 import { Icon } from "../../components/icon";
 import { Menu } from "../../components/shared";
 import { indexOfByte, valuesOf, withValues, wordAt } from "../../filter";
@@ -9,7 +9,7 @@ import { short } from "../../format";
 import { useLoad } from "../../hooks";
 import { PRESETS, type Range } from "./range";
 
-interface Chip { name: string; label: string; by: string; fixed?: string[] }
+interface Chip { name: string; label: string; by: keyof Trace & string }
 const CHIPS: Chip[] = [
   { name: "model", label: "Model", by: "generator_model" },
   { name: "feature", label: "Feature", by: "feature" },
@@ -18,15 +18,32 @@ const CHIPS: Chip[] = [
   { name: "env", label: "Environment", by: "environment" },
 ];
 
+const ROWS_MAX = 1000;
+type Known = (readonly [string, number | null])[];
+
+/** The values that traces have, most frequent first.  A trace is found by its own row, so
+ * its row is counted; when there are too many rows, the values of its spans are shown, uncounted. */
+async function valuesSeen(chip: Chip, q: string, range: Range, signal: AbortSignal): Promise<Known> {
+  const span = { q, from: range.from, to: range.to };
+  const page = await api.traces({ ...span, limit: ROWS_MAX }, signal);
+  if (page.next_cursor) {
+    const { items } = await api.aggregate({ ...span, metric: "traces", by: chip.by, limit: 100 }, signal);
+    return items.filter((g) => g.by[chip.by] !== null).map((g) => [String(g.by[chip.by]), null]);
+  }
+  const counts = new Map<string, number>();
+  for (const trace of page.items) if (trace[chip.by] !== null) counts.set(String(trace[chip.by]), (counts.get(String(trace[chip.by])) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
+}
+
 function Choices({ chip, q, range, set }: { chip: Chip; q: string; range: Range; set: (q: string) => void }) {
   const [search, setSearch] = useState("");
   const others = withValues(q, chip.name, []);
   const chosen = valuesOf(q, chip.name);
   const { data, error } = useLoad(
-    (signal) => api.aggregate({ metric: "traces", by: chip.by, q: others, from: range.from, to: range.to, limit: 100 }, signal),
+    (signal) => valuesSeen(chip, others, range, signal),
     [chip.by, others, range.from, range.to],
   );
-  const seen = (data?.items ?? []).filter((g) => g.by[chip.by] !== null).map((g) => [String(g.by[chip.by]), g.values.traces ?? null] as const);
+  const seen = data ?? [];
   const rows = [...chosen.filter((v) => !seen.some(([s]) => s === v)).map((v) => [v, null] as const), ...seen].filter(([v]) => v.toLowerCase().includes(search.toLowerCase()));
   const toggle = (value: string) => set(withValues(q, chip.name, chosen.includes(value) ? chosen.filter((v) => v !== value) : [...chosen, value]));
   if (error) return <p class="note">{error.message}</p>;

@@ -26,7 +26,7 @@ export function rangeOf(params: URLSearchParams): Range {
 }
 
 const STEPS = ["1s", "2s", "5s", "10s", "15s", "30s", "1m", "2m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "6h", "12h", "1d"];
-const stepMs = (step: string) => parseInt(step) * UNIT[step.at(-1)!]!;
+export const stepMs = (step: string) => parseInt(step) * UNIT[step.at(-1)!]!;
 
 /** The smallest step that makes at most `most` bars of the range. */
 export function stepOf(range: Range, most = 64): string {

@@ -5,24 +5,24 @@ import type { Trace } from "../../api";
 import { Icon } from "../../components/icon";
 import { Time } from "../../components/shared";
 import { Virtual } from "../../components/virtual";
-import { count, duration, short, UNKNOWN, usd, usd6 } from "../../format";
+import { count, duration, short, UNKNOWN, usd, usd6, usd9 } from "../../format";
 import { follow } from "../../router";
 import { lookOf } from "../../steps";
 
-export const ROW = 38;
+export const ROW = 34;
 
 export function Cost({ usd: value, unpriced, calls, six }: { usd: number | null; unpriced: number; calls: number; six?: boolean }) {
   if (value === null) return calls ? <span class="dim" title="The price of this model is not known">unknown</span> : <span class="dim">{UNKNOWN}</span>;
   const text = six ? usd6(value) : usd(value);
-  if (unpriced) return <span title={`${usd6(value)}, and ${unpriced} of ${calls} model calls without a known price`}>≥ {text}</span>;
-  return <span title={usd6(value)}>{text}</span>;
+  if (unpriced) return <span title={`${usd9(value)}, and ${unpriced} of ${calls} model calls without a known price`}>≥ {text}</span>;
+  return <span title={usd9(value)}>{text}</span>;
 }
 
 export function Status({ trace }: { trace: Trace }) {
   if (trace.status === "error") return <span class="badge bad"><i class="dot" />error</span>;
   if (trace.error_count) return <span class="badge warn" title="The trace itself did not fail, but a step in it did"><i class="dot" />{count(trace.error_count)} inside</span>;
   if (trace.status === "ok") return <span class="badge good"><i class="dot" />ok</span>;
-  return <span class="dim" title="The sender set no status, and nothing failed">unset</span>;
+  return <span class="dim" title="Unset: the sender gave no status, and nothing failed"><span class="hidden-text">unset</span></span>;
 }
 
 function Latency({ trace, most }: { trace: Trace; most: number }) {
@@ -44,12 +44,12 @@ function Row({ trace, index, active, fresh, most, choose }: { trace: Trace; inde
       <span role="gridcell" class="c-time dim"><Time iso={trace.start_time} /></span>
       <span role="gridcell" class="c-name cut">
         <span title={look.word}><Icon name={look.icon} color={look.color} /></span>
-        <a href={href} class="cut" tabIndex={-1} onClick={(e) => { e.stopPropagation(); follow(e); }}>{trace.name ?? <span class="dim">unnamed</span>}</a>
+        <a href={href} class="cut bidi" tabIndex={-1} onClick={(e) => { e.stopPropagation(); follow(e); }}>{trace.name ?? <span class="dim">unnamed</span>}</a>
         <span class="spans dim num" title={`${count(trace.span_count)} spans`}>{short(trace.span_count)}</span>
         {!trace.settled && <span class="open" title="Still open: more spans may come" />}
       </span>
-      <span role="gridcell" class="c-feature cut">{trace.feature ?? <span class="dim">{UNKNOWN}</span>}</span>
-      <span role="gridcell" class="c-who cut" title={[trace.tenant_id, trace.user_id].filter(Boolean).join(" / ")}>{trace.tenant_id ?? <span class="dim">{UNKNOWN}</span>}{trace.user_id && <span class="dim"> / {trace.user_id}</span>}</span>
+      <span role="gridcell" class="c-feature cut bidi">{trace.feature ?? <span class="dim">{UNKNOWN}</span>}</span>
+      <span role="gridcell" class="c-who cut bidi" title={[trace.tenant_id, trace.user_id].filter(Boolean).join(" / ")}>{trace.tenant_id ?? <span class="dim">{UNKNOWN}</span>}{trace.user_id && <span class="dim"> / {trace.user_id}</span>}</span>
       <span role="gridcell" class="c-model cut mono" title={trace.generator_model ?? undefined}>{trace.generator_model ?? <span class="dim">{UNKNOWN}</span>}</span>
       <span role="gridcell" class="c-tokens num" title={`${count(trace.input_tokens)} tokens in, ${count(trace.output_tokens)} out`}>{trace.total_tokens === null ? <span class="dim">{UNKNOWN}</span> : <>{short(trace.input_tokens)}<span class="dim"> → </span>{short(trace.output_tokens)}</>}</span>
       <span role="gridcell" class="c-cost num"><Cost usd={trace.estimated_cost_usd} unpriced={trace.unpriced_count} calls={trace.model_call_count} /></span>

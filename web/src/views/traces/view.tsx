@@ -39,20 +39,29 @@ function Nothing({ q, range }: { q: string; range: string }) {
   );
 }
 
+/** The trace that was opened last: marked when one comes back. */
+let opened: string | null = null;
+
 export function TracesView() {
   const { params } = usePlace();
   const q = params.get("q") ?? "", sort = params.get("sort") ?? "start";
   const range = rangeOf(params);
   const [stopped, stop] = useState(false);
   const [away, setAway] = useState(false);
-  const [active, setActive] = useState<string | null>(null);
+  const [active, setActive] = useState<string | null>(opened);
   const live = range.live && sort === "start";
   const { list, next, setTop, reload } = useTraces({ q, from: range.from, to: range.to, sort: sort === "start" ? null : sort }, live, stopped || away);
   const never = useNeverSent(list, q);
+  const [first, setFirst] = useState(false); // stays when spans come, to say so
+  useEffect(() => {
+    if (never) setFirst(true);
+  }, [never]);
   const index = active === null ? -1 : list.items.findIndex((t) => t.trace_id === active);
   const open = (i: number) => {
     const trace = list.items[i];
-    if (trace) go(`/traces/${trace.trace_id}`);
+    if (!trace) return;
+    opened = trace.trace_id;
+    go(`/traces/${trace.trace_id}`);
   };
   const move = (by: number) => {
     const trace = list.items[Math.max(0, Math.min(list.items.length - 1, index < 0 ? (by > 0 ? 0 : list.items.length - 1) : index + by))];
@@ -67,7 +76,7 @@ export function TracesView() {
     Enter: (event) => (onButton(event) || index < 0 ? false : open(index)),
     "/": () => document.getElementById("filter")?.focus(),
     p: () => (away ? toTop() : stop(!stopped)),
-    Escape: () => (active ? setActive(null) : false),
+    Escape: () => (active ? setActive((opened = null)) : false),
   });
   const onScroll = (top: number) => {
     setTop(top);
@@ -80,7 +89,7 @@ export function TracesView() {
     void reload();
   };
   if (list.error?.status === 401) return <AskKey />;
-  if (never) return <div class="scroll"><FirstRun /></div>;
+  if (first) return <div class="scroll"><FirstRun close={() => setFirst(false)} /></div>;
   const bad = list.error?.status === 400;
   return (
     <div class="traces-view">

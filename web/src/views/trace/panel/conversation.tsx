@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import type { Json, Message, Part, Payload, Span } from "../../../api";
 import { Icon, type IconName } from "../../../components/icon";
 import { JsonText, Long, parsed } from "../../../components/json";
-import { Copy, CopyButton } from "../../../components/shared";
+import { Copy } from "../../../components/shared";
 import { count } from "../../../format";
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "");
@@ -60,17 +60,18 @@ function PartView({ part }: { part: Part }) {
   }
 }
 
-const ROLES: { [role: string]: string } = { user: "User", assistant: "Assistant", system: "System", developer: "Developer", tool: "Tool", function: "Tool" };
+const ROLES = new Map([["user", "User"], ["assistant", "Assistant"], ["system", "System"], ["developer", "Developer"], ["tool", "Tool"], ["function", "Tool"]]);
+const FINE = /^(stop|end_turn|tool_calls?|tool_use|completed?)$/;
 
 function MessageView({ message, answer }: { message: Message; answer?: boolean }) {
-  const role = message.role ?? "unknown";
+  const role = String(message.role ?? "unknown");
   const parts = message.parts ?? [{ type: "text", content: message.content ?? "" }];
   return (
-    <article class={`message ${ROLES[role] ? role : "other"} ${answer ? "answer" : ""}`}>
+    <article class={`message ${ROLES.has(role) ? role : "other"} ${answer ? "answer" : ""}`}>
       <header>
-        <b>{ROLES[role] ?? role}</b>{message.name && <span class="dim">{message.name}</span>}
+        <b>{ROLES.get(role) ?? role}</b>{message.name && <span class="dim">{message.name}</span>}
         {answer && <span class="badge accent">answer</span>}
-        {message.finish_reason && <span class={`badge ${/^(stop|end_turn|tool_calls?|tool_use)$/.test(message.finish_reason) ? "" : "warn"}`}>{message.finish_reason}</span>}
+        {message.finish_reason && <span class={`badge ${FINE.test(message.finish_reason) ? "" : "warn"}`}>{message.finish_reason}</span>}
       </header>
       {parts.length ? parts.map((part, i) => <PartView key={i} part={part} />) : <span class="dim">empty</span>}
     </article>
@@ -81,6 +82,20 @@ function Extra({ name, value }: { name: string; value: Json | undefined }) {
   if (value === undefined || value === null) return null;
   return <section class="extra"><h3>{name}</h3><Value value={value} /></section>;
 }
+
+/** The redacted beginnings that come with the span: of the last question and of the answer. */
+export function Preview({ span }: { span: Span }) {
+  const { input, output } = span.preview ?? {};
+  const side = (text: string | null | undefined, name: string, cls: string) => text && (
+    <article class={`message preview ${cls}`}>
+      <header><b>{name}</b><span class="badge">preview</span></header>
+      <Long text={text} label="preview" />
+    </article>
+  );
+  return <div class="conversation">{side(input, "Input", "user")}{side(output, "Output", "assistant")}</div>;
+}
+
+export const hasPreview = (span: Span) => Boolean(span.preview?.input || span.preview?.output);
 
 export function Conversation({ payload, span }: { payload: Payload; span: Span }) {
   const { raw } = payload;
@@ -101,7 +116,6 @@ export function Conversation({ payload, span }: { payload: Payload; span: Span }
       <Extra name="Parsed output" value={raw.parsed} />
       <Extra name="Other content" value={raw.other} />
       {nothing && <p class="dim pad">There are no messages in this step.</p>}
-      <footer><CopyButton label="Copy as JSON" text={() => JSON.stringify(payload, null, 2)} /></footer>
     </div>
   );
 }

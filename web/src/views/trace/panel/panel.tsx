@@ -7,7 +7,7 @@ import { Copy, CopyButton } from "../../../components/shared";
 import { count, duration, usd6 } from "../../../format";
 import { lookOf } from "../../../steps";
 import type { Node } from "../tree";
-import { Conversation } from "./conversation";
+import { Conversation, hasPreview, Preview } from "./conversation";
 import { Revealed, useContent } from "./reveal";
 import { Attributes, Events, hasEvents, hasRequest, hasRetrieval, isKnown, Request, Retrieval, Usage } from "./tables";
 
@@ -37,6 +37,11 @@ function Trouble({ span }: { span: Span }) {
   );
 }
 
+const field = (group: unknown, name: string) => {
+  const value = (group as { [name: string]: unknown } | null | undefined)?.[name];
+  return value === null || value === undefined ? null : String(value);
+};
+
 function Facts({ node }: { node: Node }) {
   const { span } = node;
   const model = span.generator_model ?? span.request_model;
@@ -47,6 +52,10 @@ function Facts({ node }: { node: Node }) {
       {isKnown(span.ttft_ms) && <span title="Time to the first token"><i>first token</i> {duration(span.ttft_ms)}</span>}
       {isKnown(span.total_tokens) && <span><i>tokens</i> {count(span.input_tokens)} → {count(span.output_tokens)}</span>}
       {span.rollup ? <span class="badge">not counted</span> : isKnown(span.estimated_cost_usd) ? <span>{usd6(span.estimated_cost_usd)}</span> : span.step === "model" ? <span class="dim">cost unknown</span> : null}
+      {isKnown(field(span.guard, "verdict")) && <span><i>verdict</i> {field(span.guard, "verdict")}</span>}
+      {isKnown(field(span.tool, "approval")) && <span><i>approval</i> {field(span.tool, "approval")}</span>}
+      {isKnown(field(span.tool, "risk")) && <span class="badge warn">{field(span.tool, "risk")}</span>}
+      {isKnown(span.attempt) && <span><i>attempt</i> {String(span.attempt)}</span>}
       {model && <span class="mono cut" title={span.provider ?? undefined}>{model}</span>}
     </div>
   );
@@ -69,7 +78,7 @@ export function Panel({ node, logs, tabs, tab, setTab, revealed }: Props) {
   return (
     <section class="panel" aria-label="Details of the step">
       <header class="panel-head">
-        <div class="panel-title"><Icon name={look.icon} color={look.color} /><h2 class="cut" title={span.name ?? undefined}>{span.name ?? "unnamed"}</h2><span class="badge">{look.word}</span><span class="grow" /><span class="dim mono panel-id"><Copy text={span.span_id} label="span id" /></span></div>
+        <div class="panel-title"><Icon name={look.icon} color={look.color} /><h2 class="cut" title={span.name ?? undefined}>{span.name ?? "unnamed"}</h2><span class="badge">{look.word}</span><span class="grow" /><span class="dim mono panel-id left"><Copy text={span.span_id} label="span id" /></span></div>
         <Facts node={node} />
         <Trouble span={span} />
       </header>
@@ -77,7 +86,7 @@ export function Panel({ node, logs, tabs, tab, setTab, revealed }: Props) {
         {tabs.map((t) => <button type="button" role="tab" key={t.id} id={`tab-${t.id}`} aria-selected={t.id === tab} aria-controls="panel-body" tabIndex={t.id === tab ? 0 : -1} onClick={() => setTab(t.id)}>{t.name}</button>)}
       </div>
       <div class="panel-body" role="tabpanel" id="panel-body" aria-labelledby={`tab-${tab}`} tabIndex={0}>
-        {tab === "conversation" && <Revealed content={content} what="Prompts and answers are kept encrypted.">{(payload) => <Conversation payload={payload} span={span} />}</Revealed>}
+        {tab === "conversation" && <Revealed span={span} content={content} preview={hasPreview(span) ? <Preview span={span} /> : null}>{(payload) => <Conversation payload={payload} span={span} />}</Revealed>}
         {tab === "retrieval" && <Retrieval span={span} content={content} />}
         {tab === "usage" && <Usage span={span} />}
         {tab === "request" && <Request span={span} />}

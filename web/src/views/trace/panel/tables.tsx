@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import type { Json, JsonObject, Log, Payload, Span } from "../../../api";
 import { JsonText, Long } from "../../../components/json";
 import { Copy, Time } from "../../../components/shared";
-import { count, duration, UNKNOWN, usd6, words } from "../../../format";
+import { count, duration, UNKNOWN, usd6, usd9, words } from "../../../format";
 import { type Content, Revealed } from "./reveal";
 
 export const isKnown = (v: unknown) => v !== null && v !== undefined && v !== "" && !(Array.isArray(v) && !v.length);
@@ -25,7 +25,7 @@ const BUCKETS: [string, string][] = [
   ["input_fresh", "Input"], ["cache_read", "Input read from cache"], ["cache_write_5m", "Input written to cache, 5 min"], ["cache_write_1h", "Input written to cache, 1 h"], ["audio_in", "Audio in"],
   ["output_text", "Output"], ["reasoning", "Reasoning"], ["audio_out", "Audio out"], ["image", "Image"],
 ];
-const SOURCES: { [source: string]: string } = { table: "price table", override: "your own prices", sender: "the sender", unknown: "unknown" };
+const SOURCES = new Map([["table", "price table"], ["override", "your own prices"], ["sender", "the sender"], ["unknown", "unknown"]]);
 const NANO = 1e9;
 
 export function Usage({ span }: { span: Span }) {
@@ -44,7 +44,7 @@ export function Usage({ span }: { span: Span }) {
               <th scope="row">{name}</th>
               <td class="share" aria-hidden="true"><i style={{ width: `${((n(usage[id]) ?? 0) / most) * 100}%` }} /></td>
               <td>{count(n(usage[id]))}</td>
-              <td>{isKnown(by[id]) ? usd6(by[id]! / NANO) : <span class="dim">{n(usage[id]) === 0 ? UNKNOWN : "unknown"}</span>}</td>
+              <td>{isKnown(by[id]) ? usd9(by[id]! / NANO) : <span class="dim">{n(usage[id]) === 0 ? UNKNOWN : "unknown"}</span>}</td>
             </tr>
           ))}
           <tr class="sum"><th scope="row">All</th><td /><td title={`${count(span.input_tokens)} in, ${count(span.output_tokens)} out`}>{count(span.total_tokens)}</td><td>{span.rollup ? "not counted" : usd6(span.estimated_cost_usd)}</td></tr>
@@ -52,7 +52,7 @@ export function Usage({ span }: { span: Span }) {
       </table>
       <Rows rows={[
         ["Tokens from", <Value value={usage.source} />],
-        ["Price from", cost.source ? SOURCES[cost.source] ?? cost.source : <span class="dim">unknown</span>],
+        ["Price from", cost.source ? SOURCES.get(cost.source) ?? cost.source : <span class="dim">unknown</span>],
         ["Price", <Value value={cost.price_id} />],
         ["Valid from", <Value value={cost.price_date} />],
         ["Sender's own cost", isKnown(cost.sender_usd) ? usd6(cost.sender_usd) : <span class="dim">{UNKNOWN}</span>],
@@ -97,7 +97,7 @@ export function Retrieval({ span, content }: { span: Span; content: Content }) {
     <div class="pad">
       <Rows rows={names.filter((n) => isKnown(span[n])).map((n) => [words(n), <Value value={span[n]} />])} />
       {inside && (
-        <Revealed content={content} what="The query and the documents that were found are kept encrypted.">
+        <Revealed span={span} content={content} preview={span.preview?.input ? <section class="extra"><h3>Query <span class="badge">preview</span></h3><Long text={span.preview.input} label="preview" /></section> : null}>
           {(payload: Payload) => {
             const most = Math.max(0, ...payload.documents.map((d) => (typeof d.score === "number" ? d.score : 0)));
             return (
@@ -139,7 +139,10 @@ export function Attributes({ span }: { span: Span }) {
   );
 }
 
-interface SpanEvent { name?: string; time?: string; attributes?: JsonObject }
+/** Its time is nanoseconds since 1970, or a text. */
+interface SpanEvent { name?: string; time?: string | number; attributes?: JsonObject }
+
+const eventTime = (time: string | number) => (typeof time === "number" ? new Date(time / 1e6).toISOString() : time);
 
 function EventView({ event }: { event: SpanEvent }) {
   const a = event.attributes ?? {};
@@ -147,7 +150,7 @@ function EventView({ event }: { event: SpanEvent }) {
   const rest = Object.fromEntries(Object.entries(a).filter(([k]) => k !== "exception.stacktrace"));
   return (
     <article class={`event ${event.name === "exception" ? "bad" : ""}`}>
-      <header><b class="grow cut">{event.name ?? "event"}</b>{event.time && <span class="dim"><Time iso={event.time} /></span>}</header>
+      <header><b class="grow cut">{event.name ?? "event"}</b>{event.time && <span class="dim"><Time iso={eventTime(event.time)} /></span>}</header>
       {Object.keys(rest).length > 0 && <Rows rows={Object.entries(rest).map(([k, v]) => [k, <Value value={v} />])} />}
       {typeof stack === "string" && <Long text={stack} lines={12} label="stack" />}
     </article>
@@ -167,7 +170,7 @@ export function Events({ span, logs, content }: { span: Span; logs: Log[]; conte
         </article>
       ))}
       {span.payload && "events" in span.payload && (
-        <Revealed content={content} what="The events of this step may hold content, so they are kept encrypted.">
+        <Revealed span={span} content={content}>
           {(payload: Payload) => <>{(Array.isArray(payload.raw.events) ? payload.raw.events : []).map((e: Json, i) => <EventView key={i} event={e as SpanEvent} />)}</>}
         </Revealed>
       )}
