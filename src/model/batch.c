@@ -320,7 +320,7 @@ static void get_value(struct cursor *in, struct value *ret, int depth)
 {
     *ret = (struct value){ 0 };
     uint8_t type = get_byte(in);
-    if (type > VALUE_MAP || depth > VALUE_DEPTH_MAX) {
+    if (type > VALUE_MAP || (depth > VALUE_DEPTH_MAX && type != VALUE_NULL)) {
         in->failed = true;
         return;
     }
