@@ -112,6 +112,9 @@ static int find_option(const struct cli_command *command, str name)
 
 static int unknown_option(const struct cli_call *call, str name)
 {
+    if (str_equal_c(name, "key") && accepts(call->command, CLI_OPTION_key_file))
+        return cli_misuse(call, "a key in a command line is seen by every user of the machine: "
+                                "give it by TELLTALE_KEY or --key-file=PATH");
     struct nearest nearest;
     nearest_init(&nearest, name);
     for (int i = 0; i < CLI_OPTION_COUNT; i++)

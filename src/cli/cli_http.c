@@ -80,13 +80,22 @@ static const char *reason_header(struct cli_call *call, const char *reason)
 
 static enum err explain(const struct cli_call *call, enum err err, struct diag *why)
 {
-    if (err != ERR_UNAVAILABLE || !why)
-        return err;
     char detail[DIAG_TEXT_MAX];
+    str base = str_sub(server_base(call), 0, 100);
+    if (!err || !why)
+        return err;
     memcpy(detail, why->text, sizeof detail);
-    str base = server_base(call);
-    diag_set(why, err, "no server at %.*s (%.120s)", STR_ARG(str_sub(base, 0, 100)), detail);
-    diag_hint(why, "start it with ./run or `telltale serve`, or name another by --server=URL");
+    if (err == ERR_UNAVAILABLE) {
+        diag_set(why, err, "no server at %.*s (%.120s)", STR_ARG(base), detail);
+        diag_hint(why, "start it with ./run or `telltale serve`, or name another by --server=URL "
+                       "or TELLTALE_SERVER");
+    } else if (err == ERR_DEADLINE) {
+        diag_set(why, err, "%.*s does not answer (%.120s)", STR_ARG(base), detail);
+        diag_hint(why, "is it Telltale, and on this port? a shorter range (--from) asks for less");
+    } else if (err == ERR_BAD_INPUT) {
+        diag_set(why, err, "--server=%.*s: %.120s", STR_ARG(base), detail);
+        diag_hint(why, "write it as http://127.0.0.1:4320");
+    }
     return err;
 }
 
@@ -144,7 +153,10 @@ enum err cli_http_problem(struct cli_call *call, int status, str body, struct di
     }
     diag_set(reterr_why, code, "%.*s", STR_ARG(str_sub(message, 0, DIAG_TEXT_MAX - 1)));
     if (status == 401)
-        diag_hint(reterr_why, "give the API key by --key-file=PATH or TELLTALE_KEY");
+        diag_hint(reterr_why, "give the API key by --key-file=PATH or TELLTALE_KEY; "
+                              "`telltale key create` makes one");
+    else if (status == 403 && str_is_empty(hint))
+        diag_hint(reterr_why, "`telltale key create --permissions=...` makes a key that has it");
     else if (!str_is_empty(hint))
         diag_hint(reterr_why, "%.*s", STR_ARG(str_sub(hint, 0, DIAG_HINT_MAX - 1)));
     return code;

@@ -134,7 +134,7 @@ void cli_paint(struct buf *out, const struct cli_screen *screen, enum cli_colour
         [CLI_PLAIN] = "",   [CLI_BOLD] = "1",    [CLI_DIM] = "2",   [CLI_RED] = "31",
         [CLI_GREEN] = "32", [CLI_YELLOW] = "33", [CLI_BLUE] = "34", [CLI_CYAN] = "36"
     };
-    bool painted = screen->has_colour && colour != CLI_PLAIN;
+    bool painted = screen->has_colour && colour != CLI_PLAIN && text.len;
     if (painted)
         buf_printf(out, "\033[%sm", codes[colour]);
     buf_add_str(out, text);

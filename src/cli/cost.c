@@ -118,8 +118,9 @@ static void add_row(struct cli_table *table, const struct row *row, const struct
     cli_table_add(table, row->name, CLI_PLAIN);
     cli_table_add(table, cli_human_usd(arena, cli_member(row->values, "cost_usd")), CLI_BOLD);
     cli_table_add(table,
-                  sum->cost > 0 ? arena_printf(arena, "%.0f%%", row->cost / sum->cost * 100)
-                                : CLI_UNKNOWN,
+                  sum->cost > 0 && cli_member(row->values, "cost_usd")
+                      ? arena_printf(arena, "%.0f%%", row->cost / sum->cost * 100)
+                      : CLI_UNKNOWN,
                   CLI_DIM);
     cli_table_add(table, arena_str(arena, buf_str(&bar)), CLI_GREEN);
     cli_table_add(table, cli_human_count(arena, cli_member(row->values, "input_tokens")),

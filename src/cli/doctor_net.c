@@ -16,39 +16,74 @@ enum {
     TCP_LISTEN = 0x0A
 };
 
-static void check_lag(struct doctor *doctor, const struct value *status)
+static double counter(const struct value *status, const char *name)
 {
-    const struct value *stages = cli_member(status, "stages");
-    double behind = 0;
-    bool is_known = false;
-    for (uint32_t i = 0; stages && stages->type == VALUE_MAP && i < stages->count; i++)
-        if (str_find(stages->attrs[i].key, STR_OF("behind")) < stages->attrs[i].key.len)
-            is_known |= value_as_f64(&stages->attrs[i].value, &behind);
-    if (!is_known)
-        return;
+    double value;
+    return cli_member_f64(cli_member(status, "stages"), name, &value) ? value : 0;
+}
+
+static void check_spans(struct doctor *doctor, const struct value *status)
+{
+    double received = counter(status, "receive_spans_total");
+    double stored = counter(status, "store_spans"), open = counter(status, "open_traces");
+    if (received > 0 || stored > 0) {
+        doctor_add(doctor, DOCTOR_OK, "spans",
+                   "%.0f received since the start, %.0f stored, %.0f traces still open", received,
+                   stored, open);
+    } else {
+        doctor_add(doctor, DOCTOR_WARN, "spans", "none was received yet");
+        doctor_hint(doctor, "set OTEL_EXPORTER_OTLP_ENDPOINT of an application to the OTLP/HTTP "
+                            "address (usually http://127.0.0.1:4318); see docs/sending.md");
+    }
+    double rejected = counter(status, "receive_rejected_total");
+    if (rejected > 0) {
+        doctor_add(doctor, DOCTOR_WARN, "rejected", "%.0f items since the start", rejected);
+        doctor_hint(doctor, "each answer said why (partial_success): see the sender's log");
+    }
+}
+
+static void check_stages(struct doctor *doctor, const struct value *status)
+{
+    double behind = counter(status, "drain_behind_seconds");
     doctor_add(doctor, behind > LAG_WARN_S ? DOCTOR_WARN : DOCTOR_OK, "lag",
                "the store is %.1f s behind the log", behind);
     if (behind > LAG_WARN_S)
         doctor_hint(doctor,
                     "nothing is lost, but new spans show late: is the disk or the CPU full?");
+    double errors = counter(status, "drain_store_errors_total");
+    double corrupt = counter(status, "drain_corrupt_records_total");
+    if (errors > 0 || corrupt > 0) {
+        doctor_add(doctor, DOCTOR_FAIL, "store", "%.0f failed writes, %.0f damaged log records",
+                   errors, corrupt);
+        doctor_hint(doctor, "see the server's own log; `telltale log verify` names damage");
+    }
 }
 
-static void check_version(struct doctor *doctor)
+enum answer { ANSWER_NONE, ANSWER_REFUSAL, ANSWER_OK };
+
+/* A JSON answer of the server; but for ANSWER_OK *reterr_why says what is wrong. */
+static enum answer ask(struct doctor *doctor, const char *path, struct value *ret_value,
+                       struct diag *reterr_why)
 {
     struct buf body;
-    struct value status;
-    struct diag why = DIAG_NONE;
     int code = 0;
     buf_init(&body, ANSWER_BYTES_MAX);
-    struct cli_get get = { .path = "/api/v1/status", .timeout_ns = TIMEOUT_S * NS_PER_S };
-    enum err err = cli_http_get(doctor->call, &get, &code, &body, &why);
+    struct cli_get get = { .path = path, .timeout_ns = TIMEOUT_S * NS_PER_S };
+    enum err err = cli_http_get(doctor->call, &get, &code, &body, reterr_why);
     if (!err && code != 200)
-        err = cli_http_problem(doctor->call, code, buf_str(&body), &why);
+        err = cli_http_problem(doctor->call, code, buf_str(&body), reterr_why);
     str kept = err ? STR_NONE : arena_str(&doctor->call->arena, buf_str(&body));
     if (!err)
-        err = cli_json_parse(&doctor->call->arena, kept, &status, &why);
+        err = cli_json_parse(&doctor->call->arena, kept, ret_value, reterr_why);
     buf_clear(&body);
-    if (err) {
+    return !err ? ANSWER_OK : code ? ANSWER_REFUSAL : ANSWER_NONE;
+}
+
+static void check_status(struct doctor *doctor)
+{
+    struct value status;
+    struct diag why = DIAG_NONE;
+    if (ask(doctor, "/api/v1/status", &status, &why) != ANSWER_OK) {
         doctor_add(doctor, DOCTOR_WARN, "server status", "%s", why.text);
         if (why.hint[0])
             doctor_hint(doctor, "%s", why.hint);
@@ -60,29 +95,25 @@ static void check_version(struct doctor *doctor)
                "server %.*s, this program " TELLTALE_VERSION, STR_ARG(version));
     if (!is_same)
         doctor_hint(doctor, "restart the server to run the same version");
-    check_lag(doctor, &status);
+    check_spans(doctor, &status);
+    check_stages(doctor, &status);
 }
 
+/* Not to run is no fault; to run and not answer is. */
 static void check_server(struct doctor *doctor)
 {
-    struct buf body;
+    struct value ready;
     struct diag why = DIAG_NONE;
-    int code = 0;
-    buf_init(&body, ANSWER_BYTES_MAX);
-    struct cli_get get = { .path = "/readyz", .timeout_ns = TIMEOUT_S * NS_PER_S };
-    enum err err = cli_http_get(doctor->call, &get, &code, &body, &why);
-    if (!err && code != 200)
-        (void)cli_http_problem(doctor->call, code, buf_str(&body), &why);
-    buf_clear(&body);
-    if (!err && code == 200) {
+    enum answer answer = ask(doctor, "/readyz", &ready, &why);
+    if (answer == ANSWER_OK) {
         doctor_add(doctor, DOCTOR_OK, "server", "%s is ready", cli_server(doctor->call));
-        check_version(doctor);
+        check_status(doctor);
         return;
     }
-    /* Not to run is no fault; to run and not answer is. */
-    bool is_running = doctor->server_pid || !err;
-    doctor_add(doctor, is_running ? DOCTOR_FAIL : DOCTOR_WARN, "server", "%s", why.text);
-    if (is_running && err)
+    bool is_silent = answer == ANSWER_NONE;
+    doctor_add(doctor, is_silent && !doctor->server_pid ? DOCTOR_WARN : DOCTOR_FAIL, "server", "%s",
+               why.text);
+    if (is_silent && doctor->server_pid)
         doctor_hint(doctor,
                     "process %d holds the data folder: is --server=URL the one that it "
                     "printed when it started?",
@@ -153,14 +184,52 @@ static void check_port(struct doctor *doctor, const char *name, int port, const 
     if (!is_ours)
         doctor_hint(doctor,
                     "a server that should have it does not start: stop the other, or use "
-                    "%s=127.0.0.1:PORT",
+                    "--%s=127.0.0.1:PORT",
                     option);
+}
+
+static int port_of(const struct value *options, const char *name, int fallback)
+{
+    for (uint32_t i = 0; cli_item(options, i); i++) {
+        const struct value *option = cli_item(options, i);
+        if (!str_equal_c(cli_member_str(option, "name"), name))
+            continue;
+        str value = cli_member_str(option, "value");
+        if (value.len && value.ptr[0] == '"') /* a JSON text */
+            value = str_sub(value, 1, value.len - 2);
+        int64_t port = 0;
+        for (size_t at = value.len; at-- > 0;)
+            if (value.ptr[at] == ':')
+                return str_to_i64(str_from(value, at + 1), &port) ? (int)port : 0;
+        return 0; /* empty: no such listener */
+    }
+    return fallback;
+}
+
+/* The ports of the server that uses our data folder, else the usual ones. */
+static void check_ports(struct doctor *doctor)
+{
+    static const struct {
+        const char *name, *option;
+        int usual;
+    } ports[] = {
+        { "port OTLP/gRPC", "listen.grpc", 4317 },
+        { "port OTLP/HTTP", "listen.otlp", 4318 },
+        { "port web, API", "listen.api", 4320 },
+    };
+    struct value config = { 0 };
+    struct diag why = DIAG_NONE;
+    bool is_known = doctor->server_pid && ask(doctor, "/api/v1/config", &config, &why) == ANSWER_OK;
+    const struct value *options = is_known ? cli_member(&config, "options") : NULL;
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        int port = port_of(options, ports[i].option, ports[i].usual);
+        if (port > 0) /* 0: the server took any that was free */
+            check_port(doctor, ports[i].name, port, ports[i].option);
+    }
 }
 
 void doctor_net(struct doctor *doctor)
 {
     check_server(doctor);
-    check_port(doctor, "port OTLP/gRPC", 4317, "--listen.grpc");
-    check_port(doctor, "port OTLP/HTTP", 4318, "--listen.otlp");
-    check_port(doctor, "port web, API", 4320, "--listen.api");
+    check_ports(doctor);
 }

@@ -108,13 +108,24 @@ static void add_messages(const struct cli_call *call, struct buf *out, const str
     }
 }
 
+/* Most senders put the system prompt among the messages; the server then gives it twice. */
+static bool has_system(const struct value *messages)
+{
+    for (uint32_t i = 0; cli_item(messages, i); i++) {
+        str role = cli_member_str(cli_item(messages, i), "role");
+        if (str_equal_c(role, "system") || str_equal_c(role, "developer"))
+            return true;
+    }
+    return false;
+}
+
 static void add_payload(const struct cli_call *call, struct buf *out, const struct value *payload)
 {
     const struct value *system = cli_member(payload, "system");
     const struct value *tools = cli_member(payload, "tools");
     const struct value *documents = cli_member(payload, "documents");
     const struct value *raw = cli_member(payload, "raw");
-    if (system) {
+    if (system && !has_system(cli_member(payload, "input"))) {
         add_heading(call, out, STR_OF("system"), "");
         add_parts(out, system);
     }

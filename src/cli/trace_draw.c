@@ -13,47 +13,109 @@
 enum {
     WIDTH_DEFAULT = 120,
     DEPTH_SHOWN = 24, /* deeper spans are not indented further, and say how deep they are */
-    LATENCY_COLUMNS = 10,
-    TOKENS_COLUMNS = 14,
-    COST_COLUMNS = 10,
+    LATENCY_COLUMNS = 8,
+    LABEL_MIN = 24,
+    BAR_MIN = 12,
+    BAR_MAX = 48,
     LABEL_BYTES_MAX = 64 * 1024,
 };
 
 struct layout {
-    uint32_t label, bar;
+    uint32_t label, latency, tokens, cost, bar;
 };
 
-static struct layout layout_for(const struct cli_screen *screen)
+static str tokens_text(struct arena *arena, const struct value *span)
 {
-    uint32_t width = screen->width ? screen->width : WIDTH_DEFAULT;
-    uint32_t fixed = LATENCY_COLUMNS + TOKENS_COLUMNS + COST_COLUMNS + 3;
-    uint32_t rest = width > fixed + 24 ? width - fixed : 24;
-    uint32_t bar = rest < 40 ? 0 : MIN(rest / 2, 48u);
-    return (struct layout){ .label = rest - bar - (bar ? 1 : 0), .bar = bar };
+    if (!cli_member(span, "input_tokens") && !cli_member(span, "output_tokens"))
+        return STR_OF("");
+    str in = cli_human_count(arena, cli_member(span, "input_tokens"));
+    str answer = cli_human_count(arena, cli_member(span, "output_tokens"));
+    return arena_printf(arena, "%.*s\xE2\x86\x92%.*s", STR_ARG(in), STR_ARG(answer));
 }
 
-static void add_fact(struct buf *out, const char *name, str value)
+/* Of a step that uses no model nothing is said; of a model without a price: unknown. */
+static str cost_text(struct arena *arena, const struct value *span)
+{
+    bool has_cost = cli_member(span, "input_tokens") || cli_member(span, "output_tokens") ||
+                    cli_member(span, "estimated_cost_usd");
+    return has_cost ? cli_human_usd(arena, cli_member(span, "estimated_cost_usd")) : STR_OF("");
+}
+
+/* Numbers take what they need, the rest is shared by names and bars. */
+static struct layout layout_for(const struct cli_screen *screen, struct arena *arena,
+                                const struct tree *tree)
+{
+    struct layout layout = { .latency = LATENCY_COLUMNS };
+    for (uint32_t i = 0; i < tree->count; i++) {
+        const struct value *span = tree->nodes[i].span;
+        layout.tokens = MAX(layout.tokens, cli_columns(tokens_text(arena, span)));
+        layout.cost = MAX(layout.cost, cli_columns(cost_text(arena, span)));
+    }
+    uint32_t width = screen->width ? screen->width : WIDTH_DEFAULT;
+    uint32_t fixed = layout.latency + layout.tokens + layout.cost + 3;
+    uint32_t rest = width > fixed + LABEL_MIN ? width - fixed : LABEL_MIN;
+    layout.bar = rest < LABEL_MIN + BAR_MIN ? 0 : MIN(rest * 2 / 5, (uint32_t)BAR_MAX);
+    layout.label = rest - layout.bar;
+    return layout;
+}
+
+/* "  name value  name value", broken where the screen ends. */
+struct facts {
+    struct buf *out;
+    uint32_t width, used;
+};
+
+static void add_part(struct facts *facts, str text)
+{
+    uint32_t columns = cli_columns(text) + 2;
+    if (facts->width && facts->used && facts->used + columns > facts->width) {
+        buf_add_char(facts->out, '\n');
+        facts->used = 0;
+    }
+    facts->used += columns;
+    buf_add_c(facts->out, "  ");
+    buf_add_str(facts->out, text);
+}
+
+static void add_fact(struct facts *facts, const char *name, str value)
 {
     if (str_is_empty(value))
         return;
-    buf_printf(out, "  %s ", name);
-    cli_clean(out, str_sub(value, 0, 200), CLI_ONE_LINE);
+    struct buf text;
+    buf_init(&text, 4 * KIB);
+    buf_printf(&text, "%s ", name);
+    cli_clean(&text, str_sub(value, 0, 200), CLI_ONE_LINE);
+    add_part(facts, buf_str(&text));
+    buf_clear(&text);
 }
 
-static void add_facts(struct buf *out, const struct value *trace)
+static void facts_end(struct facts *facts)
 {
-    static const char *const names[] = { "service", "environment", "release", "tenant_id",
-                                         "user_id", "session_id",  "feature", "prompt_version" };
-    size_t before = out->len;
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        add_fact(out, names[i], cli_member_str(trace, names[i]));
-    if (out->len > before)
-        buf_add_char(out, '\n');
+    if (facts->used)
+        buf_add_char(facts->out, '\n');
+    facts->used = 0;
+}
+
+static void add_measures(struct facts *facts, struct arena *arena, const struct value *trace)
+{
+    str in = cli_human_count(arena, cli_member(trace, "input_tokens"));
+    str answer = cli_human_count(arena, cli_member(trace, "output_tokens"));
+    double unpriced;
+    add_fact(facts, "latency", cli_human_ms(arena, cli_member(trace, "latency_ms")));
+    add_fact(facts, "first token", cli_human_ms(arena, cli_member(trace, "ttft_ms")));
+    add_fact(facts, "cost", cli_human_usd(arena, cli_member(trace, "estimated_cost_usd")));
+    add_part(facts, arena_printf(arena, "tokens %.*s in, %.*s out", STR_ARG(in), STR_ARG(answer)));
+    add_fact(facts, "spans", cli_human_count(arena, cli_member(trace, "span_count")));
+    if (cli_member_f64(trace, "unpriced_count", &unpriced) && unpriced > 0)
+        add_part(facts, arena_printf(arena, "(%.0f model calls without a price)", unpriced));
+    facts_end(facts);
 }
 
 void trace_header(const struct cli_call *call, struct arena *arena, const struct value *trace,
                   struct buf *out)
 {
+    static const char *const names[] = { "service", "environment", "release", "tenant_id",
+                                         "user_id", "session_id",  "feature", "prompt_version" };
     struct buf name;
     buf_init(&name, LABEL_BYTES_MAX);
     cli_clean(&name, str_sub(cli_member_str(trace, "name"), 0, 2000), CLI_ONE_LINE);
@@ -69,22 +131,15 @@ void trace_header(const struct cli_call *call, struct arena *arena, const struct
     const struct value *settled = cli_member(trace, "settled");
     if (settled && settled->type == VALUE_BOOL && !settled->boolean)
         cli_paint(out, &call->screen, CLI_YELLOW, STR_OF("  still open"));
-    str time = cli_member_str(trace, "start_time");
-    buf_add_c(out, "\n  ");
-    cli_clean(out, str_sub(time, 0, 19), CLI_ONE_LINE);
-    buf_add_c(out, "Z");
-    add_fact(out, "latency", cli_human_ms(arena, cli_member(trace, "latency_ms")));
-    add_fact(out, "first token", cli_human_ms(arena, cli_member(trace, "ttft_ms")));
-    add_fact(out, "cost", cli_human_usd(arena, cli_member(trace, "estimated_cost_usd")));
-    str in = cli_human_count(arena, cli_member(trace, "input_tokens"));
-    str answer = cli_human_count(arena, cli_member(trace, "output_tokens"));
-    buf_printf(out, "  tokens %.*s in, %.*s out", STR_ARG(in), STR_ARG(answer));
-    add_fact(out, "spans", cli_human_count(arena, cli_member(trace, "span_count")));
-    double unpriced;
-    if (cli_member_f64(trace, "unpriced_count", &unpriced) && unpriced > 0)
-        buf_printf(out, "  (%.0f model calls without a price)", unpriced);
     buf_add_char(out, '\n');
-    add_facts(out, trace);
+    struct facts facts = { .out = out, .width = call->screen.width };
+    str time = str_sub(cli_member_str(trace, "start_time"), 0, 19);
+    if (time.len)
+        add_part(&facts, arena_printf(arena, "%.*sZ", STR_ARG(time)));
+    add_measures(&facts, arena, trace);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        add_fact(&facts, names[i], cli_member_str(trace, names[i]));
+    facts_end(&facts);
     buf_add_char(out, '\n');
 }
 
@@ -168,20 +223,12 @@ static void add_right(struct buf *out, str text, uint32_t columns)
     buf_add_str(out, text);
 }
 
-static void add_numbers(struct arena *arena, const struct value *span, struct buf *out)
+static void add_numbers(struct arena *arena, const struct value *span, const struct layout *layout,
+                        struct buf *out)
 {
-    add_right(out, cli_human_ms(arena, cli_member(span, "latency_ms")), LATENCY_COLUMNS);
-    bool has_usage = cli_member(span, "input_tokens") || cli_member(span, "output_tokens");
-    str in = cli_human_count(arena, cli_member(span, "input_tokens"));
-    str answer = cli_human_count(arena, cli_member(span, "output_tokens"));
-    add_right(out,
-              has_usage ? arena_printf(arena, "%.*s\xE2\x86\x92%.*s", STR_ARG(in), STR_ARG(answer))
-                        : STR_OF(""),
-              TOKENS_COLUMNS);
-    bool has_cost = has_usage || cli_member(span, "estimated_cost_usd");
-    add_right(out,
-              has_cost ? cli_human_usd(arena, cli_member(span, "estimated_cost_usd")) : STR_OF(""),
-              COST_COLUMNS);
+    add_right(out, cli_human_ms(arena, cli_member(span, "latency_ms")), layout->latency);
+    add_right(out, tokens_text(arena, span), layout->tokens);
+    add_right(out, cost_text(arena, span), layout->cost);
 }
 
 /* Where in the trace's time the span lies. */
@@ -230,11 +277,11 @@ static void add_problem(const struct cli_call *call, struct buf *out, const stru
 void trace_spans(const struct cli_call *call, struct arena *arena, const struct tree *tree,
                  struct buf *out)
 {
-    struct layout layout = layout_for(&call->screen);
+    struct layout layout = layout_for(&call->screen, arena, tree);
     for (uint32_t at = tree->first_root; at != TREE_NONE; at = tree_next(tree, at)) {
         const struct tree_node *node = &tree->nodes[at];
         add_label(call, out, tree, at, layout.label);
-        add_numbers(arena, node->span, out);
+        add_numbers(arena, node->span, &layout, out);
         if (layout.bar)
             add_time_bar(call, out, tree, node, layout.bar - 1);
         while (out->len && out->ptr[out->len - 1] == ' ')

@@ -4,7 +4,12 @@
  */
 #include "cli/cli_int.h"
 
-enum { PATH_BYTES_MAX = 64 * 1024, ID_SHOWN = 8, OUTPUT_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    PATH_BYTES_MAX = 64 * 1024,
+    ID_SHOWN = 8,
+    PAGE_MAX = 1000,
+    OUTPUT_BYTES_MAX = 64 * 1024 * 1024
+};
 
 static const struct cli_column columns[] = {
     { "TIME (UTC)", false, false }, { "TRACE", false, false },  { "NAME", false, true },
@@ -52,6 +57,27 @@ static const char *list_path(struct cli_call *call)
     return kept.ptr;
 }
 
+/* What to do next: for people, not for pipes. */
+static void add_hints(const struct cli_call *call, const struct value *answer, struct buf *out)
+{
+    const struct value *items = cli_member(answer, "items"), *first = cli_item(items, 0);
+    struct buf text;
+    if (!first || !call->screen.is_tty)
+        return;
+    buf_init(&text, KIB);
+    buf_printf(&text, "`telltale trace %.*s` shows one",
+               STR_ARG(str_sub(cli_member_str(first, "trace_id"), 0, ID_SHOWN)));
+    if (cli_member(answer, "next_cursor") && items->count < PAGE_MAX)
+        buf_printf(&text, "; there are more than these %u: --limit=%d, or -q to narrow",
+                   items->count, PAGE_MAX);
+    else if (cli_member(answer, "next_cursor"))
+        buf_add_c(&text, "; there are more: narrow with -q, or end the range earlier with --to");
+    buf_add_char(out, '\n');
+    cli_paint(out, &call->screen, CLI_DIM, buf_str(&text));
+    buf_add_char(out, '\n');
+    buf_clear(&text);
+}
+
 int cli_traces(struct cli_call *call)
 {
     struct value answer;
@@ -73,10 +99,7 @@ int cli_traces(struct cli_call *call)
     else
         buf_add_c(&out,
                   "no traces match; the range is the last 24 hours unless --from says more\n");
-    if (cli_member(&answer, "next_cursor"))
-        cli_paint(&out, &call->screen, CLI_DIM,
-                  arena_printf(&call->arena, "the first %u; more with --limit=N (at most 1000)\n",
-                               items ? items->count : 0));
+    add_hints(call, &answer, &out);
     cli_table_clear(&table);
     cli_print(&out);
     buf_clear(&out);
