@@ -251,7 +251,8 @@ static void screen_init(struct cli_call *call)
     const char *term = getenv("TERM");
     int64_t columns = 0;
     screen->is_tty = isatty(STDOUT_FILENO);
-    screen->has_colour = screen->is_tty && !is_set("NO_COLOR") && term && strcmp(term, "dumb") != 0;
+    screen->has_colour =
+        screen->is_tty && !is_set("NO_COLOR") && term && term[0] && strcmp(term, "dumb") != 0;
     if (screen->is_tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
         columns = size.ws_col;
     else if (screen->is_tty && !str_to_i64(str_from_c(getenv("COLUMNS")), &columns))
@@ -276,8 +277,10 @@ int cli_run(const struct cli_command *command, int (*function)(struct cli_call *
     screen_init(&call);
     if (!status)
         status = function(&call);
-    if (fflush(stdout) != 0 && status == CLI_OK)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {
+        fprintf(stderr, "telltale: the output cannot be written\n");
         status = CLI_FAILED;
+    }
     client_free(call.client);
     arena_clear(&call.arena);
     if (utf8) {

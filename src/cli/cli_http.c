@@ -162,26 +162,6 @@ enum err cli_http_problem(struct cli_call *call, int status, str body, struct di
     return code;
 }
 
-/* JSON has no controls but these two kinds, and both only inside texts. */
-static void print_json(const struct cli_call *call, const struct buf *body)
-{
-    str rest = buf_str(body);
-    if (!call->screen.is_tty) {
-        fwrite(rest.ptr, 1, rest.len, stdout);
-        return;
-    }
-    for (size_t i = 0; i < rest.len; i++) {
-        unsigned char c = (unsigned char)rest.ptr[i];
-        bool is_c1 = c == 0xC2 && i + 1 < rest.len && (unsigned char)rest.ptr[i + 1] < 0xA0;
-        if (is_c1)
-            printf("\\u00%02x", (unsigned)(unsigned char)rest.ptr[++i]);
-        else if (c == 0x7F)
-            printf("\\u007f");
-        else
-            putchar(c);
-    }
-}
-
 int cli_ask(struct cli_call *call, const char *path, struct value *ret_value)
 {
     struct diag why = DIAG_NONE;
@@ -193,7 +173,7 @@ int cli_ask(struct cli_call *call, const char *path, struct value *ret_value)
         err = cli_http_problem(call, status, buf_str(&body), &why);
     *ret_value = (struct value){ .type = VALUE_NULL };
     if (!err && call->options.json) {
-        print_json(call, &body);
+        cli_print_json(call, buf_str(&body));
     } else if (!err) {
         str kept = arena_str(&call->arena, buf_str(&body)); /* the tree borrows from it */
         err = str_is_none(kept) ? ERR_LIMIT : cli_json_parse(&call->arena, kept, ret_value, &why);

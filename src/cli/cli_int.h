@@ -78,6 +78,8 @@ int cli_fail(enum err err, const struct diag *why);
 /* The same for an argument; CLI_USAGE. */
 int cli_misuse(const struct cli_call *call, const char *format, ...) PRINTF(2, 3);
 void cli_print(struct buf *text); /* to stdout, and empties it */
+/* JSON as it is; to a terminal with every deceptive character escaped. */
+void cli_print_json(const struct cli_call *call, str json);
 
 /* ---- cli_text.c ---- */
 enum cli_colour {

@@ -42,6 +42,32 @@ static bool is_deceptive(uint32_t c)
            (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE0FFF);
 }
 
+void cli_print_json(const struct cli_call *call, str json)
+{
+    struct buf out;
+    if (!call->screen.is_tty) {
+        fwrite(json.ptr, 1, json.len, stdout);
+        return;
+    }
+    buf_init(&out, 2 * (size_t)CLI_BODY_BYTES_MAX);
+    for (size_t i = 0; i < json.len;) {
+        uint32_t c = ' ';
+        size_t len = 1;
+        if (!next_char(str_from(json, i), &c, &len)) /* no JSON */
+            buf_add_str(&out, replacement);
+        else if (c != 0x7F && !is_deceptive(c))
+            buf_add(&out, json.ptr + i, len);
+        else if (c > 0xFFFF)
+            buf_printf(&out, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+                       0xDC00 + ((c - 0x10000) & 0x3FF));
+        else
+            buf_printf(&out, "\\u%04x", c);
+        i += len;
+    }
+    cli_print(&out);
+    buf_clear(&out);
+}
+
 static void add_control(struct buf *out, uint32_t c, enum cli_lines lines)
 {
     if (c == '\t')

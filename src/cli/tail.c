@@ -110,7 +110,7 @@ static bool on_event(void *arg, str name, str data)
     bool is_span = str_equal_c(name, "span");
     arena_reset(&tail->arena);
     if (is_span && tail->call->options.json) {
-        buf_add_str(&tail->line, data);
+        cli_print_json(tail->call, data);
     } else {
         if (cli_json_parse(&tail->arena, data, &event, NULL) != ERR_OK)
             return true;

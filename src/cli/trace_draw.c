@@ -12,7 +12,7 @@
 
 enum {
     WIDTH_DEFAULT = 120,
-    DEPTH_SHOWN = 24, /* deeper spans are not indented further, and say how deep they are */
+    DEPTH_MAX = 24,
     LATENCY_COLUMNS = 8,
     LABEL_MIN = 24,
     BAR_MIN = 12,
@@ -20,8 +20,10 @@ enum {
     LABEL_BYTES_MAX = 64 * 1024,
 };
 
+/* Columns; of tokens, cost and bar 0: not shown. */
 struct layout {
     uint32_t label, latency, tokens, cost, bar;
+    uint32_t depth_max; /* spans that are deeper are not indented further */
 };
 
 static str tokens_text(struct arena *arena, const struct value *span)
@@ -41,21 +43,32 @@ static str cost_text(struct arena *arena, const struct value *span)
     return has_cost ? cli_human_usd(arena, cli_member(span, "estimated_cost_usd")) : STR_OF("");
 }
 
-/* Numbers take what they need, the rest is shared by names and bars. */
+static uint32_t fixed_columns(const struct layout *layout)
+{
+    return layout->latency + 1 + (layout->tokens ? layout->tokens + 1 : 0) +
+           (layout->cost ? layout->cost + 1 : 0);
+}
+
+/* Numbers take what they need, the rest is shared by names and bars.  On a narrow screen
+ * bars go first, then cost, then tokens. */
 static struct layout layout_for(const struct cli_screen *screen, struct arena *arena,
                                 const struct tree *tree)
 {
     struct layout layout = { .latency = LATENCY_COLUMNS };
+    uint32_t width = screen->width ? screen->width : WIDTH_DEFAULT;
     for (uint32_t i = 0; i < tree->count; i++) {
         const struct value *span = tree->nodes[i].span;
         layout.tokens = MAX(layout.tokens, cli_columns(tokens_text(arena, span)));
         layout.cost = MAX(layout.cost, cli_columns(cost_text(arena, span)));
     }
-    uint32_t width = screen->width ? screen->width : WIDTH_DEFAULT;
-    uint32_t fixed = layout.latency + layout.tokens + layout.cost + 3;
-    uint32_t rest = width > fixed + LABEL_MIN ? width - fixed : LABEL_MIN;
+    if (fixed_columns(&layout) + LABEL_MIN > width)
+        layout.cost = 0;
+    if (fixed_columns(&layout) + LABEL_MIN > width)
+        layout.tokens = 0;
+    uint32_t rest = MAX(width - fixed_columns(&layout), (uint32_t)LABEL_MIN);
     layout.bar = rest < LABEL_MIN + BAR_MIN ? 0 : MIN(rest * 2 / 5, (uint32_t)BAR_MAX);
     layout.label = rest - layout.bar;
+    layout.depth_max = MIN(MAX((layout.label - LABEL_MIN) / 3, 2u), (uint32_t)DEPTH_MAX);
     return layout;
 }
 
@@ -143,12 +156,14 @@ void trace_header(const struct cli_call *call, struct arena *arena, const struct
     buf_add_char(out, '\n');
 }
 
-/* "│  ├─ " : whether each ancestor has a span after it. */
-static void add_branches(struct buf *out, const struct tree *tree, uint32_t at)
+/* "│  ├─ " : whether each ancestor has a span after it.  A span that is too deep to be
+ * indented says how deep it is. */
+static void add_branches(struct buf *out, const struct tree *tree, uint32_t at, uint32_t depth_max)
 {
-    uint32_t levels[DEPTH_SHOWN];
-    uint32_t shown = MIN(tree->nodes[at].depth, (uint32_t)DEPTH_SHOWN);
+    uint32_t levels[DEPTH_MAX];
+    uint32_t shown = MIN(tree->nodes[at].depth, depth_max);
     uint32_t node = at;
+    assert(depth_max <= DEPTH_MAX);
     for (uint32_t i = shown; i-- > 0;) {
         levels[i] = node;
         node = tree->nodes[node].parent;
@@ -160,8 +175,8 @@ static void add_branches(struct buf *out, const struct tree *tree, uint32_t at)
         else
             buf_add_c(out, goes_on ? "\xE2\x94\x82  " : "   ");
     }
-    if (tree->nodes[at].depth > DEPTH_SHOWN)
-        buf_printf(out, "(depth %u) ", tree->nodes[at].depth);
+    if (tree->nodes[at].depth > depth_max)
+        buf_printf(out, "(%u) ", tree->nodes[at].depth);
 }
 
 static enum cli_colour step_colour(str step)
@@ -181,11 +196,12 @@ static enum cli_colour step_colour(str step)
 }
 
 static void add_label(const struct cli_call *call, struct buf *out, const struct tree *tree,
-                      uint32_t at, uint32_t columns)
+                      uint32_t at, const struct layout *layout)
 {
+    uint32_t columns = layout->label;
     struct buf text;
     buf_init(&text, LABEL_BYTES_MAX);
-    add_branches(&text, tree, at);
+    add_branches(&text, tree, at, layout->depth_max);
     uint32_t indent = cli_columns(buf_str(&text));
     cli_paint(out, &call->screen, CLI_DIM, buf_str(&text));
     const struct value *span = tree->nodes[at].span;
@@ -227,8 +243,10 @@ static void add_numbers(struct arena *arena, const struct value *span, const str
                         struct buf *out)
 {
     add_right(out, cli_human_ms(arena, cli_member(span, "latency_ms")), layout->latency);
-    add_right(out, tokens_text(arena, span), layout->tokens);
-    add_right(out, cost_text(arena, span), layout->cost);
+    if (layout->tokens)
+        add_right(out, tokens_text(arena, span), layout->tokens);
+    if (layout->cost)
+        add_right(out, cost_text(arena, span), layout->cost);
 }
 
 /* Where in the trace's time the span lies. */
@@ -251,7 +269,7 @@ static void add_time_bar(const struct cli_call *call, struct buf *out, const str
 }
 
 static void add_problem(const struct cli_call *call, struct buf *out, const struct tree *tree,
-                        uint32_t at)
+                        uint32_t at, uint32_t depth_max)
 {
     const struct value *span = tree->nodes[at].span;
     str type = cli_member_str(span, "error_type"), text = cli_member_str(span, "status_message");
@@ -260,7 +278,7 @@ static void add_problem(const struct cli_call *call, struct buf *out, const stru
         return;
     struct buf line;
     buf_init(&line, LABEL_BYTES_MAX);
-    cli_add_spaces(&line, MIN(tree->nodes[at].depth, (uint32_t)DEPTH_SHOWN) * 3 + 3);
+    cli_add_spaces(&line, MIN(tree->nodes[at].depth, depth_max) * 3 + 3);
     cli_clean(&line, str_sub(type, 0, 200), CLI_ONE_LINE);
     if (!str_is_empty(type) && !str_is_empty(text))
         buf_add_c(&line, ": ");
@@ -280,13 +298,13 @@ void trace_spans(const struct cli_call *call, struct arena *arena, const struct 
     struct layout layout = layout_for(&call->screen, arena, tree);
     for (uint32_t at = tree->first_root; at != TREE_NONE; at = tree_next(tree, at)) {
         const struct tree_node *node = &tree->nodes[at];
-        add_label(call, out, tree, at, layout.label);
+        add_label(call, out, tree, at, &layout);
         add_numbers(arena, node->span, &layout, out);
         if (layout.bar)
             add_time_bar(call, out, tree, node, layout.bar - 1);
         while (out->len && out->ptr[out->len - 1] == ' ')
             out->len--;
         buf_add_char(out, '\n');
-        add_problem(call, out, tree, at);
+        add_problem(call, out, tree, at, layout.depth_max);
     }
 }

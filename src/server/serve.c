@@ -76,8 +76,8 @@ static int print_help(void)
 int serve(int argc, char **argv)
 {
     for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--help-config") == 0 ||
-            strcmp(argv[i], "--show-limits") == 0)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "--help-config") == 0 || strcmp(argv[i], "--show-limits") == 0)
             return print_help();
     int64_t start_ns = clock_monotonic_ns();
     block_signals();
