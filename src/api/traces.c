@@ -15,7 +15,7 @@ struct store_scope api_scope(const struct api_job *job)
     return (struct store_scope){
         .project = job->who.project,
         .tenant = job->who.tenant,
-        .range = { INT64_MIN / 2, INT64_MAX / 2 },
+        .range = { INT64_MIN / 2, INT64_MAX },
         .deadline_ns = job->deadline_ns,
     };
 }
@@ -213,7 +213,7 @@ API_HANDLER(api_get_trace)
     struct trace_row *trace;
     struct store_span *spans;
     struct store_log *logs;
-    size_t span_count, log_count;
+    size_t span_count = 0, log_count = 0;
     const struct api_config *config = &job->worker->api->config;
     enum err err = api_find_trace(job, job->params[0], &trace, reterr_why);
     if (!err)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define TIME_EARLIEST_NS (INT64_C(946684800) * NS_PER_S) /* 2000-01-01 */
+#define TIME_LATEST_NS (INT64_MAX - 1)                   /* ranges of time are half open */
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 
 static const char *const odd_texts[ODD_COUNT] = {
@@ -225,8 +226,8 @@ static void add_rest(struct norm *norm)
 static void take_times(struct norm *norm, const struct raw_span *raw)
 {
     struct span *span = norm->span;
-    int64_t start = (int64_t)MIN(raw->start_ns, (uint64_t)INT64_MAX);
-    int64_t end = (int64_t)MIN(raw->end_ns, (uint64_t)INT64_MAX);
+    int64_t start = (int64_t)MIN(raw->start_ns, (uint64_t)TIME_LATEST_NS);
+    int64_t end = (int64_t)MIN(raw->end_ns, (uint64_t)TIME_LATEST_NS);
     bool suspect = start < TIME_EARLIEST_NS || start > norm->config->received_ns + DAY_NS;
     SPAN_SET(span, start_time, start ? start : norm->config->received_ns);
     if (end >= start && start)

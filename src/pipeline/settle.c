@@ -30,22 +30,33 @@ struct settling {
     bool *known;
 };
 
+static bool is_cached(const struct cached_batch *at, struct wal_position position)
+{
+    return at->filled && at->position.segment == position.segment &&
+           at->position.offset == position.offset;
+}
+
 static enum err log_record_bytes(struct drain *drain, struct wal_position position, str *ret_bytes,
                                  struct diag *why)
 {
-    struct cached_batch *oldest = &drain->cache[0];
+    struct cached_batch *oldest = &drain->cache[drain->cache_last];
+    if (is_cached(oldest, position)) {
+        *ret_bytes = buf_str(&oldest->bytes);
+        return ERR_OK;
+    }
     drain->cache_clock++;
     for (size_t i = 0; i < BATCH_CACHE_COUNT; i++) {
         struct cached_batch *at = &drain->cache[i];
-        if (at->filled && at->position.segment == position.segment &&
-            at->position.offset == position.offset) {
+        if (is_cached(at, position)) {
             at->used_at = drain->cache_clock;
+            drain->cache_last = i;
             *ret_bytes = buf_str(&at->bytes);
             return ERR_OK;
         }
         if (at->used_at < oldest->used_at)
             oldest = at;
     }
+    drain->cache_last = (size_t)(oldest - drain->cache);
     buf_reset(&oldest->bytes);
     oldest->filled = false;
     enum err err = wal_read_at(drain->settle_reader, position, &oldest->bytes, why);
@@ -58,18 +69,20 @@ static enum err log_record_bytes(struct drain *drain, struct wal_position positi
     return ERR_OK;
 }
 
-/* The span records of a trace, from the log. Unreadable ones are counted and left out. */
+/* The span records of a trace, from the log, each where its final row will stand.
+ * Unreadable ones are counted and left out. */
 static size_t read_spans(struct settling *settling, const struct open_trace *open,
                          struct span **ret_spans)
 {
     struct drain *drain = settling->drain;
     size_t count = 0;
+    struct store_span *rows = arena_alloc(settling->arena, open->ref_count * sizeof *rows);
     for (uint32_t i = 0; i < open->ref_count; i++) {
         struct diag why = DIAG_NONE;
         str bytes;
-        struct span *span = arena_alloc(settling->arena, sizeof *span);
+        struct span *span = &rows[count].span;
         enum err err =
-            span ? log_record_bytes(drain, open->refs[i].position, &bytes, &why) : ERR_LIMIT;
+            rows ? log_record_bytes(drain, open->refs[i].position, &bytes, &why) : ERR_LIMIT;
         if (!err)
             err = batch_decode_span(settling->arena, bytes, open->refs[i].index, span, &why);
         if (!err) {
@@ -100,7 +113,7 @@ static struct store_scope whole_scope(str project)
 {
     return (struct store_scope){ .project = project,
                                  .tenant = STR_NONE,
-                                 .range = { INT64_MIN / 2, INT64_MAX / 2 } };
+                                 .range = { INT64_MIN / 2, INT64_MAX } };
 }
 
 static const struct filter *trace_id_filter(struct arena *arena, struct id16 trace_id)
@@ -259,14 +272,29 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
 
 /* ---- one trace ---- */
 
+/* The rows that the spans stand in, when these are in one piece and in order. */
+static struct store_span *rows_of(struct span **spans, size_t count, bool are_rows)
+{
+    _Static_assert(offsetof(struct store_span, span) == 0, "a row begins with its span");
+    struct store_span *rows = (struct store_span *)(void *)spans[0];
+    for (size_t i = 0; i < count && are_rows; i++)
+        are_rows = spans[i] == &rows[i].span;
+    return are_rows ? rows : NULL;
+}
+
 static enum err make_final(struct settling *settling, size_t index, struct span **spans,
                            size_t count)
 {
-    struct store_span *final = arena_new(settling->arena, struct store_span, count);
+    struct store_span *final = rows_of(spans, count, !settling->known[index]);
+    bool is_copy = !final;
+    if (is_copy)
+        final = arena_alloc(settling->arena, count * sizeof *final);
     if (!final)
         return ERR_LIMIT;
     for (size_t i = 0; i < count; i++) {
-        final[i].span = *spans[i];
+        if (is_copy)
+            final[i].span = *spans[i];
+        memset((char *)&final[i] + sizeof final->span, 0, sizeof *final - sizeof final->span);
         final[i].settled = true;
         for (uint32_t p = 0; p < spans[i]->part_count; p++)
             final[i].content_roles |= UINT32_C(1) << spans[i]->parts[p].role;
@@ -476,9 +504,9 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
     settling.known = arena_new(settling.arena, bool, count);
     struct diag why = DIAG_NONE;
     enum err err = settling.known ? find_known(&settling, &why) : ERR_LIMIT;
-    size_t done = 0;
+    size_t done = 0, bytes_max = drain->behind ? SETTLE_BYTES_BEHIND : SETTLE_BYTES_MAX;
     for (; !err && done < count; done++) {
-        if (done && settling.arena->used_bytes > SETTLE_BYTES_MAX)
+        if (done && settling.arena->used_bytes > bytes_max)
             break;
         err = settle_trace(&settling, done);
     }
@@ -505,8 +533,9 @@ bool drain_settle(struct drain *drain, bool force)
     bool held = drain->held_log_count || drain->held_metric_count;
     bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
                  open_traces_count(drain->traces) == 0;
+    int64_t pause_ns = drain->behind ? DRAIN_BEHIND_NS : drain->config.tick_ns;
     size_t count =
-        force || now_ns - drain->last_commit_ns > drain->config.tick_ns
+        force || now_ns - drain->last_commit_ns > pause_ns
             ? open_traces_take_due(drain->traces, now_ns, force, drain->due, SETTLE_TRACES_MAX)
             : 0;
     if (count == 0 && !((held || stale) && (waited || force)))
