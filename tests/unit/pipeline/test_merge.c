@@ -1,0 +1,261 @@
+/* test_merge.c -- versions of one span, and what events add to it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "unit.h"
+
+#include "pipeline/assemble.h"
+
+static struct arena arena;
+static const struct span nothing;
+
+static int setup(void **state)
+{
+    (void)state;
+    arena_init(&arena, 64 * MIB);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_clear(&arena);
+    return 0;
+}
+
+static struct span *make(uint64_t id, const char *name)
+{
+    struct span *span = arena_new(&arena, struct span, 1);
+    struct id8 span_id;
+    memcpy(span_id.bytes, &id, sizeof span_id.bytes);
+    SPAN_SET(span, span_id, span_id);
+    if (name)
+        SPAN_SET(span, name, str_from_c(name));
+    return span;
+}
+
+static struct span *make_addition(uint64_t id, const char *name)
+{
+    struct span *span = make(id, name);
+    span->is_addition = true;
+    return span;
+}
+
+static str part_of(const struct span *span, enum content_role role)
+{
+    const struct content_part *part = span_part(span, role);
+    return part ? part->json : STR_NONE;
+}
+
+static void the_later_version_wins_field_by_field(void **state)
+{
+    (void)state;
+    struct span *open = make(1, "run"), *done = make(1, "run finished");
+    SPAN_SET(open, user_id, STR_OF("u-1"));
+    SPAN_SET(open, status, STR_OF("unset"));
+    SPAN_SET(done, status, STR_OF("ok"));
+    SPAN_SET(done, output_tokens, 12);
+    span_merge(&arena, open, done);
+    assert_true(str_equal_c(open->name, "run finished"));
+    assert_true(str_equal_c(open->status, "ok"));
+    assert_true(str_equal_c(open->user_id, "u-1")); /* unknown later does not wipe it */
+    assert_int_equal(open->output_tokens, 12);
+}
+
+static void every_field_is_merged_with_its_whole_value(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+        static const str texts[] = { STR("a"), STR("b") };
+        static const double numbers[] = { 1, 2 };
+        struct span from = nothing, into = nothing;
+        enum field field = (enum field)i;
+        enum field_type type = field_table[i].type;
+        size_t size = 8;
+        if (type == FIELD_TYPE_STRS)
+            *(struct strs *)span_field(&from, field) = (struct strs){ texts, 2 };
+        else if (type == FIELD_TYPE_F64S)
+            *(struct f64s *)span_field(&from, field) = (struct f64s){ numbers, 2 };
+        else if (type == FIELD_TYPE_STR || type == FIELD_TYPE_JSON)
+            *(str *)span_field(&from, field) = texts[0];
+        else if (type == FIELD_TYPE_BOOL)
+            *(bool *)span_field(&from, field) = true;
+        else
+            memset(span_field(&from, field), 0x5a, type == FIELD_TYPE_ID16 ? 16 : 8);
+        size = type == FIELD_TYPE_BOOL ? sizeof(bool)
+               : type == FIELD_TYPE_STRS || type == FIELD_TYPE_F64S || type == FIELD_TYPE_ID16 ||
+                       type == FIELD_TYPE_STR || type == FIELD_TYPE_JSON
+                   ? 16
+                   : size;
+        span_mark(&from, field);
+        span_merge(&arena, &into, &from);
+        assert_true(span_knows(&into, field));
+        assert_memory_equal(span_field(&into, field), span_field(&from, field), size);
+        span_forget(&into, field);
+        assert_memory_equal(into.known, nothing.known, sizeof into.known); /* and no other */
+    }
+}
+
+static void the_longer_list_of_attributes_events_and_links_stays(void **state)
+{
+    (void)state;
+    struct attr attrs[3] = { { STR("a"), { 0 } }, { STR("b"), { 0 } }, { STR("c"), { 0 } } };
+    struct span_event events[2] = { { .time_ns = 1 }, { .time_ns = 2 } };
+    struct span *first = make(1, "x"), *second = make(1, "x");
+    first->attrs = attrs;
+    first->attr_count = 3;
+    second->attrs = attrs;
+    second->attr_count = 1;
+    second->events = events;
+    second->event_count = 2;
+    second->dropped_attr_count = 4;
+    span_merge(&arena, first, second);
+    assert_int_equal(first->attr_count, 3);
+    assert_int_equal(first->event_count, 2);
+    assert_int_equal(first->dropped_attr_count, 4);
+}
+
+static void an_addition_fills_in_and_overrules_no_envelope(void **state)
+{
+    (void)state;
+    struct span *whole = make(1, "chat gpt-4o"), *event = make_addition(1, "gen_ai.choice");
+    SPAN_SET(whole, start_time, 100);
+    SPAN_SET(whole, latency_ns, 50);
+    SPAN_SET(event, start_time, 120);
+    SPAN_SET(event, kind, STR_OF("internal"));
+    SPAN_SET(event, response_id, STR_OF("r-1"));
+    span_merge(&arena, whole, event);
+    assert_true(str_equal_c(whole->name, "chat gpt-4o"));
+    assert_int_equal(whole->start_time, 100);
+    assert_true(str_equal_c(whole->kind, "internal"));
+    assert_true(str_equal_c(whole->response_id, "r-1"));
+    assert_false(whole->is_addition);
+}
+
+static void the_order_of_span_and_event_does_not_matter(void **state)
+{
+    (void)state;
+    for (int event_first = 0; event_first < 2; event_first++) {
+        struct span *whole = make(1, "chat"), *event = make_addition(1, "event");
+        struct span *list[] = { event_first ? event : whole, event_first ? whole : event };
+        size_t count = 0;
+        span_add_part(whole, CONTENT_OUTPUT, STR_OF("[\"own\"]"));
+        span_add_part(event, CONTENT_OUTPUT, STR_OF("[\"told\"]"));
+        span_add_part(event, CONTENT_INPUT, STR_OF("[\"asked\"]"));
+        assemble_merge(&arena, list, 2, &count);
+        assert_int_equal(count, 1);
+        assert_true(str_equal_c(list[0]->name, "chat"));
+        assert_true(str_equal_c(part_of(list[0], CONTENT_OUTPUT), "[\"own\"]"));
+        assert_true(str_equal_c(part_of(list[0], CONTENT_INPUT), "[\"asked\"]"));
+        assert_false(list[0]->is_addition);
+    }
+}
+
+static void messages_of_events_follow_each_other_in_the_order_of_arrival(void **state)
+{
+    (void)state;
+    static const str messages[] = { STR("[1]"), STR("[]"), STR("[2,3]"), STR("[4]") };
+    struct span *list[COUNT_OF(messages) + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        list[i] = make_addition(7, NULL);
+        span_add_part(list[i], CONTENT_INPUT, messages[i]);
+    }
+    list[COUNT_OF(messages)] = make(7, "chat");
+    assemble_merge(&arena, list, COUNT_OF(list), &count);
+    assert_int_equal(count, 1);
+    assert_true(str_equal_c(part_of(list[0], CONTENT_INPUT), "[1,2,3,4]"));
+}
+
+static void later_content_of_a_whole_span_replaces_the_earlier(void **state)
+{
+    (void)state;
+    struct span *first = make(1, "x"), *second = make(1, "x");
+    span_add_part(first, CONTENT_INPUT, STR_OF("[1]"));
+    span_add_part(first, CONTENT_TOOLS, STR_OF("[9]"));
+    span_add_part(second, CONTENT_INPUT, STR_OF("[1,2]"));
+    span_merge(&arena, first, second);
+    assert_true(str_equal_c(part_of(first, CONTENT_INPUT), "[1,2]"));
+    assert_true(str_equal_c(part_of(first, CONTENT_TOOLS), "[9]"));
+    assert_int_equal(first->part_count, 2);
+}
+
+static void parts_past_the_limit_are_left_out(void **state)
+{
+    (void)state;
+    struct span *full = make(1, "x"), *more = make(1, "x");
+    for (int i = 0; i < SPAN_PARTS_MAX; i++)
+        span_add_part(full, CONTENT_OTHER, STR_OF("{}"));
+    span_add_part(more, CONTENT_INPUT, STR_OF("[1]"));
+    span_merge(&arena, full, more);
+    assert_int_equal(full->part_count, SPAN_PARTS_MAX);
+    assert_null(span_part(full, CONTENT_INPUT));
+}
+
+static void an_event_whose_span_never_came_stands_for_itself(void **state)
+{
+    (void)state;
+    struct span *list[] = { make_addition(1, "event") };
+    size_t count = 0;
+    assemble_merge(&arena, list, 1, &count);
+    assert_int_equal(count, 1);
+    assert_false(list[0]->is_addition);
+    assemble_merge(&arena, list, 0, &count);
+    assert_int_equal(count, 0);
+}
+
+/* Against a plain map from id to the last value, by any mixture of ids. */
+static void last_values_stay(struct dice *dice)
+{
+    enum { IDS = 20, RECORDS = 200 };
+    for (int round = 0; round < 100; round++) {
+        struct span *list[RECORDS];
+        int64_t last[IDS], starts[IDS];
+        bool seen[IDS] = { false };
+        size_t count = 0, expected = 0;
+        for (size_t i = 0; i < RECORDS; i++) {
+            uint32_t id = dice_roll(dice, IDS);
+            list[i] = make(id + 1, "x");
+            SPAN_SET(list[i], input_tokens, (int64_t)i);
+            SPAN_SET(list[i], start_time, dice_roll(dice, 5));
+            expected += !seen[id];
+            seen[id] = true;
+            last[id] = (int64_t)i;
+            starts[id] = list[i]->start_time;
+        }
+        assemble_merge(&arena, list, RECORDS, &count);
+        assert_int_equal(count, expected);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t id;
+            memcpy(&id, list[i]->span_id.bytes, sizeof id);
+            assert_int_equal(list[i]->input_tokens, last[id - 1]);
+            assert_int_equal(list[i]->start_time, starts[id - 1]);
+            assert_true(i == 0 || list[i - 1]->start_time <= list[i]->start_time);
+        }
+        arena_reset(&arena);
+    }
+}
+
+static void of_many_records_the_last_of_each_span_stays_in_order_of_start(void **state)
+{
+    (void)state;
+    dice_each_seed(last_values_stay);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_later_version_wins_field_by_field),
+        TEST(every_field_is_merged_with_its_whole_value),
+        TEST(the_longer_list_of_attributes_events_and_links_stays),
+        TEST(an_addition_fills_in_and_overrules_no_envelope),
+        TEST(the_order_of_span_and_event_does_not_matter),
+        TEST(messages_of_events_follow_each_other_in_the_order_of_arrival),
+        TEST(later_content_of_a_whole_span_replaces_the_earlier),
+        TEST(parts_past_the_limit_are_left_out),
+        TEST(an_event_whose_span_never_came_stands_for_itself),
+        TEST(of_many_records_the_last_of_each_span_stays_in_order_of_start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
