@@ -57,6 +57,7 @@ struct drain {
     struct arena held_arena;
     int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
     struct open_trace **due;
+    bool gave_up; /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
         open_bytes;

@@ -431,23 +431,24 @@ static enum err sync_content(struct drain *drain, struct diag *why)
     return err ? err : content_sync(drain->config.content, why);
 }
 
-static void commit_until_done(struct drain *drain, const struct store_commit *commit)
+/* False: told to stop before it worked. */
+static bool commit_until_done(struct drain *drain, const struct store_commit *commit)
 {
     for (;;) {
         struct diag why = DIAG_NONE;
         enum err err = drain->config.store_ops->commit(drain->config.store, commit, &why);
         if (!err)
-            return;
+            return true;
         atomic_fetch_add(&drain->store_errors, 1);
         log_error("cannot store settled traces, trying again; nothing is lost, the log holds them",
                   KV_ERR(err), KV_WHY(&why));
         if (atomic_load(&drain->stopping))
-            return;
+            return false;
         clock_sleep_ns(STORE_RETRY_MS * NS_PER_MS);
     }
 }
 
-static void finish(struct settling *settling)
+static bool finish(struct settling *settling)
 {
     struct drain *drain = settling->drain;
     size_t kept = 0;
@@ -474,7 +475,8 @@ static void finish(struct settling *settling)
         .checkpoint_sequence = checkpoint_after(drain, settling),
         .items_sequence = atomic_load(&drain->sequence),
     };
-    commit_until_done(drain, &commit);
+    if (!commit_until_done(drain, &commit))
+        return false;
     drain->held_log_count = drain->held_metric_count = 0;
     arena_reset(&drain->held_arena);
     drain->last_commit_ns = clock_monotonic_ns();
@@ -488,6 +490,7 @@ static void finish(struct settling *settling)
         keystore_forget_log_keys(drain->config.keystore, wal_first_hour(drain->config.wal), NULL);
     if (err)
         log_warn("cannot forget old log keys yet", KV_ERR(err));
+    return true;
 }
 
 /* The part of drain->due that fits one commit, from `from`.  On failure nothing is done
@@ -520,13 +523,16 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
         return false;
     }
     settling.count = done;
-    finish(&settling);
+    if (!finish(&settling))
+        return false;
     *ret_done = done;
     return true;
 }
 
 bool drain_settle(struct drain *drain, bool force)
 {
+    if (drain->gave_up) /* a later commit would move the checkpoint past what was not stored */
+        return false;
     int64_t now_ns = clock_monotonic_ns();
     bool is_full = drain->held_log_count > HELD_MAX || drain->held_metric_count > HELD_MAX;
     bool waited = is_full || now_ns - drain->last_commit_ns > NS_PER_S;
@@ -543,8 +549,10 @@ bool drain_settle(struct drain *drain, bool force)
     size_t done = 0;
     do {
         size_t settled = 0;
-        if (!settle_group(drain, done, count - done, &settled) && atomic_load(&drain->stopping))
-            return false; /* they stay in the log and come again */
+        if (!settle_group(drain, done, count - done, &settled) && atomic_load(&drain->stopping)) {
+            drain->gave_up = true; /* they stay in the log and come again */
+            return false;
+        }
         done += settled;
     } while (done < count);
     return true;

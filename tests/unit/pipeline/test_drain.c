@@ -1,0 +1,236 @@
+/* test_drain.c -- checkpoint, restart, retries and faults at the worst moment: nothing is lost.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pipe_fixture.h"
+
+#include "pipeline/drain_int.h"
+
+static const struct settle_times by_root_at_once = { NS_PER_MS, 600 * NS_PER_S, 600 * NS_PER_S };
+
+static struct span_spec spec_of(uint64_t trace, uint64_t span, uint64_t parent)
+{
+    return (struct span_spec){
+        .trace = trace, .span = span, .parent = parent, .start_ns = PIPE_T0, .len_ns = NS_PER_MS
+    };
+}
+
+static void send_one(struct pipe *pipe, uint64_t trace, uint64_t span, uint64_t parent)
+{
+    struct span_spec spec = spec_of(trace, span, parent);
+    pipe_send_span(pipe, &spec);
+}
+
+static void begin(struct pipe *pipe, const struct settle_times *settle)
+{
+    pipe_init(pipe);
+    pipe_stop(pipe, false);
+    pipe->settle = *settle;
+    pipe_start(pipe);
+}
+
+static void await_commit(void)
+{
+    while (sem_wait(&committed) != 0)
+        continue;
+}
+
+static void assert_stored(struct pipe *pipe, size_t traces, size_t spans)
+{
+    struct pipe_rows rows;
+    pipe_rows(pipe, &rows);
+    assert_int_equal(rows.trace_count, traces);
+    assert_int_equal(rows.span_count, spans);
+    for (size_t i = 0; i < rows.trace_count; i++)
+        assert_true(rows.traces[i].settled);
+    for (size_t i = 0; i < rows.span_count; i++)
+        assert_true(rows.spans[i].settled);
+    pipe_rows_clear(&rows);
+}
+
+static uint64_t stored_checkpoint(struct pipe *pipe)
+{
+    struct store_status status;
+    pipe->ops.status(pipe->store, &status);
+    return status.checkpoint_sequence;
+}
+
+/* ---- the checkpoint ---- */
+
+/* shows: X5 */
+static void the_checkpoint_stays_before_the_first_open_trace(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &by_root_at_once);
+    send_one(&pipe, 1, 1, 0); /* sequence 1 settles */
+    await_commit();
+    send_one(&pipe, 2, 2, 9); /* sequence 2 has no root: stays open */
+    send_one(&pipe, 3, 1, 0); /* sequence 3 settles */
+    await_commit();
+    assert_int_equal(stored_checkpoint(&pipe), 1);
+    pipe_stop(&pipe, true);
+    assert_int_equal(stored_checkpoint(&pipe), 3);
+    pipe_start(&pipe);
+    assert_stored(&pipe, 3, 3);
+    pipe_clear(&pipe);
+}
+
+static void a_restart_numbers_on_and_reads_nothing_twice(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &by_root_at_once);
+    for (uint64_t i = 1; i <= 5; i++) {
+        send_one(&pipe, i, 1, 0);
+        pipe_restart(&pipe, true);
+        assert_int_equal(stored_checkpoint(&pipe), i);
+        struct drain_status status;
+        drain_status(pipe.drain, &status);
+        assert_int_equal(status.checkpoint, i);
+    }
+    assert_int_equal(pipe.before.spans, 5);
+    assert_int_equal(pipe.before.traces_late, 0);
+    assert_stored(&pipe, 5, 5);
+    pipe_clear(&pipe);
+}
+
+/* shows: X5 C8 */
+static void many_crashes_in_a_row_change_nothing(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &settle_times_default);
+    for (uint64_t i = 1; i <= 8; i++) {
+        send_one(&pipe, 1 + i % 2, i, i == 1 ? 0 : 1);
+        pipe_restart(&pipe, false);
+    }
+    assert_int_equal(stored_checkpoint(&pipe), 0);
+    pipe_restart(&pipe, true);
+    assert_stored(&pipe, 2, 8);
+    pipe_clear(&pipe);
+}
+
+/* ---- versions and duplicates ---- */
+
+/* shows: C8 */
+static void one_span_in_two_bodies_is_one_row(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    struct pipe_rows rows;
+    begin(&pipe, &settle_times_default);
+    struct span_spec open = spec_of(1, 1, 0), closed = spec_of(1, 1, 0);
+    open.name = "working";
+    closed.name = "worked";
+    closed.attrs = TEXT_ATTR("user.id", "u-1");
+    pipe_send_span(&pipe, &open);
+    pipe_send_span(&pipe, &closed);
+    pipe_restart(&pipe, true);
+    pipe_rows(&pipe, &rows);
+    assert_int_equal(rows.span_count, 1);
+    assert_true(str_equal_c(rows.spans[0].span.name, "worked"));
+    assert_true(str_equal_c(rows.spans[0].span.user_id, "u-1"));
+    assert_int_equal(rows.traces[0].span_count, 1);
+    pipe_rows_clear(&rows);
+    pipe_clear(&pipe);
+}
+
+/* shows: C8 */
+static void a_later_version_of_a_stored_span_replaces_it(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    struct pipe_rows rows;
+    begin(&pipe, &settle_times_default);
+    struct span_spec first = spec_of(1, 1, 0), second = spec_of(1, 1, 0);
+    first.attrs = TEXT_ATTR("user.id", "u-1");
+    second.name = "renamed";
+    pipe_send_span(&pipe, &first);
+    pipe_restart(&pipe, true);
+    pipe_send_span(&pipe, &second);
+    pipe_restart(&pipe, true);
+    pipe_rows(&pipe, &rows);
+    assert_int_equal(rows.span_count, 1);
+    assert_int_equal(rows.trace_count, 1);
+    assert_true(str_equal_c(rows.spans[0].span.name, "renamed"));
+    assert_true(str_equal_c(rows.spans[0].span.user_id, "u-1"));
+    assert_int_equal(pipe.before.traces_late, 1);
+    pipe_rows_clear(&rows);
+    pipe_clear(&pipe);
+}
+
+/* ---- faults while stopping ---- */
+
+static _Atomic(struct drain *) stop_this;
+
+/* Fails once, at the moment when the process is told to end. */
+static enum err commit_while_told_to_stop(struct store *store, const struct store_commit *commit,
+                                          struct diag *reterr_why)
+{
+    struct drain *drain = atomic_exchange(&stop_this, NULL);
+    if (!drain)
+        return faulty_commit(store, commit, reterr_why);
+    atomic_store(&drain->settle_all, true);
+    atomic_store(&drain->stopping, true);
+    sem_post(&committed);
+    return diag_set(reterr_why, ERR_IO, "commit fails for a test");
+}
+
+/* The next commit would move the checkpoint past what the failed one held.
+ * shows: X5 */
+static void a_commit_given_up_at_the_end_is_followed_by_no_other(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &by_root_at_once);
+    pipe.ops.commit = commit_while_told_to_stop;
+    atomic_store(&stop_this, pipe.drain);
+    send_one(&pipe, 1, 2, 9); /* stays open, until it is settled by force */
+    send_one(&pipe, 2, 1, 0);
+    await_commit();
+    pipe_stop(&pipe, true);
+    assert_int_equal(stored_checkpoint(&pipe), 0);
+    pipe_start(&pipe);
+    pipe_restart(&pipe, true);
+    assert_stored(&pipe, 2, 2);
+    assert_int_equal(stored_checkpoint(&pipe), 2);
+    pipe_clear(&pipe);
+}
+
+/* shows: X5 */
+static void a_store_that_fails_to_the_end_neither_crashes_nor_loses(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &by_root_at_once);
+    atomic_store(&fail_knowns, 1000000);
+    send_one(&pipe, 1, 1, 0);
+    send_one(&pipe, 2, 2, 9);
+    struct drain_status status = { 0 };
+    while (status.store_errors == 0) {
+        clock_sleep_ns(NS_PER_MS);
+        drain_status(pipe.drain, &status);
+    }
+    pipe_stop(&pipe, true);
+    assert_int_equal(stored_checkpoint(&pipe), 0);
+    atomic_store(&fail_knowns, 0);
+    pipe_start(&pipe);
+    pipe_restart(&pipe, true);
+    assert_stored(&pipe, 2, 2);
+    pipe_clear(&pipe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_checkpoint_stays_before_the_first_open_trace),
+        cmocka_unit_test(a_restart_numbers_on_and_reads_nothing_twice),
+        cmocka_unit_test(many_crashes_in_a_row_change_nothing),
+        cmocka_unit_test(one_span_in_two_bodies_is_one_row),
+        cmocka_unit_test(a_later_version_of_a_stored_span_replaces_it),
+        cmocka_unit_test(a_commit_given_up_at_the_end_is_followed_by_no_other),
+        cmocka_unit_test(a_store_that_fails_to_the_end_neither_crashes_nor_loses),
+    };
+    return cmocka_run_group_tests(tests, shared_setup, shared_teardown);
+}
