@@ -110,7 +110,7 @@ enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret
     if (!call->client)
         call->client = client_new();
     str url = arena_printf(&call->arena, "%.*s%s", STR_ARG(server_base(call)), get->path);
-    assert(url.ptr && url.len < URL_BYTES_MAX * 4);
+    assert(url.ptr && url.len < (size_t)URL_BYTES_MAX * 4);
     int64_t timeout_ns = get->timeout_ns ? get->timeout_ns : TIMEOUT_S * NS_PER_S;
     struct client_request request = { .method = "GET",
                                       .url = url.ptr,

@@ -21,6 +21,10 @@ enum {
     NAME_COLUMNS = 28,
     MODEL_COLUMNS = 22,
     STEP_COLUMNS = 10,
+    WIDTH_WITH_MODEL = 116, /* narrower screens do without */
+    OTHER_COLUMNS = 63,     /* of a line without name and model */
+    NAME_COLUMNS_MIN = 12,
+    TYPE_COLUMNS = 40,
 };
 
 /* The one variable outside a context: a signal handler can reach nothing else. */
@@ -69,6 +73,11 @@ static void add_span(struct tail *tail, const struct value *span)
 {
     const struct cli_screen *screen = &tail->call->screen;
     struct buf *out = &tail->line;
+    uint32_t width = screen->width, name_columns = NAME_COLUMNS;
+    bool shows_model = width == 0 || width >= WIDTH_WITH_MODEL;
+    if (!shows_model)
+        name_columns = MIN(MAX(width, OTHER_COLUMNS + (uint32_t)NAME_COLUMNS_MIN) - OTHER_COLUMNS,
+                           (uint32_t)NAME_COLUMNS);
     str status = cli_member_str(span, "status"), model = cli_member_str(span, "generator_model");
     bool is_error = str_equal_c(status, "error");
     if (str_is_none(model))
@@ -78,8 +87,9 @@ static void add_span(struct tail *tail, const struct value *span)
     add_padded(out, screen, CLI_CYAN, str_sub(cli_member_str(span, "trace_id"), 0, 8), 8);
     add_padded(out, screen, CLI_BLUE, cli_member_str(span, "step"), STEP_COLUMNS);
     add_padded(out, screen, is_error ? CLI_RED : CLI_PLAIN, cli_member_str(span, "name"),
-               NAME_COLUMNS);
-    add_padded(out, screen, CLI_GREEN, str_is_none(model) ? STR_OF("") : model, MODEL_COLUMNS);
+               name_columns);
+    if (shows_model)
+        add_padded(out, screen, CLI_GREEN, str_is_none(model) ? STR_OF("") : model, MODEL_COLUMNS);
     add_right(out, cli_human_ms(&tail->arena, cli_member(span, "latency_ms")), 9);
     if (cli_member(span, "input_tokens") || cli_member(span, "output_tokens")) {
         str in = cli_human_count(&tail->arena, cli_member(span, "input_tokens"));
@@ -90,7 +100,7 @@ static void add_span(struct tail *tail, const struct value *span)
     }
     if (is_error) {
         str type = cli_member_str(span, "error_type");
-        add_padded(out, screen, CLI_RED, str_is_empty(type) ? status : type, 1000);
+        add_padded(out, screen, CLI_RED, str_is_empty(type) ? status : type, TYPE_COLUMNS);
     }
     while (out->len && out->ptr[out->len - 1] == ' ')
         out->len--;

@@ -53,11 +53,13 @@ static bool break_loops(struct arena *arena, struct tree *tree)
     if (!walks)
         return false;
     for (uint32_t i = 0; i < tree->count; i++) {
-        for (uint32_t at = i; at != TREE_NONE && !walks[at]; at = tree->nodes[at].parent) {
+        uint32_t at = i;
+        while (at != TREE_NONE && !walks[at]) {
             walks[at] = i + 1;
-            uint32_t parent = tree->nodes[at].parent;
-            if (parent != TREE_NONE && walks[parent] == i + 1)
-                tree->nodes[at].parent = TREE_NONE;
+            uint32_t *parent = &tree->nodes[at].parent;
+            if (*parent != TREE_NONE && walks[*parent] == i + 1)
+                *parent = TREE_NONE;
+            at = *parent;
         }
     }
     return true;
