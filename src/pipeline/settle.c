@@ -529,22 +529,28 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
     return true;
 }
 
-bool drain_settle(struct drain *drain, bool force)
+/* Without a settled trace: are there items, or a checkpoint to move, and has it been a while? */
+static bool is_commit_due(struct drain *drain, bool force, int64_t now_ns)
 {
-    if (drain->gave_up) /* a later commit would move the checkpoint past what was not stored */
-        return false;
-    int64_t now_ns = clock_monotonic_ns();
     bool is_full = drain->held_log_count > HELD_MAX || drain->held_metric_count > HELD_MAX;
     bool waited = is_full || now_ns - drain->last_commit_ns > NS_PER_S;
     bool held = drain->held_log_count || drain->held_metric_count;
     bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
                  open_traces_count(drain->traces) == 0;
-    int64_t pause_ns = drain->behind ? DRAIN_BEHIND_NS : drain->config.tick_ns;
+    return (held || stale) && (waited || force);
+}
+
+bool drain_settle(struct drain *drain, bool force)
+{
+    if (drain->gave_up) /* a later commit would move the checkpoint past what was not stored */
+        return false;
+    int64_t now_ns = clock_monotonic_ns();
+    bool commit_due = is_commit_due(drain, force, now_ns);
     size_t count =
-        force || now_ns - drain->last_commit_ns > pause_ns
+        force || now_ns - drain->last_commit_ns > drain->config.tick_ns
             ? open_traces_take_due(drain->traces, now_ns, force, drain->due, SETTLE_TRACES_MAX)
             : 0;
-    if (count == 0 && !((held || stale) && (waited || force)))
+    if (count == 0 && !commit_due)
         return false;
     size_t done = 0;
     do {
