@@ -50,6 +50,15 @@ static enum err run_text(duckdb_connection connection, const char *text, duckdb_
     return code;
 }
 
+enum err duck_text(duckdb_connection connection, const char *text, struct diag *reterr_why)
+{
+    duckdb_result result;
+    enum err code = run_text(connection, text, &result, reterr_why);
+    if (code == ERR_OK)
+        duckdb_destroy_result(&result);
+    return code;
+}
+
 enum err duck_run(duckdb_connection connection, struct diag *reterr_why, const char *format, ...)
 {
     char text[1024];
@@ -58,11 +67,7 @@ enum err duck_run(duckdb_connection connection, struct diag *reterr_why, const c
     int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     assert(len > 0 && (size_t)len < sizeof text);
-    duckdb_result result;
-    enum err code = run_text(connection, text, &result, reterr_why);
-    if (code == ERR_OK)
-        duckdb_destroy_result(&result);
-    return code;
+    return duck_text(connection, text, reterr_why);
 }
 
 enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct diag *reterr_why,
@@ -195,11 +200,11 @@ static enum err state_make(struct store *store, const char *name, struct diag *r
 }
 
 static enum err table_make(struct store *store, const struct columns *columns, const char *table,
-                           bool on_disk, struct diag *reterr_why)
+                           struct diag *reterr_why)
 {
     struct buf sql;
     buf_init(&sql, 16 * KIB);
-    columns_ddl(columns, &sql, table, on_disk);
+    columns_ddl(columns, &sql, table);
     buf_add_char(&sql, '\0');
     duckdb_result result;
     enum err code = run_text(store->write, sql.ptr, &result, reterr_why);
@@ -216,10 +221,10 @@ static enum err day_tables(struct store *store, const char *name, struct diag *r
     enum err code = duck_run(store->write, reterr_why, "BEGIN");
     snprintf(table, sizeof table, "%s.spans", name);
     if (code == ERR_OK)
-        code = table_make(store, &store->span_columns, table, true, reterr_why);
+        code = table_make(store, &store->span_columns, table, reterr_why);
     snprintf(table, sizeof table, "%s.traces", name);
     if (code == ERR_OK)
-        code = table_make(store, &store->trace_columns, table, true, reterr_why);
+        code = table_make(store, &store->trace_columns, table, reterr_why);
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
                         "CREATE TABLE %s.logs(project UINTEGER, log_id UBIGINT, trace_id_hi "
@@ -309,9 +314,12 @@ static enum err day_open(struct store *store, int32_t date, struct day **ret_day
         code = day_tables(store, day->name, reterr_why);
     if (code == ERR_OK)
         code = day_load(store, day, reterr_why);
+    if (code == ERR_OK)
+        code = bloom_load(store, day, reterr_why);
     if (code == ERR_OK && duckdb_connect(store->database, &day->connection) != DuckDBSuccess)
         code = diag_set(reterr_why, ERR_UNAVAILABLE, "the engine gives no connection");
     if (code != ERR_OK) {
+        bloom_clear(&day->traces);
         xfree(day);
         return code;
     }
@@ -427,7 +435,7 @@ static enum err files_open(struct store *store, struct diag *reterr_why)
     }
     store->sequence_max = MAX(store->sequence_max, store->checkpoint_sequence);
     store->items_max = MAX(store->items_max, store->items_sequence);
-    return code == ERR_OK ? bloom_load(store, reterr_why) : code;
+    return code;
 }
 
 /* -- open and close -- */
@@ -446,6 +454,7 @@ static enum err database_open(struct store *store, struct diag *reterr_why)
         { "storage_compatibility_version", "latest" },
         { "preserve_insertion_order", "false" },
         { "wal_autocheckpoint", "1GB" },
+        { "late_materialization_max_rows", "1001" },
         { "autoinstall_known_extensions", "false" },
         { "autoload_known_extensions", "false" },
         { "allow_community_extensions", "false" },
@@ -494,17 +503,11 @@ static enum err access_restrict(struct store *store, struct diag *reterr_why)
     return code;
 }
 
-static enum err hot_make(struct store *store, struct diag *reterr_why)
+static enum err memory_make(struct store *store, struct diag *reterr_why)
 {
-    enum err code = ERR_OK;
-    for (uint32_t i = 0; i < 2 && code == ERR_OK; i++) {
-        snprintf(store->hot[i].name, sizeof store->hot[i].name, "h%u", i);
-        code = table_make(store, &store->span_columns, store->hot[i].name, false, reterr_why);
-    }
-    if (code == ERR_OK)
-        code = duck_run(store->write, reterr_why,
-                        "CREATE VIEW memory.main.spans AS SELECT * FROM memory.main.h0 UNION ALL "
-                        "SELECT * FROM memory.main.h1");
+    recent_init(&store->spans, &store->span_columns, &store->dicts, &store->lock);
+    recent_init(&store->traces, &store->trace_columns, &store->dicts, &store->lock);
+    enum err code = feed_register(store, reterr_why);
     /* One trace to be replaced or looked for, per row: filled for each commit. */
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
@@ -516,13 +519,18 @@ static enum err hot_make(struct store *store, struct diag *reterr_why)
 
 static void duck_close(struct store *store)
 {
+    struct diag ignored;
     if (!store)
         return;
+    /* On failure they are in the log, behind the checkpoint. */
+    if (store->waiting_count > 0 && flush_waiting(store, &ignored) != ERR_OK)
+        store->waiting_count = 0;
     for (uint32_t i = 0; i < store->day_count; i++) {
         if (store->days[i]->wal_rows > 0 && store->dir &&
             duck_run(store->write, NULL, "CHECKPOINT %s", store->days[i]->name) != ERR_OK)
             store->days[i]->wal_rows = 0; /* the WAL stays and is read at the next start */
         duckdb_disconnect(&store->days[i]->connection);
+        bloom_clear(&store->days[i]->traces);
         xfree(store->days[i]);
     }
     for (uint32_t i = 0; i < store->pool_idle; i++)
@@ -531,11 +539,11 @@ static void duck_close(struct store *store)
         duckdb_disconnect(&store->write);
     if (store->database)
         duckdb_close(&store->database);
-    keyset_clear(&store->hot[0].keys);
-    keyset_clear(&store->hot[1].keys);
+    recent_clear(&store->spans);
+    recent_clear(&store->traces);
+    entries_clear(store);
+    xfree(store->waiting);
     dicts_clear(&store->dicts);
-    xfree(store->bloom);
-    pthread_mutex_destroy(&store->bloom_lock);
     pthread_mutex_destroy(&store->pool_lock);
     pthread_cond_destroy(&store->pool_free);
     pthread_rwlock_destroy(&store->lock);
@@ -557,7 +565,6 @@ static void locks_init(struct store *store)
     pthread_cond_init(&store->pool_free, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&store->pool_lock, NULL);
-    pthread_mutex_init(&store->bloom_lock, NULL);
 }
 
 static enum err duck_open(const struct store_config *config, struct store **ret_store,
@@ -575,7 +582,7 @@ static enum err duck_open(const struct store_config *config, struct store **ret_
     if (code == ERR_OK)
         code = database_open(store, reterr_why);
     if (code == ERR_OK)
-        code = hot_make(store, reterr_why);
+        code = memory_make(store, reterr_why);
     if (code == ERR_OK)
         code = access_restrict(store, reterr_why);
     if (code == ERR_OK)
@@ -619,14 +626,18 @@ static void duck_status(struct store *store, struct store_status *ret_status)
     status.day_count = store->day_count;
     status.checkpoint_sequence = store->checkpoint_sequence;
     status.items_sequence = store->items_sequence;
+    uint64_t recent = recent_bytes(&store->spans) + recent_bytes(&store->traces);
     pthread_rwlock_unlock(&store->lock);
-    status.unsettled_count = atomic_load(&store->hot_rows);
+    status.span_count += atomic_load(&store->settled_rows);
+    status.trace_count += atomic_load(&store->settled_traces);
+    status.unsettled_count = atomic_load(&store->open_rows);
     if (duck_connect(store, 0, &connection, &why) == ERR_OK) {
         if (duck_count(connection, &status.memory_bytes, &why,
                        "SELECT sum(memory_usage_bytes)::UBIGINT FROM duckdb_memory()") != ERR_OK)
             status.memory_bytes = 0;
         duck_release(store, connection);
     }
+    status.memory_bytes += recent;
     *ret_status = status;
 }
 

@@ -77,11 +77,17 @@ static void add_sources(struct sql *sql)
 {
     struct store *store = sql->store;
     const struct time_range *range = &sql->scope->range;
-    buf_add_c(&sql->text, "(SELECT * FROM memory.main.h0 UNION ALL SELECT * FROM memory.main.h1");
+    const struct columns *columns = &store->span_columns;
+    buf_add_c(&sql->text, "(SELECT ");
+    columns_names(columns, &sql->text, false);
+    buf_printf(&sql->text, " FROM recent_spans(%u)", sql->spans_feed);
     for (uint32_t i = 0; i < store->day_count; i++) {
         const struct bounds *times = &store->days[i]->span_times;
-        if (times->min < range->to_ns && times->max >= range->from_ns && times->min <= times->max)
-            buf_printf(&sql->text, " UNION ALL SELECT * FROM %s.spans", store->days[i]->name);
+        if (times->min >= range->to_ns || times->max < range->from_ns || times->min > times->max)
+            continue;
+        buf_add_c(&sql->text, " UNION ALL SELECT ");
+        columns_names(columns, &sql->text, true);
+        buf_printf(&sql->text, " FROM %s.spans", store->days[i]->name);
     }
     buf_add_char(&sql->text, ')');
 }
@@ -200,7 +206,8 @@ static enum err read_chunk(duckdb_data_chunk chunk, void *arg, struct diag *rete
     return ERR_OK;
 }
 
-static enum err aggregate_run(struct sql *sql, struct answer *answer, struct diag *reterr_why)
+static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct snapshot *snapshot,
+                               struct diag *reterr_why)
 {
     duckdb_connection connection;
     struct statement statement;
@@ -208,10 +215,23 @@ static enum err aggregate_run(struct sql *sql, struct answer *answer, struct dia
     if (code != ERR_OK)
         return code;
     pthread_rwlock_rdlock(&sql->store->lock);
+    snapshot_take(sql->store, &sql->store->spans, NULL, 0, snapshot);
     build(sql, answer->ask);
     code = sql_prepare(sql, connection, &statement, reterr_why);
     pthread_rwlock_unlock(&sql->store->lock);
     return code == ERR_OK ? sql_execute(sql, &statement, read_chunk, answer, reterr_why) : code;
+}
+
+static enum err aggregate_run(struct sql *sql, struct answer *answer, struct diag *reterr_why)
+{
+    struct snapshot snapshot = { .recent = NULL };
+    enum err code = feed_begin(sql->store, &snapshot, &sql->spans_feed, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    code = aggregate_feed(sql, answer, &snapshot, reterr_why);
+    feed_end(sql->store, sql->spans_feed);
+    snapshot_drop(sql->store, &snapshot);
+    return code;
 }
 
 enum err duck_aggregate(struct store *store, const struct store_aggregate *ask, struct arena *arena,

@@ -3,6 +3,8 @@
  * Ids double the speed of ingest and make group by cheap.  One dictionary per
  * field; only drain adds.  Readers turn ids into texts without a lock: blocks
  * never move, and an id they read was published by the commit of its row.
+ * A field with more values than values_max (ids sent as names, say) costs
+ * no more memory and loses nothing: see DICT_OVERFLOW.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,11 +13,13 @@
 
 #include <stdatomic.h>
 
-#define DICT_BYTES_MAX (512 * MIB)
+#define DICT_BYTES_MAX (256 * MIB)
+enum { DICT_VALUES_MAX = 1 << 20, DICT_TEXT_BYTES_MAX = 1024 };
 
 void dicts_init(struct dicts *dicts)
 {
     pthread_mutex_init(&dicts->lock, NULL);
+    dicts->values_max = DICT_VALUES_MAX;
     arena_init(&dicts->texts, DICT_BYTES_MAX);
 }
 
@@ -57,13 +61,13 @@ static void slots_grow(struct dict *dict)
 static uint32_t dict_add(struct dicts *dicts, struct dict *dict, str text)
 {
     uint32_t id = atomic_load(&dict->count);
-    if (id == DICT_BLOCK * DICT_BLOCKS_MAX)
-        return DICT_NO_ID;
+    if (id >= dicts->values_max || text.len > DICT_TEXT_BYTES_MAX)
+        return DICT_OVERFLOW;
     if (!dict->slots || id * 2 > dict->slot_mask)
         slots_grow(dict);
     str copy = arena_str(&dicts->texts, text.len ? text : STR_OF(""));
     if (str_is_none(copy))
-        return DICT_NO_ID;
+        return DICT_OVERFLOW;
     if (!dict->blocks[id / DICT_BLOCK])
         dict->blocks[id / DICT_BLOCK] = xcalloc(DICT_BLOCK, sizeof(str));
     dict->blocks[id / DICT_BLOCK][id % DICT_BLOCK] = copy;
@@ -79,13 +83,15 @@ uint32_t dict_intern(struct dicts *dicts, enum field field, str text)
         return dict->last_id;
     /* Only this thread writes, so that looking needs no lock. */
     uint32_t slot = dict->slots ? *slot_of(dict, text) : 0;
-    uint32_t id = slot ? slot - 1 : DICT_NO_ID;
+    uint32_t id = slot - 1;
     if (!slot) {
         pthread_mutex_lock(&dicts->lock);
         id = dict_add(dicts, dict, text);
         pthread_mutex_unlock(&dicts->lock);
-        if (id == DICT_NO_ID)
+        if (id == DICT_OVERFLOW) {
+            atomic_store(&dict->is_full, true);
             return id;
+        }
     }
     dict->last = text_at(dict, id);
     dict->last_id = id;
@@ -104,6 +110,8 @@ uint32_t dict_find(struct dicts *dicts, enum field field, str text)
 str dict_text(const struct dicts *dicts, enum field field, uint32_t id)
 {
     const struct dict *dict = &dicts->fields[field];
+    if (id == DICT_OVERFLOW)
+        return STR_OF("(too many values)");
     if (id >= atomic_load_explicit(&dict->count, memory_order_acquire))
         return STR_NONE;
     return text_at(dict, id);

@@ -2,21 +2,28 @@
  *
  *   duckdb.c            open, settings, files, connections, status
  *   duckdb_dict.c       text <-> number for low-cardinality columns
- *   duckdb_column.c     one table of columns: DDL, rows into chunks, results into rows
- *   duckdb_write.c      append, commit, known
+ *   duckdb_column.c     the one table of columns: DDL, rows into cells, results into rows
+ *   duckdb_recent.c     rows in memory: blocks of columns, the index by trace, snapshots
+ *   duckdb_feed.c       those rows as a table function of the engine
+ *   duckdb_write.c      append and commit
+ *   duckdb_flush.c      settled rows from memory to the files of their days
+ *   duckdb_items.c      log records and metric points
+ *   duckdb_known.c      which traces and spans are on disk
  *   duckdb_sql.c        a filter as parameterised SQL
- *   duckdb_list.c       spans, traces, logs
+ *   duckdb_list.c       spans, traces
+ *   duckdb_open.c       the row of a trace that is not settled, by SQL
+ *   duckdb_logs.c       logs of a trace
  *   duckdb_aggregate.c  sums and percentiles
  *
- * Catalogs of the one engine instance: `memory` (tables h0, h1: unsettled
- * spans), `meta` (dictionary, checkpoint), `dYYYYMMDD` (a UTC day: spans,
- * traces, logs, metrics, state).
+ * Catalogs of the one engine instance: `meta` (dictionary, checkpoint),
+ * `dYYYYMMDD` (a UTC day: spans, traces, logs, metrics, state).
  *
  * Memory:  the store owns all; answers are copied into the caller's arena.
- * Threads: `lock`: drain holds it alone for the few ms in which a trace moves
- *          from memory to disk, readers together while they fix what they see
- *          (docs/decisions).  `pool_lock`: the free connections.  Everything
- *          else is touched by drain alone, or never changes.
+ * Threads: `lock`: drain holds it alone for the few ms in which rows appear, go
+ *          or move to disk, readers together while they fix what they see
+ *          (docs/decisions).  Behind it: what readers see of `spans`, `traces`,
+ *          `entries`, `days`.  `pool_lock`: the free connections and snapshots.
+ *          Everything else is touched by drain alone, or never changes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,14 +34,17 @@
 #include <pthread.h>
 
 enum {
-    DUCK_SCHEMA = 1,
+    DUCK_SCHEMA = 2,
     DUCK_DAYS_MAX = 1024,       /* further rows go to the nearest day there is */
     DUCK_POOL_MAX = 16,         /* connections for questions */
     DUCK_CHUNK_ROWS = 2048,     /* the engine's vector size */
-    DUCK_HOT_SWITCH = 120000,   /* rows in the active hot table before the other is tried */
     DUCK_WAL_ROWS_MAX = 245760, /* rows in a day's WAL before a checkpoint */
-    DUCK_DIRECT_ROWS = 122880,  /* commits of so many rows bypass the WAL */
-    DUCK_COLUMNS_MAX = 96,
+    DUCK_DIRECT_ROWS = 122880,  /* inserts of so many rows bypass the WAL */
+    DUCK_GATHER_ROWS = 491520,  /* settled spans wait in memory for that many */
+    DUCK_SNAPSHOTS_MAX = 64,
+    BLOCK_ROWS = DUCK_CHUNK_ROWS,
+    BLOCK_SPARE_MAX = 128, /* empty blocks kept for the next rows */
+    DUCK_COLUMNS_MAX = 64,
     DUCK_PARAMS_MAX = 1024,
     DUCK_SQL_BYTES_MAX = 32 << 20,
 };
@@ -49,16 +59,20 @@ struct dict {
     uint32_t slot_mask;
     str last; /* drain's most recent text and its id */
     uint32_t last_id;
+    _Atomic bool is_full; /* some rows have DICT_OVERFLOW */
 };
 struct dicts {
     pthread_mutex_t lock; /* around slots and the growth of count */
     struct arena texts;
+    uint32_t values_max;             /* per field */
     struct dict fields[FIELD_COUNT]; /* DICT columns only are used */
 };
 #define DICT_NO_ID UINT32_MAX
+/* Of every text past the limits: the exact text is among the rare fields of the row. */
+#define DICT_OVERFLOW (UINT32_MAX - 1)
 void dicts_init(struct dicts *dicts);
 void dicts_clear(struct dicts *dicts);
-/* Drain only.  DICT_NO_ID when the dictionary is full. */
+/* Drain only.  DICT_OVERFLOW when the dictionary is full. */
 uint32_t dict_intern(struct dicts *dicts, enum field field, str text);
 uint32_t dict_find(struct dicts *dicts, enum field field, str text); /* DICT_NO_ID: not there */
 str dict_text(const struct dicts *dicts, enum field field, uint32_t id);
@@ -86,6 +100,7 @@ struct column {
 struct columns {
     struct column items[DUCK_COLUMNS_MAX];
     uint32_t count;
+    uint32_t disk_count;           /* the rest are known of rows in memory only */
     uint8_t of_field[FIELD_COUNT]; /* index + 1 of a field's (first) column; 0: none */
 };
 enum { ROW_NUMBERS_MAX = 6, ROW_TEXTS_MAX = 2 };
@@ -95,7 +110,7 @@ struct row {
     uint32_t numbers[ROW_NUMBERS_MAX];
     str texts[ROW_TEXTS_MAX];
 };
-enum span_number { SPAN_LOG_SEGMENT, SPAN_LOG_OFFSET, SPAN_LOG_INDEX, SPAN_ROLES, SPAN_LATE };
+enum span_number { SPAN_ROLES, SPAN_LOG_SEGMENT, SPAN_LOG_OFFSET, SPAN_LOG_INDEX, SPAN_STATE };
 enum span_text { SPAN_ATTRS, SPAN_RARE };
 enum trace_number {
     TRACE_SPANS,
@@ -104,39 +119,20 @@ enum trace_number {
     TRACE_TOOL_CALLS,
     TRACE_UNPRICED
 };
-enum trace_text { TRACE_CONTENT };
+enum trace_text { TRACE_CONTENT, TRACE_RARE };
 
 void columns_of_spans(struct columns *ret);
 void columns_of_traces(struct columns *ret);
-void columns_ddl(const struct columns *columns, struct buf *out, const char *table, bool on_disk);
-void columns_names(const struct columns *columns, struct buf *out);
+void columns_ddl(const struct columns *columns, struct buf *out, const char *table);
+/* All columns; of a row on disk those in memory only are 0. */
+void columns_names(const struct columns *columns, struct buf *out, bool on_disk);
 uint64_t id_high(struct id16 id);
 uint64_t id_low(struct id16 id);
 uint64_t id8_number(struct id8 id);
 
-/* Rows go through here into a table, DUCK_CHUNK_ROWS at a time. */
-struct writer {
-    struct dicts *dicts;
-    const struct columns *columns;
-    duckdb_appender appender;
-    duckdb_data_chunk chunk;
-    struct row *rows;
-    struct span *as_spans; /* of a writer of traces */
-    uint32_t row_count;
-    uint64_t written;
-    struct arena texts; /* of the rows waiting */
-    struct buf scratch;
-};
-MUST_CHECK enum err writer_open(struct writer *writer, struct dicts *dicts,
-                                const struct columns *columns, duckdb_connection connection,
-                                const char *catalog, const char *table, struct diag *reterr_why);
-MUST_CHECK enum err writer_span(struct writer *writer, const struct store_span *span, bool late,
-                                struct diag *reterr_why);
-MUST_CHECK enum err writer_trace(struct writer *writer, const struct trace_row *trace,
-                                 struct diag *reterr_why);
-MUST_CHECK enum err writer_flush(struct writer *writer, struct diag *reterr_why);
-/* Before the transaction's end: what was not flushed is flushed into it. */
-void writer_close(struct writer *writer);
+uint32_t column_bytes(enum column_kind kind);
+duckdb_type column_type(enum column_kind kind);
+enum { CELL_INLINE_BYTES = 12 };
 void cell_text(void *cells, uint32_t index, str text);
 str cell_read(const void *cells, uint64_t index); /* lives as long as the chunk */
 
@@ -149,10 +145,17 @@ MUST_CHECK enum err row_read(const struct dicts *dicts, const struct columns *co
 struct bounds {
     int64_t min, max; /* min > max: nothing */
 };
+enum { BLOOM_LEVELS = 20 };
+struct bloom {
+    uint64_t *bits[BLOOM_LEVELS]; /* each level twice as large as the one before */
+    uint32_t last;                /* level that is being filled */
+    uint64_t count;               /* of its keys */
+};
 struct day {
     int32_t date;
     char name[16]; /* of the catalog */
     struct bounds span_times, trace_times, log_times;
+    struct bloom traces; /* that are settled on disk; under the lock */
     uint64_t span_count, trace_count, log_count, metric_count;
     uint64_t checkpoint, items;   /* as its file says when opened */
     uint64_t wal_rows;            /* since its last checkpoint */
@@ -169,10 +172,70 @@ struct keyset {
     uint64_t *values;
     size_t mask, count;
 };
-struct hot_table {
-    char name[4];
-    uint64_t rows; /* that are alive */
-    struct keyset keys;
+void keyset_clear(struct keyset *set);
+/* The value of that key, made 0 when it was not there. */
+uint64_t *keyset_get(struct keyset *set, uint64_t key, bool *ret_was_there);
+bool keyset_has(const struct keyset *set, uint64_t key);
+
+/* -- rows in memory -- */
+struct key {
+    uint32_t project;
+    uint64_t high, low;
+};
+uint64_t key_hash(struct key key, uint64_t span_id);
+enum row_state {
+    ROW_OPEN,    /* its trace is not settled */
+    ROW_LATE,    /* came after its trace was settled */
+    ROW_SETTLED, /* final, on its way to disk */
+};
+/* BLOCK_ROWS rows, column by column. */
+struct block {
+    uint32_t slot;
+    _Atomic uint32_t refs;      /* the table and snapshots */
+    uint32_t filled, published; /* rows written; rows that snapshots see */
+    uint32_t alive;
+    struct bounds times;
+    void *cells[DUCK_COLUMNS_MAX]; /* NULL: not yet needed */
+    _Atomic uint64_t *valid[DUCK_COLUMNS_MAX];
+    _Atomic uint64_t used;                   /* columns that have values */
+    _Atomic uint64_t removed_at[BLOCK_ROWS]; /* version from which a row is gone */
+    uint32_t next[BLOCK_ROWS];               /* of the same trace: name + 1 */
+    uint8_t state[BLOCK_ROWS];
+    struct arena texts;
+};
+/* Blocks of one kind of rows.  A row's name is slot * BLOCK_ROWS + place. */
+struct recent {
+    const struct columns *columns;
+    struct dicts *dicts;
+    pthread_rwlock_t *lock; /* the store's */
+    struct block **blocks;  /* by slot; NULL: free */
+    uint32_t slot_count, slot_capacity;
+    struct block *current; /* takes the next row */
+    struct block *spare[BLOCK_SPARE_MAX];
+    uint32_t spare_count, block_count;
+    struct buf scratch;
+};
+/* What is in memory of one trace. */
+struct entry {
+    struct entry *next; /* of the same bucket, or free */
+    struct key key;
+    uint32_t first_row; /* newest, name + 1 */
+    uint32_t row_count;
+    uint32_t trace_row;  /* name + 1; 0: no settled version here */
+    uint32_t wait_index; /* index + 1 in store->waiting */
+    struct day *day;     /* of the settled version */
+    bool on_disk;        /* a settled version is on disk */
+    bool has_index;      /* too many rows to walk: store->big has them */
+};
+/* What a reader sees of a kind of rows: as of a version, or the rows named. */
+struct snapshot {
+    const struct recent *recent;
+    uint64_t version;
+    struct block **blocks; /* held */
+    uint32_t *counts;      /* rows published in each */
+    uint32_t block_count;
+    uint32_t *rows; /* index of the block * BLOCK_ROWS + place; NULL: all alive */
+    size_t row_count;
 };
 struct store {
     struct store_config config;
@@ -183,16 +246,22 @@ struct store {
     pthread_rwlock_t lock;
     struct day *days[DUCK_DAYS_MAX]; /* by date; readers look under the lock */
     uint32_t day_count;
-    duckdb_connection write; /* drain's: hot tables and meta */
-    struct hot_table hot[2];
-    uint32_t hot_active;
-    uint64_t batch_number;
-    uint64_t *bloom; /* of (project, trace) that are settled */
-    uint64_t bloom_bits, bloom_count;
-    pthread_mutex_t bloom_lock;
-    _Atomic uint64_t hot_rows;
-    uint64_t checkpoint_sequence, items_sequence; /* whole commits */
-    uint64_t sequence_max, items_max;             /* parts of commits: what any file has seen */
+    duckdb_connection write; /* drain's: meta and look-ups */
+    struct recent spans, traces;
+    uint64_t version; /* of what is published of them */
+    struct entry **buckets, *entries_free;
+    size_t bucket_count, entry_count;
+    struct keyset big;      /* span -> row name + 1, of entries with has_index; 0: gone */
+    size_t indexed_count;   /* entries with has_index */
+    struct entry **waiting; /* settled in memory, not on disk */
+    size_t waiting_count, waiting_capacity;
+    uint64_t waiting_rows;
+    int64_t waiting_since_ns;
+    uint64_t waiting_checkpoint; /* durable when they are */
+    _Atomic uint64_t open_rows, settled_rows, settled_traces;
+    struct snapshot *snapshots[DUCK_SNAPSHOTS_MAX]; /* that statements may name */
+    uint64_t checkpoint_sequence, items_sequence;   /* whole commits */
+    uint64_t sequence_max, items_max;               /* parts of commits: what any file has seen */
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_free;
     duckdb_connection pool[DUCK_POOL_MAX];
@@ -202,6 +271,8 @@ struct store {
 /* -- duckdb.c: statements -- */
 MUST_CHECK enum err duck_run(duckdb_connection connection, struct diag *reterr_why,
                              const char *format, ...) PRINTF(3, 4);
+MUST_CHECK enum err duck_text(duckdb_connection connection, const char *text,
+                              struct diag *reterr_why);
 /* First column of the first row, 0 when there is none. */
 MUST_CHECK enum err duck_count(duckdb_connection connection, uint64_t *ret_count,
                                struct diag *reterr_why, const char *format, ...) PRINTF(4, 5);
@@ -214,6 +285,52 @@ MUST_CHECK enum err duck_day_get(struct store *store, int64_t time_ns, struct da
                                  struct diag *reterr_why);
 void bounds_add(struct bounds *bounds, int64_t time);
 
+/* -- duckdb_recent.c -- */
+#define ROW_NONE UINT32_MAX
+void recent_init(struct recent *recent, const struct columns *columns, struct dicts *dicts,
+                 pthread_rwlock_t *lock);
+void recent_clear(struct recent *recent);
+uint64_t recent_bytes(const struct recent *recent);
+/* Write one row that nobody sees yet; ROW_NONE when its texts are too large. */
+uint32_t recent_add_span(struct recent *recent, const struct store_span *span,
+                         enum row_state state);
+uint32_t recent_add_trace(struct recent *recent, const struct trace_row *trace);
+/* Under the lock: written rows appear, rows go. */
+void recent_publish(struct recent *recent);
+void recent_remove(struct recent *recent, uint32_t row, uint64_t version);
+enum row_state recent_state(const struct recent *recent, uint32_t row);
+uint64_t recent_span_id(const struct recent *recent, uint32_t row);
+int64_t recent_start(const struct recent *recent, uint32_t row);
+uint32_t *recent_next(struct recent *recent, uint32_t row);
+
+struct entry *entry_find(const struct store *store, struct key key);
+/* Under the lock. */
+struct entry *entry_get(struct store *store, struct key key);
+void entry_drop(struct store *store, struct entry *entry); /* it has no rows */
+void entries_clear(struct store *store);
+void entry_link(struct store *store, struct entry *entry, uint32_t row);
+void entry_unlink(struct store *store, struct entry *entry, uint32_t row);
+/* Out of the index of spans only. */
+void entry_forget(struct store *store, struct entry *entry, uint32_t row);
+/* All its rows go, as of store->version. */
+void entry_empty(struct store *store, struct entry *entry);
+/* Its row of that span, or ROW_NONE. */
+uint32_t entry_row(struct store *store, struct entry *entry, uint64_t span_id);
+
+/* Under the lock, shared or alone; `rows` (names) may be NULL for all. */
+void snapshot_take(const struct store *store, const struct recent *recent, const uint32_t *rows,
+                   size_t row_count, struct snapshot *ret_snapshot);
+/* The names of a trace's rows; xfree them. */
+uint32_t *entry_rows(const struct store *store, const struct entry *entry, size_t *ret_count);
+void snapshot_drop(struct store *store, struct snapshot *snapshot);
+
+/* -- duckdb_feed.c: spans and traces in memory as relations of SQL -- */
+MUST_CHECK enum err feed_register(struct store *store, struct diag *reterr_why);
+/* From here to feed_end a statement may say recent_spans(id) or recent_traces(id). */
+MUST_CHECK enum err feed_begin(struct store *store, struct snapshot *snapshot, uint32_t *ret_id,
+                               struct diag *reterr_why);
+void feed_end(struct store *store, uint32_t id);
+
 /* -- duckdb_write.c -- */
 MUST_CHECK enum err duck_append(struct store *store, const struct store_span *spans, size_t count,
                                 struct diag *reterr_why);
@@ -223,20 +340,31 @@ MUST_CHECK enum err duck_known(struct store *store, const str *projects,
                                const struct id16 *trace_ids, size_t count, bool *ret_known,
                                struct diag *reterr_why);
 
+/* -- duckdb_flush.c -- */
+/* Write settled traces that wait in memory to disk, with the checkpoint. */
+MUST_CHECK enum err flush_waiting(struct store *store, struct diag *reterr_why);
+/* Write traces that replace what is stored, on disk and in memory.  The entries
+ * are the caller's; their rows are not published. */
+MUST_CHECK enum err flush_direct(struct store *store, struct entry *const *entries, size_t count,
+                                 struct diag *reterr_why);
+void waiting_remove(struct store *store, struct entry *entry);
+MUST_CHECK enum err duck_dict_save(struct store *store, struct diag *reterr_why);
+void duck_rollback(duckdb_connection connection);
+
+/* -- duckdb_items.c -- */
+MUST_CHECK enum err items_write(struct store *store, const struct store_commit *commit,
+                                struct diag *reterr_why);
+
 /* -- duckdb_known.c -- */
-struct key {
-    uint32_t project;
-    uint64_t high, low;
-};
-uint64_t key_hash(struct key key, uint64_t span_id);
-MUST_CHECK enum err bloom_load(struct store *store, struct diag *reterr_why);
-MUST_CHECK enum err bloom_add(struct store *store, const struct key *keys, size_t count,
-                              struct diag *reterr_why);
-/* Which of them are settled: exact. */
+void bloom_clear(struct bloom *bloom);
+void bloom_add(struct bloom *bloom, uint64_t hash);
+bool bloom_has(const struct bloom *bloom, uint64_t hash);
+MUST_CHECK enum err bloom_load(struct store *store, struct day *day, struct diag *reterr_why);
+/* Which of them are settled on disk: exact.  Drain only. */
 MUST_CHECK enum err keys_known(struct store *store, const struct key *keys, size_t count,
                                bool *ret_known, struct diag *reterr_why);
 /* Rows that the next statements of a commit look up or delete, by kind. */
-enum probe_kind { PROBE_STORED, PROBE_HOT, PROBE_LOG, PROBE_METRIC, PROBE_SPAN };
+enum probe_kind { PROBE_STORED, PROBE_LOG, PROBE_METRIC, PROBE_SPAN };
 struct probe {
     duckdb_appender appender;
 };
@@ -245,9 +373,6 @@ void probe_add(struct probe *probe, enum probe_kind kind, struct key key, uint64
 MUST_CHECK enum err probe_end(struct probe *probe, struct diag *reterr_why);
 /* Hashes (key_hash) of the probed spans that a day has. */
 MUST_CHECK enum err probe_spans(struct store *store, struct keyset *found, struct diag *reterr_why);
-void keyset_clear(struct keyset *set);
-/* The value of that key, made 0 when it was not there. */
-uint64_t *keyset_get(struct keyset *set, uint64_t key, bool *ret_was_there);
 
 /* -- duckdb_sql.c -- */
 struct sql {
@@ -258,7 +383,8 @@ struct sql {
     uint32_t param_count;
     bool failed;
     /* Where the rows of a condition lie: for conditions on spans of a trace. */
-    const char *spans_from; /* "d20251121.spans" */
+    const char *spans_from;           /* "d20251121.spans" */
+    uint32_t spans_feed, traces_feed; /* ids of snapshots */
     bool of_traces;
     const struct store_scope *scope;
 };
@@ -289,6 +415,10 @@ MUST_CHECK enum err sql_run(struct sql *sql,
                                              struct diag *reterr_why),
                             void *arg, struct diag *reterr_why);
 void sql_dict_is(struct sql *sql, enum field field, const char *text);
+
+/* -- duckdb_open.c -- */
+/* Traces that are not settled as a relation with the columns of the traces table. */
+void sql_open_traces(struct sql *sql);
 
 /* -- reading -- */
 MUST_CHECK enum err duck_spans(struct store *store, const struct store_list *list,

@@ -1,8 +1,8 @@
 /* duckdb_known.c -- which traces and spans are stored already.
  *
- * Nearly all traces are new, so a Bloom filter in memory (about 16 bits per
- * settled trace) answers without the engine; only what may be there is looked
- * up.  It is made again from the trace tables when it is full and at start.
+ * Nearly all traces are new, so a Bloom filter of each day in memory (16 to 32
+ * bits per settled trace) answers without the engine; only what may be there is
+ * looked up.  It is made from the table of traces at start and grows by levels.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { BLOOM_BITS_MIN = 1 << 20, BLOOM_BITS_PER_KEY = 16, BLOOM_PROBES = 4, KNOWN_LIST = 500 };
+enum { BLOOM_KEYS_MIN = 1 << 14, BLOOM_BITS_PER_KEY = 16, BLOOM_PROBES = 4, KNOWN_LIST = 500 };
 
 /* -- set of hashes -- */
 
@@ -62,7 +62,7 @@ uint64_t *keyset_get(struct keyset *set, uint64_t key, bool *ret_was_there)
     return &set->values[at];
 }
 
-static bool keyset_has(const struct keyset *set, uint64_t key)
+bool keyset_has(const struct keyset *set, uint64_t key)
 {
     key += key == 0;
     return set->keys && set->keys[keyset_slot(set, key)] == key;
@@ -76,21 +76,53 @@ uint64_t key_hash(struct key key, uint64_t span_id)
 
 /* -- Bloom filter -- */
 
-static void bloom_set(struct store *store, uint64_t hash)
+static uint64_t level_bits(uint32_t level)
 {
-    uint64_t step = hash >> 32 | 1;
-    for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
-        store->bloom[(hash & (store->bloom_bits - 1)) / 64] |= UINT64_C(1) << (hash % 64);
-    store->bloom_count++;
+    return (uint64_t)BLOOM_KEYS_MIN * BLOOM_BITS_PER_KEY << level;
 }
 
-static bool bloom_has(const struct store *store, uint64_t hash)
+void bloom_clear(struct bloom *bloom)
 {
-    uint64_t step = hash >> 32 | 1;
+    for (uint32_t i = 0; i < BLOOM_LEVELS; i++)
+        xfree(bloom->bits[i]);
+    *bloom = (struct bloom){ .count = 0 };
+}
+
+static void level_open(struct bloom *bloom, uint32_t level)
+{
+    bloom->bits[level] = xcalloc(level_bits(level) / 64, sizeof *bloom->bits[level]);
+    bloom->last = level;
+    bloom->count = 0;
+}
+
+void bloom_add(struct bloom *bloom, uint64_t hash)
+{
+    bool is_full = bloom->count >= (uint64_t)BLOOM_KEYS_MIN << bloom->last;
+    if (!bloom->bits[bloom->last])
+        level_open(bloom, bloom->last);
+    else if (is_full && bloom->last + 1 < BLOOM_LEVELS)
+        level_open(bloom, bloom->last + 1);
+    uint64_t step = hash >> 32 | 1, mask = level_bits(bloom->last) - 1;
     for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
-        if (!(store->bloom[(hash & (store->bloom_bits - 1)) / 64] >> (hash % 64) & 1))
+        bloom->bits[bloom->last][(hash & mask) / 64] |= UINT64_C(1) << (hash % 64);
+    bloom->count++;
+}
+
+static bool level_has(const struct bloom *bloom, uint32_t level, uint64_t hash)
+{
+    uint64_t step = hash >> 32 | 1, mask = level_bits(level) - 1;
+    for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
+        if (!(bloom->bits[level][(hash & mask) / 64] >> (hash % 64) & 1))
             return false;
     return true;
+}
+
+bool bloom_has(const struct bloom *bloom, uint64_t hash)
+{
+    for (uint32_t level = 0; level <= bloom->last; level++)
+        if (bloom->bits[level] && level_has(bloom, level, hash))
+            return true;
+    return false;
 }
 
 /* Every key of a query (project, high, low[, span]) goes to `each`. */
@@ -121,49 +153,22 @@ static enum err keys_query(duckdb_connection connection, const char *text,
     return ERR_OK;
 }
 
-static void bloom_set_key(struct key key, uint64_t span_id, void *arg)
+static void bloom_add_key(struct key key, uint64_t span_id, void *arg)
 {
-    bloom_set(arg, key_hash(key, span_id));
+    bloom_add(arg, key_hash(key, span_id));
 }
 
-static enum err bloom_fill(struct store *store, struct diag *reterr_why)
+enum err bloom_load(struct store *store, struct day *day, struct diag *reterr_why)
 {
-    enum err code = ERR_OK;
-    for (uint32_t i = 0; i < store->day_count && code == ERR_OK; i++) {
-        char text[128];
-        snprintf(text, sizeof text, "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces",
-                 store->days[i]->name);
-        code = keys_query(store->write, text, bloom_set_key, store, reterr_why);
-    }
-    return code;
-}
-
-enum err bloom_load(struct store *store, struct diag *reterr_why)
-{
-    uint64_t count = 0, bits = BLOOM_BITS_MIN;
-    for (uint32_t i = 0; i < store->day_count; i++)
-        count += store->days[i]->trace_count;
-    while (bits < count * BLOOM_BITS_PER_KEY)
-        bits *= 2;
-    pthread_mutex_lock(&store->bloom_lock);
-    xfree(store->bloom);
-    store->bloom = xcalloc(bits / 64, sizeof *store->bloom);
-    store->bloom_bits = bits;
-    store->bloom_count = 0;
-    enum err code = bloom_fill(store, reterr_why);
-    pthread_mutex_unlock(&store->bloom_lock);
-    return code;
-}
-
-enum err bloom_add(struct store *store, const struct key *keys, size_t count,
-                   struct diag *reterr_why)
-{
-    pthread_mutex_lock(&store->bloom_lock);
-    for (size_t i = 0; i < count; i++)
-        bloom_set(store, key_hash(keys[i], 0));
-    bool is_full = store->bloom_count * BLOOM_BITS_PER_KEY > 2 * store->bloom_bits;
-    pthread_mutex_unlock(&store->bloom_lock);
-    return is_full ? bloom_load(store, reterr_why) : ERR_OK;
+    char text[128];
+    while (day->traces.last + 1 < BLOOM_LEVELS &&
+           (uint64_t)BLOOM_KEYS_MIN << day->traces.last < day->trace_count)
+        day->traces.last++;
+    if (day->trace_count == 0)
+        return ERR_OK;
+    snprintf(text, sizeof text, "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces",
+             day->name);
+    return keys_query(store->write, text, bloom_add_key, &day->traces, reterr_why);
 }
 
 /* -- known -- */
@@ -198,58 +203,30 @@ static enum err day_lookup(duckdb_connection connection, const char *day, const 
     return code;
 }
 
-static enum err days_lookup(struct store *store, const struct key *keys, const uint32_t *index,
-                            size_t count, struct keyset *found, struct diag *reterr_why)
-{
-    char(*names)[16] = xcalloc(DUCK_DAYS_MAX, sizeof *names);
-    uint32_t day_count = 0;
-    duckdb_connection connection;
-    pthread_rwlock_rdlock(&store->lock);
-    for (uint32_t i = 0; i < store->day_count; i++)
-        if (store->days[i]->trace_count > 0)
-            memcpy(names[day_count++], store->days[i]->name, sizeof *names);
-    pthread_rwlock_unlock(&store->lock);
-    enum err code = duck_connect(store, 0, &connection, reterr_why);
-    if (code == ERR_OK) {
-        for (uint32_t i = 0; i < day_count && code == ERR_OK; i++)
-            code = day_lookup(connection, names[i], keys, index, count, found, reterr_why);
-        duck_release(store, connection);
-    }
-    xfree(names);
-    return code;
-}
-
 enum err keys_known(struct store *store, const struct key *keys, size_t count, bool *ret_known,
                     struct diag *reterr_why)
 {
     uint32_t *maybe = xcalloc(count + 1, sizeof *maybe);
-    size_t maybe_count = 0;
-    pthread_mutex_lock(&store->bloom_lock);
-    for (size_t i = 0; i < count; i++) {
-        ret_known[i] = false;
-        if (keys[i].project != DICT_NO_ID && bloom_has(store, key_hash(keys[i], 0)))
-            maybe[maybe_count++] = (uint32_t)i;
-    }
-    pthread_mutex_unlock(&store->bloom_lock);
+    uint64_t *hashes = xcalloc(count + 1, sizeof *hashes);
     struct keyset found = { .count = 0 };
-    enum err code =
-        maybe_count ? days_lookup(store, keys, maybe, maybe_count, &found, reterr_why) : ERR_OK;
-    for (size_t i = 0; i < maybe_count && code == ERR_OK; i++)
-        ret_known[maybe[i]] = keyset_has(&found, key_hash(keys[maybe[i]], 0));
-    keyset_clear(&found);
-    xfree(maybe);
-    return code;
-}
-
-enum err duck_known(struct store *store, const str *projects, const struct id16 *trace_ids,
-                    size_t count, bool *ret_known, struct diag *reterr_why)
-{
-    struct key *keys = xcalloc(count + 1, sizeof *keys);
+    enum err code = ERR_OK;
     for (size_t i = 0; i < count; i++)
-        keys[i] = (struct key){ dict_find(&store->dicts, FIELD_project, projects[i]),
-                                id_high(trace_ids[i]), id_low(trace_ids[i]) };
-    enum err code = keys_known(store, keys, count, ret_known, reterr_why);
-    xfree(keys);
+        hashes[i] = key_hash(keys[i], 0);
+    for (uint32_t d = 0; d < store->day_count && code == ERR_OK; d++) {
+        const struct day *day = store->days[d];
+        size_t maybe_count = 0;
+        for (size_t i = 0; i < count; i++)
+            if (bloom_has(&day->traces, hashes[i]))
+                maybe[maybe_count++] = (uint32_t)i;
+        if (maybe_count > 0)
+            code =
+                day_lookup(store->write, day->name, keys, maybe, maybe_count, &found, reterr_why);
+    }
+    for (size_t i = 0; i < count && code == ERR_OK; i++)
+        ret_known[i] = keyset_has(&found, hashes[i]);
+    keyset_clear(&found);
+    xfree(hashes);
+    xfree(maybe);
     return code;
 }
 

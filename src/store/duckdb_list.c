@@ -1,4 +1,4 @@
-/* duckdb_list.c -- lists of spans and traces, and the logs of a trace.
+/* duckdb_list.c -- lists of spans and traces.
  *
  * Newest first (the usual question) walks: memory first, then days backwards,
  * and stops when no older day can add anything.  Memory first, because a trace
@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/text.h"
 #include "store/duckdb_int.h"
 
 #include <stdio.h>
@@ -20,6 +21,8 @@ struct item {
     struct trace_row *trace;
 };
 
+enum { FROM_RECENT, FROM_OPEN_TRACES, FROM_DAY };
+
 struct list_run {
     struct store *store;
     const struct store_list *list;
@@ -29,11 +32,11 @@ struct list_run {
     struct item *items;
     size_t count, capacity;
     struct keyset seen; /* hash -> index + 1 */
-};
-
-struct source {
-    const char *name; /* of the day; NULL: memory */
-    struct bounds times;
+    struct snapshot spans, traces;
+    bool has_spans, has_traces; /* in memory */
+    /* The question is about one trace. */
+    bool of_one;
+    struct key one;
 };
 
 /* -- SQL -- */
@@ -86,219 +89,32 @@ static void add_order(struct list_run *run)
                run->of_traces ? "" : ",span_id DESC", run->list->limit);
 }
 
-/* -- the row of a trace that is not settled, by SQL -- */
-
-#define HOT_SPANS "(SELECT * FROM memory.main.spans WHERE late=0)"
-#define IS_ROOT " FILTER (coalesce(parent_span_id,0)=0)"
-
-static void add_step_in(struct sql *sql, const char *a, const char *b)
-{
-    buf_add_char(&sql->text, '(');
-    sql_dict_is(sql, FIELD_step, a);
-    buf_add_c(&sql->text, " OR ");
-    sql_dict_is(sql, FIELD_step, b);
-    buf_add_char(&sql->text, ')');
-}
-
-/* Sum over model steps, clamped to 64 bits; unknown when no step knows it. */
-static void add_model_sum(struct sql *sql, const char *expression, const char *known)
-{
-    buf_printf(&sql->text,
-               "CASE WHEN count(%s) FILTER (counted)>0 THEN "
-               "greatest(least(coalesce(sum(%s) FILTER (counted),0),"
-               "9223372036854775807),-9223372036854775808) END",
-               known, expression);
-}
-
-static void add_last(struct sql *sql, const char *expression, const char *step, const char *or_step)
-{
-    buf_printf(&sql->text, "arg_max(%s,start_time) FILTER (", expression);
-    add_step_in(sql, step, or_step);
-    buf_add_char(&sql->text, ')');
-}
-
-/* As add_last, where a negative number is unknown. */
-static void add_last_positive(struct sql *sql, const char *expression, const char *step,
-                              const char *or_step)
-{
-    buf_add_c(&sql->text, "CASE WHEN ");
-    add_last(sql, expression, step, or_step);
-    buf_add_c(&sql->text, ">=0 THEN ");
-    add_last(sql, expression, step, or_step);
-    buf_add_c(&sql->text, " END");
-}
-
-static void rare_sql(char *out, size_t size, enum field field, const char *type)
-{
-    snprintf(out, size, "TRY_CAST(json_extract_string(rare,'$.%s') AS %s)", field_table[field].name,
-             type);
-}
-
-static void add_open_rare(struct sql *sql, enum field field)
-{
-    char text[128];
-    switch ((int)field) {
-    case FIELD_index_version:
-        rare_sql(text, sizeof text, field, "VARCHAR");
-        add_last(sql, text, "retrieval", "search");
-        break;
-    case FIELD_top_k_returned:
-        rare_sql(text, sizeof text, field, "BIGINT");
-        add_last_positive(sql, text, "retrieval", "search");
-        break;
-    case FIELD_source_ids:
-        snprintf(text, sizeof text, "CAST(json_extract(rare,'$.source_ids') AS VARCHAR)");
-        add_last(sql, text, "retrieval", "search");
-        break;
-    case FIELD_retry_count:
-        rare_sql(text, sizeof text, field, "BIGINT");
-        buf_printf(&sql->text, "least(coalesce(sum(greatest(%s,0)),0),4294967295)", text);
-        break;
-    case FIELD_faithfulness:
-        rare_sql(text, sizeof text, field, "DOUBLE");
-        buf_printf(&sql->text, "any_value(%s)", text);
-        break;
-    default:
-        rare_sql(text, sizeof text, field, "BOOLEAN");
-        buf_printf(&sql->text, "bool_or(%s)", text);
-        break;
-    }
-}
-
-static void add_open_field(struct sql *sql, enum field field)
-{
-    const char *name = field_table[field].name;
-    switch ((int)field) {
-    case FIELD_start_time:
-        buf_add_c(&sql->text, "min(start_time)");
-        break;
-    case FIELD_latency_ns:
-        buf_add_c(&sql->text,
-                  "least(least(max(start_time::HUGEINT+coalesce(latency_ns,0)),9223372036854775807)"
-                  "-min(start_time),9223372036854775807)");
-        break;
-    case FIELD_span_id:
-        buf_printf(&sql->text, "arg_min(\"%s\",start_time)" IS_ROOT, name);
-        break;
-    case FIELD_name:
-    case FIELD_step:
-    case FIELD_service:
-    case FIELD_status: /* while the root is not here, of the earliest span */
-        buf_printf(&sql->text,
-                   "coalesce(arg_min(\"%s\",start_time)" IS_ROOT ",arg_min(\"%s\",start_time))",
-                   name, name);
-        break;
-    case FIELD_input_tokens:
-    case FIELD_output_tokens:
-        add_model_sum(sql, name, "coalesce(input_tokens,output_tokens)");
-        break;
-    case FIELD_total_tokens:
-        add_model_sum(sql, "coalesce(input_tokens,0)::HUGEINT+coalesce(output_tokens,0)",
-                      "coalesce(input_tokens,output_tokens)");
-        break;
-    case FIELD_cost_nanousd:
-        add_model_sum(sql, name, name);
-        break;
-    case FIELD_ttft_ns:
-        add_last_positive(sql, name, "model", "model");
-        break;
-    case FIELD_provider:
-    case FIELD_generator_model:
-    case FIELD_prompt_version:
-    case FIELD_prompt_template_id:
-    case FIELD_prompt_hash:
-        add_last(sql, name, "model", "model");
-        break;
-    case FIELD_retriever:
-        add_last(sql, name, "retrieval", "search");
-        break;
-    default:
-        if (field_is_rare(field))
-            add_open_rare(sql, field);
-        else
-            buf_printf(&sql->text, "any_value(\"%s\")", name);
-        break;
-    }
-}
-
-static void add_open_number(struct sql *sql, uint32_t number)
-{
-    switch (number) {
-    case TRACE_SPANS:
-        buf_add_c(&sql->text, "count(*)");
-        return;
-    case TRACE_ERRORS:
-        buf_add_c(&sql->text, "count(*) FILTER (");
-        sql_dict_is(sql, FIELD_status, "error");
-        break;
-    case TRACE_MODEL_CALLS:
-        buf_add_c(&sql->text, "count(*) FILTER (counted");
-        break;
-    case TRACE_TOOL_CALLS:
-        buf_add_c(&sql->text, "count(*) FILTER (");
-        sql_dict_is(sql, FIELD_step, "tool");
-        break;
-    default:
-        buf_add_c(&sql->text, "count(*) FILTER (counted AND ");
-        sql_dict_is(sql, FIELD_cost_source, "unknown");
-        break;
-    }
-    buf_add_char(&sql->text, ')');
-}
-
-static void add_open_column(struct sql *sql, const struct column *column)
-{
-    static const char *const types[] = {
-        [COLUMN_ID_HIGH] = "UBIGINT", [COLUMN_ID_LOW] = "UBIGINT",    [COLUMN_ID8] = "UBIGINT",
-        [COLUMN_DICT] = "UINTEGER",   [COLUMN_TEXT] = "VARCHAR",      [COLUMN_I64] = "BIGINT",
-        [COLUMN_F64] = "DOUBLE",      [COLUMN_BOOL] = "BOOLEAN",      [COLUMN_STRS] = "VARCHAR",
-        [COLUMN_NUMBER] = "UINTEGER", [COLUMN_LONG_TEXT] = "VARCHAR",
-    };
-    buf_add_c(&sql->text, ",CAST(");
-    if (column->kind == COLUMN_NUMBER)
-        add_open_number(sql, column->index);
-    else if (column->kind == COLUMN_LONG_TEXT)
-        buf_add_c(&sql->text, "NULL");
-    else
-        add_open_field(sql, column->field);
-    buf_printf(&sql->text, " AS %s) AS \"%s\"", types[column->kind], column->name);
-}
-
-/* Open traces as a relation with the columns of the traces table. */
-static void add_open_traces(struct sql *sql)
-{
-    const struct columns *columns = &sql->store->trace_columns;
-    buf_add_c(&sql->text, "(SELECT project,trace_id_hi,trace_id_lo");
-    for (uint32_t i = 0; i < columns->count; i++) {
-        const struct column *column = &columns->items[i];
-        if (column->field != FIELD_trace_id && column->field != FIELD_project)
-            add_open_column(sql, column);
-    }
-    buf_add_c(&sql->text, " FROM (SELECT *,(rollup IS NOT TRUE AND ");
-    add_step_in(sql, "model", "embedding");
-    buf_add_c(&sql->text, ") AS counted FROM memory.main.spans WHERE late=0 AND ");
-    sql_scope(sql, false);
-    buf_add_c(&sql->text, ") GROUP BY project,trace_id_hi,trace_id_lo)");
-}
-
 /* SELECT of one source, ordered and cut. */
-static void add_source(struct list_run *run, const struct source *source)
+static void add_source(struct list_run *run, int kind, const char *day)
 {
     struct sql *sql = run->sql;
-    char spans_from[48];
+    char spans_from[96];
     const struct columns *columns =
         run->of_traces ? &run->store->trace_columns : &run->store->span_columns;
-    snprintf(spans_from, sizeof spans_from, "%s.spans", source->name ? source->name : "");
-    sql->spans_from = source->name ? spans_from : HOT_SPANS;
-    buf_add_c(&sql->text, "SELECT ");
-    columns_names(columns, &sql->text);
-    buf_printf(&sql->text, ",%s AS settled FROM ", source->name ? "true" : "false");
-    if (source->name)
-        buf_printf(&sql->text, "%s.%s", source->name, run->of_traces ? "traces" : "spans");
-    else if (run->of_traces)
-        add_open_traces(sql);
+    if (kind == FROM_DAY)
+        snprintf(spans_from, sizeof spans_from, "%s.spans", day);
     else
-        buf_add_c(&sql->text, "memory.main.spans");
+        snprintf(spans_from, sizeof spans_from, "(SELECT * FROM recent_spans(%u) WHERE state=%d)",
+                 sql->spans_feed, kind == FROM_RECENT ? ROW_SETTLED : ROW_OPEN);
+    sql->spans_from = spans_from;
+    buf_add_c(&sql->text, "SELECT ");
+    columns_names(columns, &sql->text, kind == FROM_DAY);
+    if (kind == FROM_RECENT && !run->of_traces)
+        buf_printf(&sql->text, ",(state=%d) AS settled FROM ", ROW_SETTLED);
+    else
+        buf_printf(&sql->text, ",%s AS settled FROM ", kind == FROM_OPEN_TRACES ? "false" : "true");
+    if (kind == FROM_DAY)
+        buf_printf(&sql->text, "%s.%s", day, run->of_traces ? "traces" : "spans");
+    else if (kind == FROM_OPEN_TRACES)
+        sql_open_traces(sql);
+    else
+        buf_printf(&sql->text, run->of_traces ? "recent_traces(%u)" : "recent_spans(%u)",
+                   run->of_traces ? sql->traces_feed : sql->spans_feed);
     buf_add_c(&sql->text, " WHERE ");
     sql_scope(sql, true);
     if (run->list->has_after)
@@ -330,9 +146,14 @@ static enum err contents_read(str text, struct trace_row *trace, struct diag *re
     return ERR_OK;
 }
 
-static enum err trace_read(struct list_run *run, const struct span *span, const struct row *row,
+static enum err trace_read(struct list_run *run, struct span *span, const struct row *row,
                            struct item *item, struct diag *reterr_why)
 {
+    if (!str_is_none(row->texts[TRACE_RARE])) {
+        enum err code = rare_decode(run->arena, row->texts[TRACE_RARE], span, reterr_why);
+        if (code != ERR_OK)
+            return code;
+    }
     struct trace_row *trace = arena_new(run->arena, struct trace_row, 1);
     if (!trace)
         return diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
@@ -435,8 +256,10 @@ static struct day_view *days_in_range(struct list_run *run, uint32_t *ret_count)
         const struct day *day = store->days[i];
         struct day_view view = { .times = run->of_traces ? day->trace_times : day->span_times };
         memcpy(view.name, day->name, sizeof view.name);
-        if (view.times.min <= view.times.max && view.times.min < range->to_ns &&
-            view.times.max >= range->from_ns)
+        if (view.times.min > view.times.max || view.times.min >= range->to_ns ||
+            view.times.max < range->from_ns)
+            continue;
+        if (!run->of_one || bloom_has(&day->traces, key_hash(run->one, 0)))
             views[count++] = view;
     }
     qsort(views, count, sizeof *views, newest_first);
@@ -444,11 +267,56 @@ static struct day_view *days_in_range(struct list_run *run, uint32_t *ret_count)
     return views;
 }
 
-static enum err source_run(struct list_run *run, const char *name, struct diag *reterr_why)
+/* A condition that all rows must fulfil and that names a trace. */
+static const struct filter *one_trace(const struct filter *filter)
 {
-    struct source source = { .name = name };
+    if (filter && filter->op == FILTER_AND) {
+        const struct filter *left = one_trace(filter->left);
+        return left ? left : one_trace(filter->right);
+    }
+    bool is_one = filter && filter->op == FILTER_EQ && filter->field == FIELD_trace_id &&
+                  filter->value.type == VALUE_STR;
+    return is_one ? filter : NULL;
+}
+
+static void find_one(struct list_run *run)
+{
+    const struct filter *filter = one_trace(run->list->filter);
+    struct id16 id;
+    if (!filter || !hex_decode(filter->value.text, id.bytes, sizeof id.bytes))
+        return;
+    uint32_t project = dict_find(&run->store->dicts, FIELD_project, run->list->scope.project);
+    run->of_one = project != DICT_NO_ID;
+    run->one = (struct key){ project, id_high(id), id_low(id) };
+}
+
+/* Under the lock: what is in memory now. */
+static void memory_fix(struct list_run *run)
+{
+    struct store *store = run->store;
+    const struct entry *entry = run->of_one ? entry_find(store, run->one) : NULL;
+    if (run->of_one) {
+        size_t count = 0;
+        uint32_t *rows = entry ? entry_rows(store, entry, &count) : xcalloc(1, sizeof *rows);
+        uint32_t trace_row = entry ? entry->trace_row - 1 : 0;
+        snapshot_take(store, &store->spans, rows, count, &run->spans);
+        if (run->of_traces)
+            snapshot_take(store, &store->traces, &trace_row, entry && entry->trace_row,
+                          &run->traces);
+        xfree(rows);
+    } else {
+        snapshot_take(store, &store->spans, NULL, 0, &run->spans);
+        if (run->of_traces)
+            snapshot_take(store, &store->traces, NULL, 0, &run->traces);
+    }
+    run->has_spans = run->spans.block_count > 0;
+    run->has_traces = run->traces.block_count > 0;
+}
+
+static enum err source_run(struct list_run *run, int kind, const char *day, struct diag *reterr_why)
+{
     sql_restart(run->sql);
-    add_source(run, &source);
+    add_source(run, kind, day);
     return sql_run(run->sql, chunk_read, run, reterr_why);
 }
 
@@ -464,20 +332,40 @@ static bool is_complete(const struct list_run *run, int64_t day_max)
 static enum err walk(struct list_run *run, struct diag *reterr_why)
 {
     uint32_t day_count;
-    enum err code = source_run(run, NULL, reterr_why);
-    if (code != ERR_OK)
-        return code;
     pthread_rwlock_rdlock(&run->store->lock);
+    memory_fix(run);
     struct day_view *days = days_in_range(run, &day_count);
     pthread_rwlock_unlock(&run->store->lock);
+    enum err code = ERR_OK;
+    if (run->has_spans)
+        code = source_run(run, run->of_traces ? FROM_OPEN_TRACES : FROM_RECENT, NULL, reterr_why);
+    if (code == ERR_OK && run->has_traces)
+        code = source_run(run, FROM_RECENT, NULL, reterr_why);
     for (uint32_t i = 0; i < day_count && code == ERR_OK; i++) {
         if (is_complete(run, days[i].times.max))
             break;
         if (!run->list->has_after || days[i].times.min <= run->list->after_start_ns)
-            code = source_run(run, days[i].name, reterr_why);
+            code = source_run(run, FROM_DAY, days[i].name, reterr_why);
     }
     xfree(days);
     return code;
+}
+
+static void add_sources(struct list_run *run, const struct day_view *days, uint32_t day_count)
+{
+    struct buf *text = &run->sql->text;
+    buf_add_c(text, "SELECT * FROM ((");
+    add_source(run, run->of_traces ? FROM_OPEN_TRACES : FROM_RECENT, NULL);
+    if (run->has_traces) {
+        buf_add_c(text, ") UNION ALL (");
+        add_source(run, FROM_RECENT, NULL);
+    }
+    for (uint32_t i = 0; i < day_count; i++) {
+        buf_add_c(text, ") UNION ALL (");
+        add_source(run, FROM_DAY, days[i].name);
+    }
+    buf_add_c(text, "))");
+    add_order(run);
 }
 
 /* Orders other than by time: all sources in one statement. */
@@ -490,19 +378,11 @@ static enum err sweep(struct list_run *run, struct diag *reterr_why)
     enum err code = duck_connect(store, run->list->scope.deadline_ns, &connection, reterr_why);
     if (code != ERR_OK)
         return code;
-    struct source source = { .name = NULL };
     pthread_rwlock_rdlock(&store->lock);
+    memory_fix(run);
     struct day_view *days = days_in_range(run, &day_count);
     sql_restart(run->sql);
-    buf_add_c(&run->sql->text, "SELECT * FROM ((");
-    add_source(run, &source);
-    for (uint32_t i = 0; i < day_count; i++) {
-        buf_add_c(&run->sql->text, ") UNION ALL (");
-        source.name = days[i].name;
-        add_source(run, &source);
-    }
-    buf_add_c(&run->sql->text, "))");
-    add_order(run);
+    add_sources(run, days, day_count);
     code = sql_prepare(run->sql, connection, &statement, reterr_why);
     pthread_rwlock_unlock(&store->lock);
     xfree(days);
@@ -514,6 +394,24 @@ static int item_cmp(const void *a, const void *b)
     return sort_key_cmp(&((const struct item *)a)->key, &((const struct item *)b)->key);
 }
 
+static enum err feeds_run(struct list_run *run, struct diag *reterr_why)
+{
+    struct store *store = run->store;
+    struct sql *sql = run->sql;
+    enum err code = feed_begin(store, &run->spans, &sql->spans_feed, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    code = feed_begin(store, &run->traces, &sql->traces_feed, reterr_why);
+    if (code == ERR_OK) {
+        code = run->list->sort == STORE_SORT_START ? walk(run, reterr_why) : sweep(run, reterr_why);
+        feed_end(store, sql->traces_feed);
+    }
+    feed_end(store, sql->spans_feed);
+    snapshot_drop(store, &run->spans);
+    snapshot_drop(store, &run->traces);
+    return code;
+}
+
 static enum err list_run(struct list_run *run, struct diag *reterr_why)
 {
     enum err code = run->list->filter ? filter_check(run->list->filter, 0, reterr_why) : ERR_OK;
@@ -522,7 +420,8 @@ static enum err list_run(struct list_run *run, struct diag *reterr_why)
     run->sql = xcalloc(1, sizeof *run->sql);
     sql_init(run->sql, run->store, run->arena, &run->list->scope);
     run->sql->of_traces = run->of_traces;
-    code = run->list->sort == STORE_SORT_START ? walk(run, reterr_why) : sweep(run, reterr_why);
+    find_one(run);
+    code = feeds_run(run, reterr_why);
     sql_clear(run->sql);
     xfree(run->sql);
     if (code == ERR_OK && run->count > 0)

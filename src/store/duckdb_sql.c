@@ -57,13 +57,30 @@ static void i64_add_text(struct sql *sql, int64_t number)
     buf_printf(&sql->text, "CAST('%lld' AS BIGINT)", (long long)number);
 }
 
+/* Texts past the dictionary's limits: `tail` compares the exact one. */
+static bool overflow_begin(struct sql *sql, enum field field)
+{
+    if (!atomic_load(&sql->store->dicts.fields[field].is_full))
+        return false;
+    buf_printf(&sql->text, " OR (\"%s\"=%u AND json_extract_string(rare,'$.%s')",
+               field_table[field].name, DICT_OVERFLOW, field_table[field].name);
+    return true;
+}
+
 static void dict_id(struct sql *sql, enum field field, str text)
 {
     uint32_t id = dict_find(&sql->store->dicts, field, text);
-    if (id == DICT_NO_ID)
-        buf_add_c(&sql->text, "false");
-    else
+    if (id != DICT_NO_ID) {
         buf_printf(&sql->text, "\"%s\"=%u", field_table[field].name, id);
+        return;
+    }
+    buf_add_c(&sql->text, "(false");
+    if (!str_is_none(text) && overflow_begin(sql, field)) {
+        buf_add_char(&sql->text, '=');
+        sql_param(sql, text);
+        buf_add_char(&sql->text, ')');
+    }
+    buf_add_char(&sql->text, ')');
 }
 
 void sql_dict_is(struct sql *sql, enum field field, const char *text)
@@ -187,14 +204,20 @@ static void dict_condition(struct sql *sql, const struct filter *leaf)
         dict_id(sql, leaf->field, leaf->value.text);
         return;
     }
+    buf_add_c(&sql->text, "(false");
     for (uint32_t id = 0; id < count; id++) {
         if (!text_compares(leaf->op, dict_text(dicts, leaf->field, id), leaf->value.text))
             continue;
         if (found++ == 0)
-            buf_printf(&sql->text, "\"%s\" IN (", field_table[leaf->field].name);
+            buf_printf(&sql->text, " OR \"%s\" IN (", field_table[leaf->field].name);
         buf_printf(&sql->text, "%s%u", found == 1 ? "" : ",", id);
     }
-    buf_add_c(&sql->text, found ? ")" : "false");
+    buf_add_c(&sql->text, found ? ")" : "");
+    if (overflow_begin(sql, leaf->field)) {
+        text_condition(sql, leaf->op, leaf->value.text);
+        buf_add_char(&sql->text, ')');
+    }
+    buf_add_char(&sql->text, ')');
 }
 
 static void i64_condition(struct sql *sql, const struct column *column, const struct filter *leaf)

@@ -73,6 +73,7 @@ static struct memory_trace **trace_slot(struct store *store, str project, struct
 static struct memory_trace *trace_get(struct store *store, str project, struct id16 trace_id)
 {
     struct memory_trace **slot = trace_slot(store, project, trace_id);
+    /* cppcheck-suppress identicalInnerCondition; the slot is empty for a new trace */
     if (*slot)
         return *slot;
     struct memory_trace *trace = xcalloc(1, sizeof *trace);

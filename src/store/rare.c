@@ -104,13 +104,13 @@ static void links_encode(struct buf *out, const struct span *span)
     buf_add_char(out, ']');
 }
 
-void rare_encode(struct buf *out, const struct span *span)
+void rare_encode(struct buf *out, const struct span *span, const uint64_t *also)
 {
     size_t start = out->len;
     for (size_t word = 0; word < COUNT_OF(span->known); word++) {
         for (uint64_t bits = span->known[word]; bits != 0; bits &= bits - 1) {
             enum field field = (enum field)(word * 64 + (size_t)__builtin_ctzll(bits));
-            if (!field_is_rare(field))
+            if (!field_is_rare(field) && !(also[word] >> (field % 64) & 1))
                 continue;
             if (field_table[field].type == FIELD_TYPE_F64 &&
                 !isfinite(*(const double *)span_field_const(span, field)))

@@ -14,8 +14,8 @@
  * implementations add that condition themselves, it is not part of the filter.
  *
  * Memory:  arguments are borrowed for the call; answers live in the given arena.
- * Threads: append and commit from one thread (drain); questions from any thread,
- *          at the same time, without waiting for a write to end.
+ * Threads: append, commit and known from one thread (drain); questions from any
+ *          thread, at the same time, without waiting for a write to end.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,6 +31,11 @@ struct store_config {
     const char *dir;         /* NULL: nothing on disk */
     size_t memory_bytes_max; /* the engine's cache, default 1 GiB */
     uint32_t threads_max;    /* for questions */
+    /* Settled traces are visible at once, but may wait that long in memory (or for
+     * another row group to be full) before they are on disk: status says from
+     * where the log is still needed.  0: each commit is durable when it returns.
+     * A commit of nothing lets the store look at the clock. */
+    int64_t gather_ns;
 };
 
 enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
@@ -91,7 +96,7 @@ struct store_commit {
     const struct metric_point *metrics;
     const str *metric_projects;
     size_t metric_count;
-    uint64_t checkpoint_sequence; /* everything up to here is stored after this commit */
+    uint64_t checkpoint_sequence; /* everything up to here is in this commit or stored */
     uint64_t items_sequence;      /* log records and metric points are stored up to here */
 };
 

@@ -47,8 +47,9 @@ str id_text(const void *id, size_t len, char out[33]);
 
 /* -- rare.c -- */
 bool field_is_rare(enum field field);
-/* Known rare fields, links and drop counts as one JSON object; nothing when there are none. */
-void rare_encode(struct buf *out, const struct span *span);
+/* Known rare fields, those of the bit set `also`, links and drop counts as one
+ * JSON object; nothing when there are none. */
+void rare_encode(struct buf *out, const struct span *span, const uint64_t *also);
 MUST_CHECK enum err rare_decode(struct arena *arena, str json, struct span *span,
                                 struct diag *reterr_why);
 MUST_CHECK enum err strs_decode(struct arena *arena, str json, struct strs *ret_strs,

@@ -1,0 +1,231 @@
+/* duckdb_feed.c -- rows in memory as relations: recent_spans(id), recent_traces(id).
+ *
+ * A statement names a snapshot by its number; only the columns that it uses are
+ * copied, in runs of rows that lie together.  Texts are not copied: the snapshot
+ * holds their blocks until the statement has ended.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "store/duckdb_int.h"
+
+#include <stdatomic.h>
+
+/* Where a scan is. */
+struct feed {
+    const struct snapshot *snapshot;
+    uint32_t block, at; /* of all rows */
+    size_t next;        /* of named rows */
+    uint32_t column_count;
+    uint32_t columns[DUCK_COLUMNS_MAX];
+};
+
+struct run {
+    const struct block *block;
+    uint32_t first, count;
+};
+struct runs {
+    struct run items[BLOCK_ROWS];
+    uint32_t count, row_count;
+};
+
+/* -- which rows -- */
+
+static void run_add(struct runs *runs, const struct block *block, uint32_t at)
+{
+    struct run *last = runs->count ? &runs->items[runs->count - 1] : NULL;
+    if (last && last->block == block && last->first + last->count == at)
+        last->count++;
+    else
+        runs->items[runs->count++] = (struct run){ block, at, 1 };
+    runs->row_count++;
+}
+
+static void runs_of_named(struct feed *feed, struct runs *runs)
+{
+    const struct snapshot *snapshot = feed->snapshot;
+    while (feed->next < snapshot->row_count && runs->row_count < DUCK_CHUNK_ROWS) {
+        uint32_t row = snapshot->rows[feed->next++];
+        run_add(runs, snapshot->blocks[row / BLOCK_ROWS], row % BLOCK_ROWS);
+    }
+}
+
+/* Those of one block that are alive, so that texts of two blocks rarely mix. */
+static void runs_of_all(struct feed *feed, struct runs *runs)
+{
+    const struct snapshot *snapshot = feed->snapshot;
+    while (feed->block < snapshot->block_count && runs->row_count < DUCK_CHUNK_ROWS) {
+        struct block *block = snapshot->blocks[feed->block];
+        if (feed->at == snapshot->counts[feed->block]) {
+            feed->block++;
+            feed->at = 0;
+            continue;
+        }
+        uint64_t removed_at =
+            atomic_load_explicit(&block->removed_at[feed->at], memory_order_relaxed);
+        if (removed_at > snapshot->version)
+            run_add(runs, block, feed->at);
+        feed->at++;
+    }
+}
+
+/* -- copying -- */
+
+/* Validity of one run; *valid is asked for when the first unknown cell is met. */
+static void valid_copy(const struct run *run, uint32_t column, uint32_t to, duckdb_vector vector,
+                       uint64_t **valid)
+{
+    const _Atomic uint64_t *from = run->block->valid[column];
+    bool has_any = atomic_load_explicit(&run->block->used, memory_order_acquire) >> column & 1;
+    for (uint32_t i = 0; i < run->count;) {
+        uint32_t at = run->first + i;
+        uint64_t bits = has_any ? atomic_load_explicit(&from[at / 64], memory_order_relaxed) : 0;
+        uint32_t count = MIN(64 - at % 64, run->count - i);
+        bits >>= at % 64;
+        uint64_t mask = count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+        uint64_t unknown = ~bits & mask;
+        if (unknown && !*valid) {
+            duckdb_vector_ensure_validity_writable(vector);
+            *valid = duckdb_vector_get_validity(vector);
+        }
+        for (; unknown; unknown &= unknown - 1) {
+            uint32_t place = to + i + (uint32_t)__builtin_ctzll(unknown);
+            (*valid)[place / 64] &= ~(UINT64_C(1) << (place % 64));
+        }
+        i += count;
+    }
+}
+
+static void column_copy(const struct runs *runs, const struct columns *columns, uint32_t column,
+                        duckdb_vector vector)
+{
+    uint32_t bytes = column_bytes(columns->items[column].kind), to = 0;
+    char *cells = duckdb_vector_get_data(vector);
+    uint64_t *valid = NULL;
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct run *run = &runs->items[i];
+        const char *from = run->block->cells[column];
+        bool has_any = atomic_load_explicit(&run->block->used, memory_order_acquire) >> column & 1;
+        if (has_any)
+            memcpy(cells + (size_t)to * bytes, from + (size_t)run->first * bytes,
+                   (size_t)run->count * bytes);
+        else
+            memset(cells + (size_t)to * bytes, 0, (size_t)run->count * bytes);
+        valid_copy(run, column, to, vector, &valid);
+        to += run->count;
+    }
+}
+
+/* -- the table function -- */
+
+static void feed_free(void *feed)
+{
+    xfree(feed);
+}
+
+static void ignore(void *nothing)
+{
+    (void)nothing;
+}
+
+static void feed_bind(duckdb_bind_info info)
+{
+    struct store *store = duckdb_bind_get_extra_info(info);
+    duckdb_value value = duckdb_bind_get_parameter(info, 0);
+    int64_t id = duckdb_get_int64(value);
+    duckdb_destroy_value(&value);
+    pthread_mutex_lock(&store->pool_lock);
+    struct snapshot *snapshot = id >= 0 && id < DUCK_SNAPSHOTS_MAX ? store->snapshots[id] : NULL;
+    pthread_mutex_unlock(&store->pool_lock);
+    if (!snapshot) {
+        duckdb_bind_set_error(info, "no such snapshot");
+        return;
+    }
+    const struct columns *columns = snapshot->recent->columns;
+    for (uint32_t i = 0; i < columns->count; i++) {
+        duckdb_logical_type type = duckdb_create_logical_type(column_type(columns->items[i].kind));
+        duckdb_bind_add_result_column(info, columns->items[i].name, type);
+        duckdb_destroy_logical_type(&type);
+    }
+    size_t rows = snapshot->rows ? snapshot->row_count : (size_t)snapshot->block_count * BLOCK_ROWS;
+    duckdb_bind_set_cardinality(info, rows, false);
+    duckdb_bind_set_bind_data(info, snapshot, ignore);
+}
+
+static void feed_init(duckdb_init_info info)
+{
+    struct feed *feed = xcalloc(1, sizeof *feed);
+    feed->snapshot = duckdb_init_get_bind_data(info);
+    feed->column_count = (uint32_t)duckdb_init_get_column_count(info);
+    assert(feed->column_count <= DUCK_COLUMNS_MAX);
+    for (uint32_t i = 0; i < feed->column_count; i++) {
+        idx_t column = duckdb_init_get_column_index(info, i);
+        feed->columns[i] = column < DUCK_COLUMNS_MAX ? (uint32_t)column : UINT32_MAX;
+    }
+    duckdb_init_set_max_threads(info, 1);
+    duckdb_init_set_init_data(info, feed, feed_free);
+}
+
+static void feed_scan(duckdb_function_info info, duckdb_data_chunk output)
+{
+    struct feed *feed = duckdb_function_get_init_data(info);
+    struct runs *runs = xmalloc(sizeof *runs);
+    runs->count = runs->row_count = 0;
+    if (feed->snapshot->rows)
+        runs_of_named(feed, runs);
+    else
+        runs_of_all(feed, runs);
+    const struct columns *columns = feed->snapshot->recent->columns;
+    for (uint32_t i = 0; i < feed->column_count; i++)
+        if (feed->columns[i] < columns->count) /* else: a row number nobody reads */
+            column_copy(runs, columns, feed->columns[i], duckdb_data_chunk_get_vector(output, i));
+    duckdb_data_chunk_set_size(output, runs->row_count);
+    xfree(runs);
+}
+
+static enum err function_register(struct store *store, const char *name, struct diag *reterr_why)
+{
+    duckdb_table_function function = duckdb_create_table_function();
+    duckdb_logical_type number = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
+    duckdb_table_function_set_name(function, name);
+    duckdb_table_function_add_parameter(function, number);
+    duckdb_table_function_set_extra_info(function, store, ignore);
+    duckdb_table_function_set_bind(function, feed_bind);
+    duckdb_table_function_set_init(function, feed_init);
+    duckdb_table_function_set_function(function, feed_scan);
+    duckdb_table_function_supports_projection_pushdown(function, true);
+    duckdb_state state = duckdb_register_table_function(store->write, function);
+    duckdb_destroy_logical_type(&number);
+    duckdb_destroy_table_function(&function);
+    if (state != DuckDBSuccess)
+        return diag_set(reterr_why, ERR_INTERNAL, "the engine refuses a table function");
+    return ERR_OK;
+}
+
+enum err feed_register(struct store *store, struct diag *reterr_why)
+{
+    enum err code = function_register(store, "recent_spans", reterr_why);
+    return code == ERR_OK ? function_register(store, "recent_traces", reterr_why) : code;
+}
+
+enum err feed_begin(struct store *store, struct snapshot *snapshot, uint32_t *ret_id,
+                    struct diag *reterr_why)
+{
+    uint32_t id = 0;
+    pthread_mutex_lock(&store->pool_lock);
+    while (id < DUCK_SNAPSHOTS_MAX && store->snapshots[id])
+        id++;
+    if (id < DUCK_SNAPSHOTS_MAX)
+        store->snapshots[id] = snapshot;
+    pthread_mutex_unlock(&store->pool_lock);
+    if (id == DUCK_SNAPSHOTS_MAX)
+        return diag_set(reterr_why, ERR_BUSY, "too many questions at a time");
+    *ret_id = id;
+    return ERR_OK;
+}
+
+void feed_end(struct store *store, uint32_t id)
+{
+    pthread_mutex_lock(&store->pool_lock);
+    store->snapshots[id] = NULL;
+    pthread_mutex_unlock(&store->pool_lock);
+}
