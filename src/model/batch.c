@@ -47,7 +47,7 @@ static void put_u64(struct buf *out, uint64_t value)
 
 static void put_i64(struct buf *out, int64_t value)
 {
-    put_u64(out, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+    put_u64(out, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 static void put_str(struct buf *out, str s)
@@ -135,7 +135,8 @@ static void put_field(struct buf *out, const struct span *span, enum field field
         break;
     case FIELD_TYPE_F64S:
         put_u64(out, ((const struct f64s *)at)->count);
-        buf_add(out, ((const struct f64s *)at)->items, 8 * ((const struct f64s *)at)->count);
+        buf_add(out, ((const struct f64s *)at)->items,
+                (size_t)8 * ((const struct f64s *)at)->count);
         break;
     }
 }
@@ -538,6 +539,51 @@ enum err batch_peek(str bytes, struct batch_header *ret_header, struct diag *ret
     return get_header(&in, ret_header, reterr_why);
 }
 
+/* The bytes of one span, from the offset table that `in` stands at. */
+static bool span_bytes(const struct cursor *in, str bytes, uint32_t index, str *ret_bytes)
+{
+    uint32_t from = table_entry(in, index), to = table_entry(in, index + 1);
+    if (from > to || to > bytes.len)
+        return false;
+    *ret_bytes = str_sub(bytes, from, to - from);
+    return true;
+}
+
+static bool is_known(const uint64_t known[KNOWN_WORDS], enum field field)
+{
+    return known[field / 64] >> (field % 64) & 1;
+}
+
+enum err batch_peek_spans(struct arena *arena, str bytes, struct batch_span_ids **ret_ids,
+                          struct diag *reterr_why)
+{
+    _Static_assert(FIELD_trace_id == 0, "it stands right behind the known-bits");
+    struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, arena, false };
+    struct batch_header header;
+    enum err err = get_header(&in, &header, reterr_why);
+    if (err)
+        return err;
+    struct batch_span_ids *ids = arena_new(arena, struct batch_span_ids, header.span_count);
+    if (!ids)
+        return diag_set(reterr_why, ERR_LIMIT, "no room for %u ids", header.span_count);
+    for (uint32_t i = 0; i < header.span_count; i++) {
+        uint64_t known[KNOWN_WORDS];
+        str span;
+        if (!span_bytes(&in, bytes, i, &span) || span.len <= sizeof known)
+            return diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", i);
+        memcpy(known, span.ptr, sizeof known);
+        bool has_trace = is_known(known, FIELD_trace_id);
+        if (has_trace && span.len <= sizeof known + sizeof ids[i].trace_id)
+            return diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", i);
+        if (has_trace)
+            memcpy(&ids[i].trace_id, span.ptr + sizeof known, sizeof ids[i].trace_id);
+        ids[i].has_parent = is_known(known, FIELD_parent_span_id);
+        ids[i].is_addition = span.ptr[span.len - 1] != 0;
+    }
+    *ret_ids = ids;
+    return ERR_OK;
+}
+
 enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index, struct span *ret_span,
                            struct diag *reterr_why)
 {
@@ -548,10 +594,10 @@ enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index, struc
         return err;
     if (index >= header.span_count)
         return diag_set(reterr_why, ERR_CORRUPT, "no span %u in the batch", index);
-    uint32_t from = table_entry(&in, index), to = table_entry(&in, index + 1);
-    if (from > to || to > bytes.len)
+    str span;
+    if (!span_bytes(&in, bytes, index, &span))
         return diag_set(reterr_why, ERR_CORRUPT, "damaged offset table");
-    str copy = arena_str(arena, str_sub(bytes, from, to - from));
+    str copy = arena_str(arena, span);
     if (str_is_none(copy))
         return diag_set(reterr_why, ERR_LIMIT, "no room for span %u of the batch", index);
     in.at = copy.ptr;

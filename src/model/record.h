@@ -75,6 +75,14 @@ struct batch_header {
     uint32_t span_count, log_count, metric_count;
 };
 MUST_CHECK enum err batch_peek(str bytes, struct batch_header *ret_header, struct diag *reterr_why);
+/* What drain keeps of each span until its trace settles, read without decoding the rest. */
+struct batch_span_ids {
+    struct id16 trace_id;
+    bool has_parent, is_addition;
+};
+/* Of all header.span_count spans, into the arena. */
+MUST_CHECK enum err batch_peek_spans(struct arena *arena, str bytes,
+                                     struct batch_span_ids **ret_ids, struct diag *reterr_why);
 /* One span of an encoded batch, by its index; its texts are copied into the arena. */
 MUST_CHECK enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index,
                                       struct span *ret_span, struct diag *reterr_why);

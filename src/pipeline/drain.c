@@ -29,6 +29,9 @@ struct drain *drain_new(const struct drain_config *config)
     drain->checkpoint = status.checkpoint_sequence;
     drain->items_stored = status.items_sequence;
     drain->sequence = status.checkpoint_sequence;
+    drain->config.behind_ns = config->behind_ns ? config->behind_ns : DRAIN_BEHIND_NS;
+    drain->behind = config->behind_ns < 0;
+    drain->window_start_ns = clock_monotonic_ns();
     drain->reader = wal_reader_new(config->wal, status.checkpoint_sequence);
     drain->settle_reader = wal_reader_new(config->wal, status.checkpoint_sequence);
     return drain;
@@ -139,6 +142,43 @@ static void take_spans(struct drain *drain, const struct batch *batch, uint64_t 
     atomic_fetch_add(&drain->spans, batch->span_count);
 }
 
+/* Behind: hardly ever waiting.  No longer: waiting half of the time, since there is
+ * about half as much to do for a span that is not shown. */
+static void judge_behind(struct drain *drain)
+{
+    int64_t window_ns = clock_monotonic_ns() - drain->window_start_ns;
+    if (drain->config.behind_ns < 0 || window_ns < drain->config.behind_ns)
+        return;
+    int64_t percent = drain->behind ? DRAIN_FREE_WAIT_PERCENT : DRAIN_BUSY_WAIT_PERCENT;
+    drain->behind = drain->window_waited_ns * 100 < window_ns * percent;
+    drain->window_start_ns += window_ns;
+    drain->window_waited_ns = 0;
+}
+
+/* Remember the spans without decoding them: they are decoded once, when they settle. */
+static enum err defer_spans(struct drain *drain, str bytes, const struct batch_header *header,
+                            uint64_t sequence, struct wal_position position, struct diag *why)
+{
+    struct batch_span_ids *ids;
+    enum err err = batch_peek_spans(&drain->append_arena, bytes, &ids, why);
+    if (err)
+        return err;
+    int64_t now_ns = clock_monotonic_ns();
+    for (uint32_t i = 0; i < header->span_count; i++) {
+        struct open_trace *trace =
+            open_traces_get(drain->traces, header->project, ids[i].trace_id, sequence, now_ns);
+        open_traces_add_ref(drain->traces, trace, (struct span_ref){ position, i },
+                            !ids[i].has_parent && !ids[i].is_addition, now_ns);
+    }
+    if (!drain->oldest_deferred_ns)
+        drain->oldest_deferred_ns = header->received_ns;
+    drain->deferred_through = sequence;
+    atomic_fetch_add(&drain->spans, header->span_count);
+    atomic_fetch_add(&drain->deferred_spans, header->span_count);
+    atomic_fetch_add(&drain->batches, 1);
+    return ERR_OK;
+}
+
 /* One record of the log: decode, remember, show. */
 static void take_record(struct drain *drain, str bytes, uint64_t sequence,
                         struct wal_position position)
@@ -153,6 +193,12 @@ static void take_record(struct drain *drain, str bytes, uint64_t sequence,
     if (drain->pending_count + header.span_count > APPEND_SPANS_MAX ||
         drain->append_arena.used_bytes > PEND_BYTES_MAX)
         append_pending(drain);
+    bool only_spans = !err && !header.log_count && !header.metric_count;
+    if (only_spans && drain->behind) {
+        err = defer_spans(drain, bytes, &header, sequence, position, &why);
+        if (!err)
+            return;
+    }
     str copy = err ? STR_NONE : arena_str(&drain->append_arena, bytes);
     struct batch batch;
     if (!err)
@@ -204,7 +250,10 @@ static void publish_state(struct drain *drain)
 {
     atomic_store(&drain->open_traces, open_traces_count(drain->traces));
     atomic_store(&drain->open_bytes, open_traces_memory(drain->traces));
-    int64_t oldest = drain->oldest_pending_ns;
+    if (atomic_load(&drain->checkpoint) >= drain->deferred_through)
+        drain->oldest_deferred_ns = 0;
+    int64_t oldest =
+        drain->oldest_deferred_ns ? drain->oldest_deferred_ns : drain->oldest_pending_ns;
     atomic_store(&drain->behind_ns, oldest ? MAX(clock_now_ns() - oldest, (int64_t)0) : 0);
 }
 
@@ -221,10 +270,13 @@ static void drain_run(void *arg)
         bool over = open_traces_memory(drain->traces) > drain->config.open_bytes_max;
         bool settled = drain_settle(drain, over);
         publish_state(drain);
+        judge_behind(drain);
         if (count == 0 && !settled) {
             bool idle = drain->pending_count == 0;
+            int64_t from_ns = clock_monotonic_ns();
             wal_wait(drain->config.wal, atomic_load(&drain->sequence),
                      idle ? drain->config.tick_ns : drain->config.tick_ns / 4);
+            drain->window_waited_ns += clock_monotonic_ns() - from_ns;
         }
     }
     append_pending(drain);
@@ -267,6 +319,7 @@ void drain_status(struct drain *drain, struct drain_status *ret_status)
         .traces_late = drain->traces_late,
         .corrupt_records = drain->corrupt_records,
         .store_errors = drain->store_errors,
+        .deferred_spans = drain->deferred_spans,
         .open_traces = drain->open_traces,
         .open_bytes = drain->open_bytes,
         .behind_ns = drain->behind_ns,

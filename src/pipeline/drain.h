@@ -3,8 +3,9 @@
  * One thread reads the log from its checkpoint.  Every 100 ms the new spans are
  * appended to the store as unsettled rows; settled traces are read from the log
  * again, merged, summed, their content written to the content store, and
- * committed together with the checkpoint.  A log segment is released when no open
- * trace needs it.  After a crash the same records are read again and give the
+ * committed together with the checkpoint.  When there is more to do than time for it,
+ * showing spans twice gives way: they become visible when their trace settles.  A log segment is
+ * released when no open trace needs it.  After a crash the same records are read again and give the
  * same rows; a trace that was already stored is merged with what is there.
  *
  * Memory:  bounded by open_bytes_max (the oldest traces settle early beyond it).
@@ -31,6 +32,7 @@ struct drain_config {
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */
+    int64_t behind_ns;     /* busy for so long: behind; 0: 1 s, negative: always (tests) */
     /* New spans, as appended, for live tails; on drain's thread. May be NULL. */
     void (*on_spans)(void *arg, const struct store_span *spans, size_t count);
     void *on_spans_arg;
@@ -43,6 +45,7 @@ struct drain_status {
     uint64_t duplicate_batches;
     uint64_t traces_settled, spans_settled, traces_late;
     uint64_t corrupt_records, store_errors;
+    uint64_t deferred_spans; /* not shown before they settled: drain was behind */
     uint64_t open_traces, open_bytes;
     int64_t behind_ns; /* age of the oldest record not yet visible; 0: none */
 };

@@ -12,13 +12,16 @@
 
 enum {
     DRAIN_MAGIC = 0x4e415244,
-    BATCH_CACHE_COUNT = 64,   /* decrypted batches kept while traces settle */
-    SETTLE_TRACES_MAX = 8192, /* in one commit */
-    HELD_MAX = 65536,         /* log records, or points, in one commit */
+    BATCH_CACHE_COUNT = 64,    /* decrypted batches kept while traces settle */
+    SETTLE_TRACES_MAX = 32768, /* in one commit */
+    HELD_MAX = 65536,          /* log records, or points, in one commit */
     APPEND_SPANS_MAX = 8192,
     RETRY_SET_COUNT = 1 << 16, /* body hashes of the last 10 minutes */
 };
-#define SETTLE_BYTES_MAX (48 * MIB) /* of decoded spans in one commit */
+#define SETTLE_BYTES_MAX (48 * MIB)     /* of decoded spans in one commit */
+#define SETTLE_BYTES_BEHIND (128 * MIB) /* likewise when behind: large commits cost less */
+#define DRAIN_BEHIND_NS (1 * NS_PER_S)
+enum { DRAIN_BUSY_WAIT_PERCENT = 5, DRAIN_FREE_WAIT_PERCENT = 50 };
 #define DRAIN_RETRY_WINDOW_NS (600 * NS_PER_S)
 
 struct cached_batch {
@@ -43,6 +46,7 @@ struct drain {
     struct open_traces *traces;
     struct cached_batch cache[BATCH_CACHE_COUNT];
     uint64_t cache_clock;
+    size_t cache_last; /* the one of the last look-up: spans of a trace lie together */
     struct seen_body *seen;
     struct arena append_arena, settle_arena;
     struct store_span *pending;
@@ -56,11 +60,15 @@ struct drain {
     size_t held_metric_count;
     struct arena held_arena;
     int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
+    int64_t window_start_ns, window_waited_ns; /* of the last behind_ns: how much was waiting */
+    bool behind;
+    int64_t oldest_deferred_ns; /* received; 0: everything read is visible */
+    uint64_t deferred_through;  /* sequence of the newest record that is not */
     struct open_trace **due;
     bool gave_up; /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
-        open_bytes;
+        open_bytes, deferred_spans;
     _Atomic int64_t behind_ns;
 };
 

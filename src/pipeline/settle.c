@@ -546,8 +546,9 @@ bool drain_settle(struct drain *drain, bool force)
         return false;
     int64_t now_ns = clock_monotonic_ns();
     bool commit_due = is_commit_due(drain, force, now_ns);
+    int64_t pause_ns = drain->behind ? DRAIN_BEHIND_NS : drain->config.tick_ns;
     size_t count =
-        force || now_ns - drain->last_commit_ns > drain->config.tick_ns
+        force || now_ns - drain->last_commit_ns > pause_ns
             ? open_traces_take_due(drain->traces, now_ns, force, drain->due, SETTLE_TRACES_MAX)
             : 0;
     if (count == 0 && !commit_due)

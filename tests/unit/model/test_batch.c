@@ -360,6 +360,13 @@ static void what_goes_in_comes_out(struct dice *dice)
             assert_int_equal(batch_decode_span(&coded.read, bytes, i, &alone, NULL), ERR_OK);
             assert_same_span(&in.spans[i], &alone);
         }
+        struct batch_span_ids *ids;
+        assert_int_equal(batch_peek_spans(&coded.read, bytes, &ids, NULL), ERR_OK);
+        for (uint32_t i = 0; i < in.span_count; i++) {
+            assert_memory_equal(&ids[i].trace_id, &out.spans[i].trace_id, sizeof(struct id16));
+            assert_int_equal(ids[i].has_parent, SPAN_KNOWS(&out.spans[i], parent_span_id));
+            assert_int_equal(ids[i].is_addition, out.spans[i].is_addition);
+        }
         for (uint32_t i = 0; i < in.log_count; i++)
             assert_same_log(&in.logs[i], &out.logs[i]);
         for (uint32_t i = 0; i < in.metric_count; i++)
@@ -416,8 +423,10 @@ static void damage_never_crashes(struct dice *dice)
         for (uint32_t flips = 1 + dice_roll(dice, 4); flips--;)
             bytes[12 + dice_roll(dice, (uint32_t)len - 12)] ^= (char)(1 + dice_roll(dice, 255));
         struct batch out;
+        struct batch_span_ids *ids;
         struct span span;
         arena_reset(&coded.read);
+        decoded += !batch_peek_spans(&coded.read, str_make(bytes, len), &ids, NULL);
         if (batch_decode(&coded.read, str_make(bytes, len), &out, NULL) == ERR_OK)
             for (uint32_t i = 0; i < out.span_count; i++)
                 decoded += !batch_decode_span(&coded.read, str_make(bytes, len), i, &span, NULL);
