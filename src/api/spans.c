@@ -278,8 +278,8 @@ static void add_member(struct buf *out, const char *name, const struct content_i
 
 API_HANDLER(api_get_payload)
 {
-    struct trace_row *trace;
-    struct store_span *span;
+    struct trace_row *trace = NULL;
+    struct store_span *span = NULL;
     struct content_item *items = NULL;
     size_t count = 0;
     enum err err = find_span(job, &trace, &span, reterr_why);

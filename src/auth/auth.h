@@ -50,7 +50,7 @@ struct auth_key {
 /* "ingest,read,payload:read,admin"; an empty text is no permission. */
 MUST_CHECK enum err auth_permissions_parse(str text, uint32_t *ret_permissions,
                                            struct diag *reterr_why);
-void auth_permissions_format(struct buf *out, uint32_t permissions);
+void auth_permissions_format(struct buf *out, uint32_t bits);
 
 /* Draw a new key: its id and hash go to *ret_key, the rest of which stays as it is; the
  * token, NUL-terminated, is to be shown once and wiped. */

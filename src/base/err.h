@@ -46,3 +46,9 @@ enum err diag_set_at(struct diag *reterr_why, enum err code, size_t offset, cons
     PRINTF(4, 5);
 /* Add what to do about it; returns the code already set. */
 enum err diag_hint(struct diag *reterr_why, const char *format, ...) PRINTF(2, 3);
+
+#ifdef __clang_analyzer__
+/* For the static analyser, which cannot look into err.c: what was set comes back, never 0. */
+#define diag_set(why, code, ...) (diag_set((why), (code), __VA_ARGS__), (code))
+#define diag_set_at(why, code, ...) (diag_set_at((why), (code), __VA_ARGS__), (code))
+#endif

@@ -266,7 +266,7 @@ int32_t day_from_time(int64_t time_ns)
     int64_t year;
     int month, day;
     date_from_days(floor_div(time_ns, ns_per_day), &year, &month, &day);
-    return (int32_t)(year * 10000 + month * 100 + day);
+    return (int32_t)(year * 10000 + (int64_t)month * 100 + day);
 }
 
 int64_t day_start(int32_t yyyymmdd)

@@ -410,7 +410,7 @@ enum err bind_argument(struct binding *binding, str argument, struct diag *reter
         return diag_set(reterr_why, ERR_BAD_INPUT, "--%.*s needs a value: --%.*s=VALUE",
                         STR_ARG(str_sub(name, 0, 60)), STR_ARG(str_sub(name, 0, 60)));
     struct buf text;
-    buf_init(&text, 4 * NEAREST_TEXT_MAX);
+    buf_init(&text, (size_t)4 * NEAREST_TEXT_MAX);
     struct nearest nearest;
     nearest_init(&nearest, name);
     const struct bind_row *found = NULL;

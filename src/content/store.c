@@ -314,7 +314,7 @@ enum err content_append(struct content_store *store, struct id16 trace_id,
 {
     struct content_frame frame = { .magic = CONTENT_FRAME_MAGIC, .key_id = key_id };
     memcpy(frame.trace_id, &trace_id, sizeof trace_id);
-    struct content_pointer pointer, preview;
+    struct content_pointer pointer = { 0 }, preview = { 0 };
     enum err err =
         append_kind(store, CONTENT_KIND_MAIN, frame, key, items, count, &pointer, reterr_why);
     if (!err)

@@ -15,13 +15,13 @@ char *bytes_reserve(struct bytes *bytes, size_t len)
     size_t used = bytes_len(bytes);
     if (bytes->capacity - bytes->end >= len && bytes->ptr)
         return bytes->ptr + bytes->end;
-    if (bytes->start && bytes->capacity - used >= len && bytes->start >= used) {
+    if (bytes->ptr && bytes->start && bytes->capacity - used >= len && bytes->start >= used) {
         memcpy(bytes->ptr, bytes->ptr + bytes->start, used);
     } else {
         size_t capacity = MAX(bytes->capacity * 2, used + len);
         capacity = MAX(capacity, (size_t)512);
         char *ptr = xmalloc(capacity);
-        if (used)
+        if (bytes->ptr && used)
             memcpy(ptr, bytes->ptr + bytes->start, used);
         xfree(bytes->ptr);
         bytes->ptr = ptr;

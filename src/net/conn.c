@@ -181,8 +181,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct conn *conn = arg;
-    struct loop *loop = conn->loop;
     CHECK(conn, CONN_MAGIC);
+    struct loop *loop = conn->loop;
     int64_t began_ns = clock_monotonic_ns();
     if (conn->mode == CONN_HANDSHAKE)
         conn_handshake(conn);

@@ -153,7 +153,7 @@ static void grpc_refuse(struct request *request, const struct response *response
     struct buf details;
     struct header_list list = { .count = 0 };
     snprintf(code_text, sizeof code_text, "%d", code);
-    buf_init(&details, GRPC_DETAILS_MAX * 2);
+    buf_init(&details, (size_t)GRPC_DETAILS_MAX * 2);
     list_add(&list, STR_OF(":status"), STR_OF("200"));
     list_add(&list, STR_OF("content-type"), STR_OF("application/grpc"));
     list_add(&list, STR_OF("grpc-status"), str_from_c(code_text));

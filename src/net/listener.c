@@ -98,8 +98,9 @@ static enum err address_listen(const struct net_listen *listen_on, int *ret_fd,
 
 static int socket_port(int fd)
 {
-    struct sockaddr_storage address = { 0 };
+    struct sockaddr_storage address;
     socklen_t len = sizeof address;
+    memset(&address, 0, sizeof address);
     if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return 0;
     if (address.ss_family == AF_INET6)
@@ -128,8 +129,9 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
     struct net_server *server = arg;
     int64_t began_ns = clock_monotonic_ns();
     for (int i = 0; i < NET_ACCEPT_BATCH; i++) {
-        struct sockaddr_storage address = { 0 };
+        struct sockaddr_storage address;
         socklen_t len = sizeof address;
+        memset(&address, 0, sizeof address);
         int client = accept4(fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client < 0) {
             bool is_full =
@@ -180,7 +182,7 @@ enum err net_listen(struct loop *loop, const struct net_listen *listen_on,
         if (code)
             return code;
     }
-    int fd;
+    int fd = -1;
     enum err code = address_listen(listen_on, &fd, reterr_why);
     if (code) {
         tls_free(tls);

@@ -261,6 +261,7 @@ static struct price_entry *entry_new(const struct reader *reader, uint32_t provi
 {
     struct price_table *table = reader->table;
     uint32_t number = (uint32_t)table->entry_count++;
+    assert(table->entries);
     struct price_entry *entry = &table->entries[number];
     str id = provider == PRICE_PROVIDER_ANY
                  ? arena_printf(&table->arena, "override/%.*s", STR_ARG(match))

@@ -6,7 +6,7 @@
 #include "query/query_int.h"
 
 enum { SHOWN_MAX = 40, BUCKET_STEP_NS_MIN = 1000000000 };
-static const int64_t range_default_ns = 24 * 3600 * NS_PER_S;
+static const int64_t range_default_ns = INT64_C(24) * 3600 * NS_PER_S;
 static const int64_t ahead_default_ns = 300 * NS_PER_S;
 
 /* The parameters of one request, found. */

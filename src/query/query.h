@@ -86,7 +86,7 @@ str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struc
 /* JSON of the API (ARCHITECTURE section 13), one object each.  A span's `payload` has a
  * member per content role that is stored (null: its size is not known here); its `preview`,
  * `scores` and `events` are for the caller to serve by their own routes. */
-void query_span_json(struct buf *out, const struct store_span *span);
+void query_span_json(struct buf *out, const struct store_span *row);
 void query_trace_json(struct buf *out, const struct trace_row *trace);
 /* The 18 keys of REQUIREMENTS A91, exactly. */
 void query_summary_json(struct buf *out, const struct trace_row *trace);

@@ -325,6 +325,7 @@ static enum err record_visit(struct work *work, const struct record *record)
         return span_visit(work, record->span);
     if (record->log)
         return log_visit(work, record->log);
+    assert(record->metric);
     return metric_visit(work, record->metric);
 }
 

@@ -319,11 +319,13 @@ static bool marker_is(str text)
 
 bool marker_around(str text, size_t at, size_t *ret_start, size_t *ret_end)
 {
+    if (at >= text.len)
+        return false;
     size_t start = at;
     while (start > 0 && at - start < MARKER_MAX && text.ptr[start] != '[' &&
            !(text.ptr[start] == ']' && start < at))
         start--;
-    if (start >= text.len || text.ptr[start] != '[')
+    if (text.ptr[start] != '[')
         return false;
     str rest = str_sub(text, start, MARKER_MAX);
     size_t close = str_find_char(rest, ']');

@@ -43,7 +43,7 @@ static void masks_of(const char *block, uint64_t *ret_digits, uint64_t *ret_mark
     uint64_t digits = 0;
     uint64_t marks = 0;
     for (unsigned i = 0; i < 4; i++) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(block + i * 16));
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(block + (size_t)i * 16));
         __m128i from_zero = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
         __m128i digit = _mm_cmpeq_epi8(_mm_min_epu8(from_zero, _mm_set1_epi8(9)), from_zero);
         __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')),

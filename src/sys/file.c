@@ -80,7 +80,7 @@ enum err file_read(const char *path, struct buf *out, struct diag *reterr_why)
     enum err err = ERR_OK;
     for (;;) {
         size_t room = MIN((size_t)65536, out->max_bytes - out->len);
-        char extra;
+        char extra = 0;
         char *to = room ? buf_reserve(out, room) : &extra;
         ssize_t got = read(fd, to, room ? room : 1);
         if (got < 0 && errno == EINTR)

@@ -124,7 +124,7 @@ static enum err recover_segment(struct wal *wal, uint32_t number, bool is_newest
                          .tear = UINT64_MAX };
     int64_t size = file_size(path);
     walk.size = size < 0 ? 0 : (uint64_t)size;
-    wal_cursor_init(&walk.cursor, wal->config.files, fd, WAL_CHUNK_SEQUENTIAL * 4);
+    wal_cursor_init(&walk.cursor, wal->config.files, fd, (size_t)WAL_CHUNK_SEQUENTIAL * 4);
     walk.cursor.end = walk.segment.end = walk.size;
     enum err err = walk_all(&walk, why);
     if (!err && is_newest && !is_stillborn(&walk))

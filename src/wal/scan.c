@@ -108,7 +108,7 @@ enum err wal_scan(const struct wal_config *config,
             continue;
         }
         int64_t size = file_size(path);
-        wal_cursor_init(&scan.cursor, config->files, fd, WAL_CHUNK_SEQUENTIAL * 4);
+        wal_cursor_init(&scan.cursor, config->files, fd, (size_t)WAL_CHUNK_SEQUENTIAL * 4);
         scan.cursor.end = size < 0 ? 0 : (uint64_t)size;
         err = scan_segment(&scan, reterr_why);
         wal_cursor_clear(&scan.cursor);

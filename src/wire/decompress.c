@@ -181,7 +181,7 @@ enum err decompress_feed(struct decompress *decompress, str piece, struct diag *
     if (decompress->has_failed)
         return fail(decompress, ERR_BAD_INPUT, &rest, &piece, reterr_why);
     while (rest.len > 0 || (is_full && decompress->is_started && !decompress->is_between)) {
-        char spare;
+        char spare = 0;
         size_t room_bytes = MIN(out->max_bytes - out->len, (size_t)STEP_BYTES_MAX), made;
         char *room = room_bytes ? buf_reserve(out, room_bytes) : &spare;
         if (!room)

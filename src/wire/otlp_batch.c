@@ -395,7 +395,7 @@ enum err otlp_enter(struct otlp *otlp, const struct otlp_field *row, void *place
                     struct otlp_rooms *rooms, uint32_t run, const void *source)
 {
     struct otlp_list *list = place;
-    struct attr *attr;
+    struct attr *attr = NULL;
     enum err code;
     switch (row->kind) {
     case KIND_ATTRS:

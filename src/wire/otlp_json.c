@@ -46,7 +46,10 @@ static bool bits_from_text(str text, uint64_t *ret_bits)
         *ret_bits = (uint64_t)whole;
         return true;
     }
-    if (!str_to_f64(text, &real) || real != floor(real) || real < -0x1p63 || real >= 0x1p64)
+    if (!str_to_f64(text, &real) || real != floor(real))
+        return false;
+    /* cppcheck-suppress incorrectLogicOperator; it misreads the hexadecimal constants */
+    if (real < -0x1p63 || real >= 0x1p64)
         return false;
     *ret_bits = real < 0 ? (uint64_t)(int64_t)real : (uint64_t)real;
     return true;
@@ -193,7 +196,7 @@ static enum err bytes_read(struct otlp *otlp, const struct place *place, enum js
 /* A number of 32 bits, which has to be one. */
 static enum err bits32_read(struct otlp *otlp, const struct place *place, enum json_token token)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     enum err code = bits_read(otlp, place, token, &bits);
     if (code)
         return code;
@@ -400,18 +403,25 @@ static enum err walk(struct otlp *otlp, const void *source, enum otlp_message me
 
 const struct otlp_ops otlp_json_ops = { .walk = walk };
 
+static enum err request_read(struct otlp *otlp, struct json *json, enum otlp_message request)
+{
+    otlp->json = json;
+    if (json_next(json) != JSON_OBJECT)
+        return json->error ? otlp_bad_json(otlp)
+                           : otlp_bad(otlp, json->start, "the request is not a JSON object");
+    enum err code = walk(otlp, NULL, request, &otlp->batch);
+    if (!code && json_next(json) != JSON_END)
+        code = otlp_bad_json(otlp);
+    return code;
+}
+
 enum err otlp_json_request(struct otlp *otlp, enum otlp_message request)
 {
     struct json json;
     if (str_trim(otlp->body).len == 0)
         return ERR_OK;
     json_init(&json, otlp->arena, otlp->body, JSON_DEPTH_MAX);
-    otlp->json = &json;
-    if (json_next(&json) != JSON_OBJECT)
-        return json.error ? otlp_bad_json(otlp)
-                          : otlp_bad(otlp, json.start, "the request is not a JSON object");
-    enum err code = walk(otlp, NULL, request, &otlp->batch);
-    if (!code && json_next(&json) != JSON_END)
-        code = otlp_bad_json(otlp);
+    enum err code = request_read(otlp, &json, request);
+    otlp->json = NULL;
     return code;
 }

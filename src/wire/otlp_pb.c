@@ -214,7 +214,7 @@ static enum err walk(struct otlp *otlp, const void *source, enum otlp_message me
     struct pb pb = *(const struct pb *)source;
     struct otlp_rooms rooms = { 0 };
     enum err code = ERR_OK;
-    struct pb_field field;
+    struct pb_field field = { 0 };
     while (!code && pb_next(&pb, &field))
         if (field.number < OTLP_NUMBER_COUNT)
             code = field_read(otlp, &pb, message, &field, target, &rooms);
