@@ -1,6 +1,6 @@
 // browser.mjs -- a case is a name and what a person does in a real Chromium.
 //
-// Every case gets a browser context of its own.  Whatever it does, it fails when the page
+// Every case gets a browser context of its own; two run at a time.  Whatever it does, it fails when the page
 // throws, when its policy refuses something, or when anything is asked of another host.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -10,10 +10,13 @@ import { chromium } from "playwright-core";
 const PROGRAMS = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-extensions", "--force-color-profile=srgb"];
-const CASE_MS = 20_000;
+const CASE_MS = 40_000;
+const LANES = 2;
 
 const cases = [];
-export const test = (name, run) => cases.push({ name, run });
+export const test = (name, run) => cases.push({ name, run, alone: false });
+/** For what measures time, or needs a server as an earlier case left it: these run last, one by one. */
+test.alone = (name, run) => cases.push({ name, run, alone: true });
 
 export function launch() {
   const executablePath = PROGRAMS.find((path) => path && existsSync(path));
@@ -42,7 +45,7 @@ async function runOne(browser, servers, { name, run }) {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce", colorScheme: "light", ...options });
     contexts.push(context);
     const page = await context.newPage();
-    page.setDefaultTimeout(8000);
+    page.setDefaultTimeout(15_000);
     watch(page, server.api, wrong);
     if (key) await page.addInitScript((k) => sessionStorage.setItem("telltale.key", k), key);
     if (path) await page.goto(server.api + path);
@@ -66,12 +69,19 @@ async function runOne(browser, servers, { name, run }) {
 /** Runs the cases, those whose name has `only` in it; prints a line of JSON for each. */
 export async function runAll(servers, only) {
   const browser = await launch();
-  for (const one of cases) if (!only || one.name.includes(only)) process.stdout.write(`${JSON.stringify(await runOne(browser, servers, one))}\n`);
+  const wanted = cases.filter((one) => !only || one.name.includes(only));
+  const shared = wanted.filter((one) => !one.alone);
+  const run = async (one) => process.stdout.write(`${JSON.stringify(await runOne(browser, servers, one))}\n`);
+  const lane = async () => {
+    for (let one = shared.shift(); one; one = shared.shift()) await run(one);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  for (const one of wanted.filter((w) => w.alone)) await run(one);
   await browser.close();
 }
 
 /** Asks again until it is true. */
-export async function until(look, what, ms = 6000) {
+export async function until(look, what, ms = 12_000) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await look();

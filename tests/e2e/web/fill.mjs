@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 import { settled } from "./browser.mjs";
-import { send } from "./otlp.mjs";
+import { hex, post, send } from "./otlp.mjs";
 import { agent, bare, rag, rateLimited, unpriced, wide } from "./samples.mjs";
 
 export const WIDE = 5200;
@@ -23,8 +23,10 @@ export async function fill(server) {
   }
   const ids = {};
   for (const [key, root, ago] of jobs) await send(server.otlp, key, root, at(root, ago));
-  for (const [name, root, ago] of [["wide", wide(WIDE), 40_000], ["limited", rateLimited(), 30_000], ["unpriced", unpriced(), 25_000], ["refund", agent(), 20_000], ["question", rag(), 10_000]])
+  for (const [name, root, ago] of [["wide", wide(WIDE), 40_000], ["limited", rateLimited(), 30_000], ["unpriced", unpriced(), 25_000], ["audited", rag({ request: "req_audited" }), 22_000], ["refund", agent(), 20_000], ["question", rag(), 10_000]])
     ids[name] = await send(server.otlp, `main-${name}`, root, at(root, ago));
+  await post(server.otlp, "/v1/logs", { resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano: String(BigInt(now - 11_000) * 1_000_000n), severityNumber: 13, severityText: "WARN",
+    traceId: ids.question, spanId: hex("main-question/0.3", 8), eventName: "slow_first_token", body: { stringValue: "first token later than 400 ms" } }] }] }] });
   for (const [name, spans] of [["wide", WIDE], ["question", 12], ["refund", 9]]) await settled(server, ids[name], spans);
   return ids;
 }

@@ -27,7 +27,7 @@ test("an empty server shows how to send, and turns green at the first span", asy
   ok(page.url().includes(id), "the trace is open");
 });
 
-test("a trace that is still open says so, and settles before one's eyes", async ({ open, servers }) => {
+test.alone("a trace that is still open says so, and settles before one's eyes", async ({ open, servers }) => {
   const id = await send(servers.empty.otlp, `open-${Date.now()}`, { ...bare(), name: "still open" });
   const page = await open(`/traces/${id}`, { server: servers.empty });
   const badge = page.locator(".trace-head .badge.accent");
@@ -129,7 +129,7 @@ test("odd names and huge numbers do not break the layout", async ({ open, server
   }
 });
 
-test("nothing jumps while a page loads", async ({ open, servers }) => {
+test.alone("nothing jumps while a page loads", async ({ open, servers }) => {
   for (const path of ["/traces", `/traces/${servers.ids.question}`]) {
     const page = await open(null);
     await page.addInitScript(() => {
@@ -155,7 +155,7 @@ test("the theme is the system's until another is chosen", async ({ open }) => {
 });
 
 if (process.env.TELLTALE_PICTURES)
-  test("pictures for the README are taken", async ({ open, servers }) => {
+  test.alone("pictures for the README are taken", async ({ open, servers }) => {
     const folder = new URL("../../../docs/images/", import.meta.url).pathname;
     mkdirSync(folder, { recursive: true });
     const size = { viewport: { width: 1360, height: 800 }, deviceScaleFactor: 1.5 };
