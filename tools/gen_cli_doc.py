@@ -13,7 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COMMANDS, OPTIONS, DOC = "src/cli/command.def", "src/cli/option.def", "docs/cli.md"
 TEXT = r'"((?:[^"\\]|\\.)*)"'
-REMOTE = ["server", "key_file", "json"]
+REMOTE = ["server", "key_file", "ca_file", "json"]
 HEAD = """# The command line
 
 Made by `tools/gen_cli_doc.py` from `src/cli/command.def` and `src/cli/option.def`; do not edit.
@@ -24,6 +24,8 @@ data folder. `telltale --help` lists them, `telltale COMMAND --help` prints what
 - **Which server.** `--server=URL` or `TELLTALE_SERVER`; else `http://127.0.0.1:4320`.
 - **Which key.** `TELLTALE_KEY`, or `--key-file=PATH`. Never as an argument: every user of a machine sees those. A server on
   loopback needs none.
+- **Which certificate.** For `https` the system's authorities, or those of `--ca-file=PATH` (`TELLTALE_CA_FILE`): give the
+  server's own certificate there when it signed itself.
 - **Which folder.** `--data_dir=PATH` or `TELLTALE_SERVER_DATA_DIR`; else `telltale-data`, as `serve` has it. The keystore is beside
   it: `PATH.keys`, or `--keys_dir`.
 - **Exit status.** 0 done, 1 failed (no server, no such trace, damage found), 2 not understood.

@@ -64,6 +64,16 @@ static enum err key_header(struct cli_call *call, const char **ret_header, struc
     return err;
 }
 
+/* Checked here: libcurl's complaint would name no file. */
+static enum err ca_file(const struct cli_call *call, const char **ret_path, struct diag *why)
+{
+    const char *path = call->options.ca_file ? call->options.ca_file : getenv("TELLTALE_CA_FILE");
+    *ret_path = path && path[0] ? path : NULL;
+    if (!*ret_path || file_exists(path))
+        return ERR_OK;
+    return diag_set(why, ERR_NOT_FOUND, "there is no file of certificates %.180s", path);
+}
+
 /* A header takes one line of visible ASCII. */
 static const char *reason_header(struct cli_call *call, const char *reason)
 {
@@ -92,6 +102,10 @@ static enum err explain(const struct cli_call *call, enum err err, struct diag *
     } else if (err == ERR_DEADLINE) {
         diag_set(why, err, "%.*s does not answer (%.120s)", STR_ARG(base), detail);
         diag_hint(why, "is it Telltale, and on this port? a shorter range (--from) asks for less");
+    } else if (err == ERR_FORBIDDEN) {
+        diag_set(why, err, "the certificate of %.*s is not trusted (%.120s)", STR_ARG(base),
+                 detail);
+        diag_hint(why, "give it, or who signed it, by --ca-file=PATH or TELLTALE_CA_FILE");
     } else if (err == ERR_BAD_INPUT) {
         diag_set(why, err, "--server=%.*s: %.120s", STR_ARG(base), detail);
         diag_hint(why, "write it as http://127.0.0.1:4320");
@@ -103,7 +117,10 @@ enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret
                       struct buf *ret_body, struct diag *reterr_why)
 {
     const char *headers[3] = { NULL, NULL, NULL };
+    const char *ca_path = NULL;
     enum err err = key_header(call, &headers[0], reterr_why);
+    if (!err)
+        err = ca_file(call, &ca_path, reterr_why);
     if (err)
         return err;
     headers[headers[0] ? 1 : 0] = reason_header(call, get->reason);
@@ -115,6 +132,7 @@ enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret
     struct client_request request = { .method = "GET",
                                       .url = url.ptr,
                                       .headers = headers,
+                                      .ca_path = ca_path,
                                       .timeout_ns = MAX(timeout_ns, (int64_t)0),
                                       .piece = get->piece,
                                       .is_stopped = get->is_stopped,

@@ -28,7 +28,7 @@ enum {
 #undef COMMAND
 
 #define O(id) (UINT64_C(1) << CLI_OPTION_##id)
-#define REMOTE (O(server) | O(key_file) | O(json))
+#define REMOTE (O(server) | O(key_file) | O(ca_file) | O(json))
 const struct cli_command cli_commands[] = {
 #define COMMAND(id, arguments, verbs, args_min, args_max, options, summary, examples)              \
     { #id, arguments, summary, run_##id, verbs, args_min, args_max, options, examples },

@@ -95,6 +95,10 @@ static void options_set(CURL *curl, const struct client_request *request, struct
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CLIENT_CONNECT_TIMEOUT_MS);
+    if (request->ca_path) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_path);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* these and no others */
+    }
     if (request->timeout_ns > 0)
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, MAX(timeout_ms, 1L));
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_piece);
@@ -117,6 +121,8 @@ static enum err failure_map(CURLcode code, const struct exchange *exchange, cons
     switch ((int)code) {
     case CURLE_OPERATION_TIMEDOUT:
         return diag_set(reterr_why, ERR_DEADLINE, "%s", text);
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return diag_set(reterr_why, ERR_FORBIDDEN, "%s", text);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         return diag_set(reterr_why, ERR_BAD_INPUT, "%s", text);

@@ -17,6 +17,7 @@ struct client_request {
     const char *method; /* "GET", "POST" */
     const char *url;
     const char *const *headers; /* "name: value", NULL-terminated; may be NULL */
+    const char *ca_path;        /* PEM file of trusted certificates; NULL: the system's */
     str body;
     int64_t timeout_ns;
     /* For streams (SSE): called with each piece instead of collecting; false stops. */
@@ -26,5 +27,6 @@ struct client_request {
     bool (*is_stopped)(void *arg);
     void *arg;
 };
+/* ERR_FORBIDDEN: the server's certificate is not trusted. */
 MUST_CHECK enum err client_do(struct client *client, const struct client_request *request,
                               int *ret_status, struct buf *ret_body, struct diag *reterr_why);

@@ -335,6 +335,21 @@ def test_what_is_no_telltale_server_is_said(server, tmp_path):
     assert wrong.returncode == 1 and "http://127.0.0.1:4320" in wrong.stderr
 
 
+def test_a_certificate_of_ones_own_is_trusted_when_given(new_server, tmp_path):
+    """shows: P19"""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+                    "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")], capture_output=True, check=True)
+    made = new_server(listen__tls_cert=str(tmp_path / "cert.pem"), listen__tls_key=str(tmp_path / "key.pem")).start()
+    url = f"--server=https://127.0.0.1:{made.api_port}"
+    refused = cli(made, "health", url)
+    assert refused.returncode == 1 and "not trusted" in refused.stderr and "--ca-file" in refused.stderr
+    assert done(made, "health", url, f"--ca-file={tmp_path}/cert.pem").startswith("ready")
+    assert done(made, "health", url, env={"TELLTALE_CA_FILE": str(tmp_path / "cert.pem")}).startswith("ready")
+    gone = cli(made, "health", url, "--ca-file=/no/such/file")
+    assert gone.returncode == 1 and "/no/such/file" in gone.stderr
+
+
 def test_keys_made_and_revoked_beside_a_server_count_at_once(new_server, tmp_path):
     """shows: P1 P9"""
     made = new_server(auth__mode="on").start()
