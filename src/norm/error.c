@@ -41,6 +41,11 @@ static const struct {
     { "connectionerror", "http" },
     { "apiconnection", "http" },
     { "badrequest", "http" },
+    { "notfounderror", "http" }, /* SDKs name their exceptions after the status */
+    { "not_found_error", "http" },
+    { "permissiondenied", "http" },
+    { "conflicterror", "http" },
+    { "unprocessableentity", "http" },
     { "authentication", "http" },
     { "serviceunavailable", "http" },
     { "overloaded", "http" },
