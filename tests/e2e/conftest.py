@@ -188,7 +188,9 @@ class Server:
             if answer.status != 200:
                 return None
             spans = answer.json["spans"]
-            done = len(spans) >= count and (not settled or all(span["settled"] for span in spans))
+            # the row of the trace and its spans are read one after the other: both must be final
+            final = answer.json["trace"]["settled"] and all(span["settled"] for span in spans)
+            done = len(spans) >= count and (not settled or final)
             return answer.json if done else None
         return wait_until(look, seconds, f"trace {trace_id}")
 
