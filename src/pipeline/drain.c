@@ -27,6 +27,7 @@ struct drain *drain_new(const struct drain_config *config)
     struct store_status status;
     config->store_ops->status(config->store, &status);
     drain->checkpoint = status.checkpoint_sequence;
+    drain->durable = status.checkpoint_sequence;
     drain->items_stored = status.items_sequence;
     drain->sequence = status.checkpoint_sequence;
     drain->config.behind_ns = config->behind_ns ? config->behind_ns : DRAIN_BEHIND_NS;

@@ -59,6 +59,7 @@ struct drain {
     str *held_metric_projects;
     size_t held_metric_count;
     struct arena held_arena;
+    uint64_t durable; /* checkpoint that the store has on disk: the log may go up to it */
     int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
     int64_t window_start_ns, window_waited_ns; /* of the last behind_ns: how much was waiting */
     bool behind;

@@ -485,7 +485,8 @@ static bool finish(struct settling *settling)
     atomic_fetch_add(&drain->spans_settled, span_count);
     struct store_status status; /* what is durable may be less than what was committed */
     drain->config.store_ops->status(drain->config.store, &status);
-    wal_release(drain->config.wal, status.checkpoint_sequence);
+    drain->durable = status.checkpoint_sequence;
+    wal_release(drain->config.wal, drain->durable);
     enum err err =
         keystore_forget_log_keys(drain->config.keystore, wal_first_hour(drain->config.wal), NULL);
     if (err)
@@ -537,7 +538,9 @@ static bool is_commit_due(struct drain *drain, bool force, int64_t now_ns)
     bool held = drain->held_log_count || drain->held_metric_count;
     bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
                  open_traces_count(drain->traces) == 0;
-    return (held || stale) && (waited || force);
+    /* The store gathers rows: a commit of nothing makes it look at the clock. */
+    bool gathers = drain->durable != atomic_load(&drain->checkpoint);
+    return ((held || stale) && (waited || force)) || (gathers && waited);
 }
 
 bool drain_settle(struct drain *drain, bool force)

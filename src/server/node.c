@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* Settled rows wait so long in memory for a whole row group; the log holds them until then. */
+#define STORE_GATHER_NS (5 * NS_PER_S)
+
 static const char *path_in(struct node *node, const char *dir, const char *name)
 {
     str path = arena_printf(&node->options.arena, "%s/%s", dir, name);
@@ -138,6 +141,7 @@ static enum err open_store(struct node *node, struct diag *why)
         .dir = is_memory ? NULL : path_in(node, node->data_dir, "store"),
         .memory_bytes_max = (size_t)options->store_memory,
         .threads_max = (uint32_t)options->query_threads,
+        .gather_ns = STORE_GATHER_NS,
     };
     return node->store_ops->open(&config, &node->store, why);
 }
