@@ -9,6 +9,9 @@ import { ticks, type Node, type Tree } from "./tree";
 
 export const ROW = 28;
 
+/** Ticks are round: 2 s, not 2.00 s. */
+const tickText = (ms: number) => duration(ms).replace(/(\.\d*?)0+ s$/, (_, kept: string) => `${kept === "." ? "" : kept} s`);
+
 const PIECES_MAX = 40;
 
 /** What of a bar is its own time, in percent of it: pieces too small to see are left out. */
@@ -99,7 +102,7 @@ export function Waterfall({ tree, rows, active, folded, select, fold }: Props) {
         <span role="columnheader" class="s-num">Tokens</span>
         <span role="columnheader" class="s-num">Cost</span>
         <span role="columnheader" class="s-time" aria-label="When">
-          {grid.map((t) => <span class="tick-text num" key={t} style={{ left: `${(t / tree.total) * 100}%` }}>{t === 0 ? "0" : duration(t)}</span>)}
+          {grid.map((t) => <span class="tick-text num" key={t} style={{ left: `${(t / tree.total) * 100}%` }}>{t === 0 ? "0" : tickText(t)}</span>)}
         </span>
       </div>
     </Virtual>

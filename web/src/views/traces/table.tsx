@@ -20,7 +20,7 @@ export function Cost({ usd: value, unpriced, calls, six }: { usd: number | null;
 
 export function Status({ trace }: { trace: Trace }) {
   if (trace.status === "error") return <span class="badge bad"><i class="dot" />error</span>;
-  if (trace.error_count) return <span class="badge warn" title="The trace itself did not fail, but a step in it did"><i class="dot" />{count(trace.error_count)} inside</span>;
+  if (trace.error_count) return <span class="badge warn" title="The trace itself did not fail, but a step in it did"><i class="dot" />{short(trace.error_count)} failed</span>;
   if (trace.status === "ok") return <span class="badge good"><i class="dot" />ok</span>;
   return <span class="dim" title="Unset: the sender gave no status, and nothing failed"><span class="hidden-text">unset</span></span>;
 }
@@ -88,9 +88,11 @@ function scale(items: Trace[]): number {
 export function Table(p: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const most = scale(p.items);
+  const today = new Date().toDateString();
+  const dated = p.items.some((t) => new Date(t.start_time).toDateString() !== today);
   return (
     <Virtual
-      scroller={scroller} class="traces" role="grid" id="traces" aria-label="Traces" aria-rowcount={p.done ? p.items.length + 1 : -1}
+      scroller={scroller} class={dated ? "traces dated" : "traces"} role="grid" id="traces" aria-label="Traces" aria-rowcount={p.done ? p.items.length + 1 : -1}
       aria-activedescendant={p.active >= 0 ? `trace-${p.active}` : undefined} tabIndex={0} data-active={p.active}
       count={p.items.length} row={ROW} active={p.active} startTop={p.startTop} onEnd={p.onEnd} onScroll={p.onScroll}
       render={(i) => {

@@ -94,7 +94,7 @@ export function TracesView() {
   return (
     <div class="traces-view">
       <h1 class="hidden-text">Traces</h1>
-      <FilterBar q={q} range={range} error={list.error} live={live} paused={stopped || away}
+      <FilterBar q={q} range={range} error={list.error} live={live} paused={stopped || away || list.error !== null}
         setQ={(text) => go(withParams({ q: text }))} setRange={(name) => go(withParams({ range: name === "24h" ? null : name, from: null, to: null }))} togglePause={() => (away ? toTop() : stop(!stopped))} />
       {!bad && !(list.error && !list.items.length) && <Summary q={q} range={range} live={live && !stopped} />}
       <div class="list-place">
