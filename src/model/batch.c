@@ -149,12 +149,6 @@ static void put_span(struct buf *out, const struct span *span)
             put_field(out, span, (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits)));
     put_attrs(out, span->attrs, span->attr_count);
     put_u64(out, span->dropped_attr_count);
-    put_u64(out, span->event_count);
-    for (uint32_t i = 0; i < span->event_count; i++) {
-        put_i64(out, span->events[i].time_ns);
-        put_str(out, span->events[i].name);
-        put_attrs(out, span->events[i].attrs, span->events[i].attr_count);
-    }
     put_u64(out, span->link_count);
     for (uint32_t i = 0; i < span->link_count; i++) {
         buf_add(out, &span->links[i].trace_id, 16);
@@ -416,17 +410,6 @@ static void get_field(struct cursor *in, struct span *span, enum field field)
     }
 }
 
-static void get_events(struct cursor *in, struct span *span)
-{
-    span->event_count = get_count(in, 3);
-    span->events = get_array(in, span->event_count, sizeof *span->events);
-    for (uint32_t i = 0; i < span->event_count && !in->failed; i++) {
-        span->events[i].time_ns = get_i64(in);
-        span->events[i].name = get_str(in);
-        span->events[i].attrs = get_attrs(in, &span->events[i].attr_count, 0);
-    }
-}
-
 static void get_links(struct cursor *in, struct span *span)
 {
     span->link_count = get_count(in, 25);
@@ -463,7 +446,6 @@ static void get_span(struct cursor *in, struct span *span)
             get_field(in, span, (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits)));
     span->attrs = get_attrs(in, &span->attr_count, 0);
     span->dropped_attr_count = (uint32_t)get_u64(in);
-    get_events(in, span);
     get_links(in, span);
     get_parts(in, span);
     span->is_addition = get_byte(in) != 0;

@@ -25,6 +25,12 @@ struct raw_scope {
     uint32_t attr_count;
     str schema_url;
 };
+struct span_event {
+    int64_t time_ns;
+    str name;
+    struct attr *attrs;
+    uint32_t attr_count;
+};
 struct raw_span {
     const struct raw_scope *scope; /* never NULL */
     struct id16 trace_id;

@@ -101,12 +101,6 @@ struct content_part {
 };
 enum { SPAN_PARTS_MAX = 24 };
 
-struct span_event {
-    int64_t time_ns;
-    str name;
-    struct attr *attrs;
-    uint32_t attr_count;
-};
 struct span_link {
     struct id16 trace_id;
     struct id8 span_id;
@@ -122,8 +116,6 @@ struct span {
     struct attr *attrs; /* attributes of span, scope and resource that have no field */
     uint32_t attr_count;
     uint32_t dropped_attr_count; /* by the sender's limits or ours */
-    struct span_event *events;
-    uint32_t event_count;
     uint32_t link_count;
     struct span_link *links;
     struct content_part parts[SPAN_PARTS_MAX];

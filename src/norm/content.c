@@ -474,39 +474,13 @@ static void reroute(struct norm *norm)
     }
 }
 
-static void events_part(struct norm *norm)
-{
-    if (norm->event_texts_count == 0)
-        return;
-    struct buf *out = &norm->out;
-    buf_reset(out);
-    for (uint32_t i = 0; i < norm->event_texts_count; i++) {
-        const struct event_text *text = &norm->event_texts[i];
-        bool same = i > 0 && text[-1].event == text->event;
-        if (!same) {
-            buf_add_c(out, i ? "}},{\"name\":" : "[{\"name\":");
-            buf_add_json_str(out, text->event->name);
-            buf_add_c(out, ",\"time\":");
-            buf_add_i64(out, text->event->time_ns);
-            buf_add_c(out, ",\"attributes\":{");
-        } else {
-            buf_add_char(out, ',');
-        }
-        buf_add_json_str(out, text->attr->key);
-        buf_add_char(out, ':');
-        value_to_json(out, &text->attr->value);
-    }
-    buf_add_c(out, "}}]");
-    part_add(norm, CONTENT_EVENTS, out_take(norm));
-}
-
 void norm_content(struct norm *norm)
 {
     if (norm->parameters_count || norm->invocation.type == VALUE_MAP)
         add_parameters(norm);
     bool has_events = norm->event_items_count[0] || norm->event_items_count[1];
     if (!norm->has_content && !has_events) {
-        events_part(norm);
+        norm_events_part(norm);
         return;
     }
     reroute(norm);
@@ -518,7 +492,7 @@ void norm_content(struct norm *norm)
     query_add(norm);
     documents_add(norm);
     value_add(norm, TARGET_text_parsed, CONTENT_PARSED);
-    events_part(norm);
+    norm_events_part(norm);
     flats_to_others(norm, FAMILY_FLAT_CANDIDATES);
     if (has(norm, TARGET_text_other))
         other_add(norm, norm->winner[TARGET_text_other].attr);

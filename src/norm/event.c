@@ -1,10 +1,11 @@
 /* event.c -- span events: exceptions, first tokens, and messages sent as events.
  *
- * Events stay in events[] with their short attributes; message bodies become
- * parts, long values go to CONTENT_EVENTS and leave a marker.
+ * Events are kept in the field `events` with their short attributes.  Message bodies become
+ * parts; when something is content or does not fit, all of them go to CONTENT_EVENTS too.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/text.h"
 #include "norm/norm_int.h"
 
 static const struct {
@@ -205,51 +206,124 @@ static void take_details(struct norm *norm, const struct span_event *event)
     }
 }
 
-/* Copy of an event with content taken out. */
-static struct span_event event_strip(struct norm *norm, const struct span_event *event,
-                                     bool is_message, bool consumed)
+static bool attr_is_body(const struct attr *attr, bool is_message)
 {
-    struct span_event copy = *event;
-    copy.name = text_clean(norm, event->name);
-    copy.attrs = arena_alloc(norm->arena, (event->attr_count + 1) * sizeof(struct attr));
-    copy.attr_count = 0;
-    if (!copy.attrs) {
-        norm->spent = true;
-        return copy;
+    const struct row *row = dialect_find(attr->key);
+    return (is_message && attr_is_message_body(attr->key)) ||
+           (row && row->target >= (unsigned)TARGET_text_input &&
+            row->target <= (unsigned)TARGET_text_other);
+}
+
+static void event_attr_add(struct norm *norm, const struct attr *attr, bool hide)
+{
+    struct buf *out = &norm->out;
+    buf_add_json_str(out, text_clean(norm, attr->key));
+    buf_add_char(out, ':');
+    if (hide) {
+        buf_add_json_str(out, STR_OF(NORM_CONTENT_MARKER));
+        return;
     }
+    struct value clean = value_clean(norm, &attr->value);
+    value_to_json(out, &clean);
+}
+
+/* {"name","time","attributes"}; content is left out when `short_only`, and said so. */
+static void event_add(struct norm *norm, const struct event_seen *seen, bool short_only)
+{
+    const struct span_event *event = seen->event;
+    struct buf *out = &norm->out;
+    buf_add_c(out, "{\"name\":");
+    buf_add_json_str(out, text_clean(norm, event->name));
+    buf_add_c(out, ",\"time\":\"");
+    time_format(out, event->time_ns, 9);
+    buf_add_c(out, "\",\"attributes\":{");
+    bool any = false;
     for (uint32_t i = 0; i < event->attr_count; i++) {
         const struct attr *attr = &event->attrs[i];
-        const struct row *row = dialect_find(attr->key);
-        bool is_body = (is_message && attr_is_message_body(attr->key)) ||
-                       (row && row->target >= (unsigned)TARGET_text_input &&
-                        row->target <= (unsigned)TARGET_text_other);
-        if (is_body && consumed)
+        bool is_body = attr_is_body(attr, seen->is_message);
+        if (is_body && seen->is_consumed)
             continue;
-        struct attr *to = &copy.attrs[copy.attr_count++];
-        to->key = text_clean(norm, attr->key);
-        if (is_body || value_is_long(norm, &attr->value)) {
-            norm->event_texts[norm->event_texts_count++] = (struct event_text){ event, attr };
-            to->value = value_str(STR_OF(NORM_CONTENT_MARKER));
-        } else {
-            to->value = value_clean(norm, &attr->value);
+        bool hide = short_only && (is_body || value_is_long(norm, &attr->value));
+        norm->events_are_content |= hide;
+        if (any)
+            buf_add_char(out, ',');
+        event_attr_add(norm, attr, hide);
+        any = true;
+    }
+    buf_add_c(out, "}}");
+}
+
+/* The events that fit a field, without content; what is left out is in CONTENT_EVENTS. */
+static void events_field(struct norm *norm)
+{
+    struct buf *out = &norm->out;
+    buf_reset(out);
+    buf_add_char(out, '[');
+    for (uint32_t i = 0; i < norm->events_count; i++) {
+        size_t before = out->len;
+        if (i)
+            buf_add_char(out, ',');
+        event_add(norm, &norm->events[i], true);
+        if (out->len > NORM_EVENTS_BYTES_MAX) {
+            out->len = before;
+            norm->events_are_content = true;
+            break;
         }
     }
-    return copy;
+    buf_add_char(out, ']');
+    SPAN_SET(norm->span, events, out_take(norm));
+}
+
+void norm_events_part(struct norm *norm)
+{
+    if (!norm->events_are_content)
+        return;
+    buf_reset(&norm->out);
+    buf_add_char(&norm->out, '[');
+    for (uint32_t i = 0; i < norm->events_count; i++) {
+        if (i)
+            buf_add_char(&norm->out, ',');
+        event_add(norm, &norm->events[i], false);
+    }
+    buf_add_char(&norm->out, ']');
+    part_add(norm, CONTENT_EVENTS, out_take(norm));
 }
 
 static bool events_alloc(struct norm *norm, const struct raw_span *raw)
 {
-    size_t attrs = 0;
-    for (uint32_t i = 0; i < raw->event_count; i++)
-        attrs += raw->events[i].attr_count;
-    norm->event_texts = arena_new(norm->arena, struct event_text, attrs);
+    norm->events = arena_new(norm->arena, struct event_seen, raw->event_count);
     norm->event_items[0] = arena_new(norm->arena, struct value, raw->event_count);
     norm->event_items[1] = arena_new(norm->arena, struct value, raw->event_count);
-    norm->span->events = arena_new(norm->arena, struct span_event, raw->event_count);
-    if (norm->event_texts && norm->event_items[0] && norm->event_items[1] && norm->span->events)
+    if (norm->events && norm->event_items[0] && norm->event_items[1])
         return true;
     norm->spent = true;
     return false;
+}
+
+static void take_event(struct norm *norm, const struct span_event *event, int status_code,
+                       const bool open[2])
+{
+    struct message_event message;
+    bool is_consumed = false;
+    bool is_message = message_event_find(event->name, &message);
+    bool is_details = str_equal_c(event->name, "gen_ai.client.inference.operation.details");
+    if (is_message) {
+        norm->dialects |= 1u << DIALECT_OTEL;
+        struct value value =
+            message_event_value(norm, &message, event->attrs, event->attr_count, NULL);
+        is_consumed = open[message.output] && value.type != VALUE_NULL;
+        if (is_consumed)
+            norm->event_items[message.output][norm->event_items_count[message.output]++] = value;
+        take_finish(norm, event);
+    } else if (is_details) {
+        take_details(norm, event);
+    } else if (str_equal_c(event->name, "exception")) {
+        take_exception(norm, event, status_code);
+    } else {
+        take_first_token(norm, event);
+    }
+    norm->events[norm->events_count++] =
+        (struct event_seen){ event, is_message || is_details, is_consumed };
 }
 
 void norm_events(struct norm *norm, const struct raw_span *raw)
@@ -257,29 +331,8 @@ void norm_events(struct norm *norm, const struct raw_span *raw)
     if (!events_alloc(norm, raw))
         return;
     bool open[2] = { side_is_open(norm, false), side_is_open(norm, true) };
-    for (uint32_t i = 0; i < raw->event_count && !norm->spent; i++) {
-        const struct span_event *event = &raw->events[i];
-        struct message_event message;
-        bool consumed = false;
-        bool is_message = message_event_find(event->name, &message);
-        bool is_details = str_equal_c(event->name, "gen_ai.client.inference.operation.details");
-        if (is_message) {
-            norm->dialects |= 1u << DIALECT_OTEL;
-            struct value value =
-                message_event_value(norm, &message, event->attrs, event->attr_count, NULL);
-            consumed = open[message.output] && value.type != VALUE_NULL;
-            if (consumed)
-                norm->event_items[message.output][norm->event_items_count[message.output]++] =
-                    value;
-            take_finish(norm, event);
-        } else if (is_details) {
-            take_details(norm, event);
-        } else if (str_equal_c(event->name, "exception")) {
-            take_exception(norm, event, raw->status_code);
-        } else {
-            take_first_token(norm, event);
-        }
-        norm->span->events[norm->span->event_count++] =
-            event_strip(norm, event, is_message || is_details, consumed);
-    }
+    for (uint32_t i = 0; i < raw->event_count && !norm->spent; i++)
+        take_event(norm, &raw->events[i], raw->status_code, open);
+    if (!norm->spent)
+        events_field(norm);
 }

@@ -18,8 +18,11 @@
 #include "model/raw.h"
 #include "model/record.h"
 
-/* Stands in attrs[] for a value that went to CONTENT_ATTRS or CONTENT_EVENTS. */
+/* Stands in attrs[] and `events` for a value that went to CONTENT_ATTRS or CONTENT_EVENTS. */
 #define NORM_CONTENT_MARKER "[content]"
+
+/* The field `events` holds as many events as fit. */
+enum { NORM_EVENTS_BYTES_MAX = 16384 };
 
 /* Attributes of scope and resource without a field that each of their spans gets a copy of;
  * more are counted in dropped_attr_count. */

@@ -145,9 +145,10 @@ struct place {
     uint32_t odd;
 };
 
-struct event_text {
+struct event_seen {
     const struct span_event *event;
-    const struct attr *attr;
+    bool is_message;  /* its body is content */
+    bool is_consumed; /* its body is a message of the span already */
 };
 
 struct norm {
@@ -178,8 +179,9 @@ struct norm {
     struct value invocation;      /* a JSON object of request parameters, or VALUE_NULL */
     struct value *event_items[2]; /* messages of span events: input, output */
     uint32_t event_items_count[2];
-    struct event_text *event_texts; /* event attributes that are content */
-    uint32_t event_texts_count;
+    struct event_seen *events;
+    uint32_t events_count;
+    bool events_are_content; /* not all of them is in the field */
 
     struct buf out;          /* JSON being written */
     struct buf canon;        /* text that prompt or answer hash is made from */
@@ -247,6 +249,8 @@ struct message_event {
     const char *role; /* "" when the value is a whole list of messages */
 };
 bool message_event_find(str name, struct message_event *ret);
+/* CONTENT_EVENTS, when the field does not hold everything. */
+void norm_events_part(struct norm *norm);
 /* One message event as a tree that messages_add() understands. */
 struct value message_event_value(struct norm *norm, const struct message_event *event,
                                  const struct attr *attrs, uint32_t count,

@@ -153,7 +153,8 @@ static void begin(struct norm *norm)
 {
     norm->kept_count = norm->others_count = norm->longs_count = 0;
     norm->parameters_count = norm->flats_count = norm->dropped_count = 0;
-    norm->event_items_count[0] = norm->event_items_count[1] = norm->event_texts_count = 0;
+    norm->event_items_count[0] = norm->event_items_count[1] = norm->events_count = 0;
+    norm->events_are_content = false;
     norm->invocation.type = VALUE_NULL;
     norm->has_content = false;
     norm->step = STEP_NONE;

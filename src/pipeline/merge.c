@@ -106,10 +106,6 @@ void span_merge(struct arena *arena, struct span *into, const struct span *from)
         into->attr_count = from->attr_count;
     }
     into->dropped_attr_count = MAX(into->dropped_attr_count, from->dropped_attr_count);
-    if (from->event_count >= into->event_count) {
-        into->events = from->events;
-        into->event_count = from->event_count;
-    }
     if (from->link_count >= into->link_count) {
         into->links = from->links;
         into->link_count = from->link_count;

@@ -279,12 +279,6 @@ static enum err span_visit(struct work *work, struct span *span)
     enum err code = fields_visit(work, span);
     if (code == ERR_OK)
         code = attrs_visit(work, span->attrs, span->attr_count);
-    for (uint32_t i = 0; code == ERR_OK && i < span->event_count; i++) {
-        struct span_event *event = &span->events[i];
-        code = text_visit(work, STR_OF("event"), &event->name, MODE_TEXT);
-        if (code == ERR_OK)
-            code = attrs_visit(work, event->attrs, event->attr_count);
-    }
     for (uint32_t i = 0; code == ERR_OK && i < span->link_count; i++)
         code = attrs_visit(work, span->links[i].attrs, span->links[i].attr_count);
     return code;

@@ -244,8 +244,6 @@ enum err span_clone(struct arena *arena, const struct span *span, struct span *r
     bool whole = links_clone(arena, &copy);
     copy.attrs = NULL;
     copy.attr_count = 0;
-    copy.events = NULL;
-    copy.event_count = 0;
     copy.part_count = 0;
     for (size_t word = 0; whole && word < COUNT_OF(copy.known); word++)
         for (uint64_t bits = span->known[word]; whole && bits != 0; bits &= bits - 1)

@@ -29,7 +29,7 @@ export interface Span {
   input_tokens?: number | null; output_tokens?: number | null; total_tokens?: number | null;
   usage?: { [bucket: string]: Json }; estimated_cost_usd?: number | null;
   cost?: { by_bucket?: { [bucket: string]: number } | null; source?: string | null; price_id?: string | null; price_date?: string | null; sender_usd?: number | null };
-  parameters?: JsonObject | null; attributes?: JsonObject; links?: JsonObject[];
+  parameters?: JsonObject | null; attributes?: JsonObject; links?: JsonObject[]; events?: JsonObject[] | null;
   payload?: { [role: string]: number | null }; preview?: { input?: string | null; output?: string | null } | null;
   source_ids?: string[] | null; document_scores?: number[] | null; chunk_ids?: string[] | null;
   rollup?: boolean | null; settled?: boolean;

@@ -106,13 +106,6 @@ static void random_span(struct dice *dice, struct arena *arena, struct span *spa
             random_field(dice, arena, span, (enum field)i);
     span->attrs = random_attrs(dice, arena, &span->attr_count, 3);
     span->dropped_attr_count = dice_roll(dice, 1u << 30);
-    span->event_count = dice_roll(dice, 3);
-    span->events = arena_new(arena, struct span_event, span->event_count);
-    for (uint32_t i = 0; i < span->event_count; i++) {
-        struct span_event *event = &span->events[i];
-        *event = (struct span_event){ .time_ns = dice_i64(dice), .name = random_str(dice, arena) };
-        event->attrs = random_attrs(dice, arena, &event->attr_count, 2);
-    }
     span->link_count = dice_roll(dice, 3);
     span->links = arena_new(arena, struct span_link, span->link_count);
     for (uint32_t i = 0; i < span->link_count; i++) {
@@ -252,13 +245,6 @@ static void assert_same_span(const struct span *a, const struct span *b)
             assert_same_field(a, b, (enum field)i);
     assert_same_attrs(a->attrs, b->attrs, a->attr_count, b->attr_count);
     assert_int_equal(a->dropped_attr_count, b->dropped_attr_count);
-    assert_int_equal(a->event_count, b->event_count);
-    for (uint32_t i = 0; i < a->event_count; i++) {
-        const struct span_event *x = &a->events[i], *y = &b->events[i];
-        assert_int_equal(x->time_ns, y->time_ns);
-        assert_same_str(x->name, y->name);
-        assert_same_attrs(x->attrs, y->attrs, x->attr_count, y->attr_count);
-    }
     assert_int_equal(a->link_count, b->link_count);
     for (uint32_t i = 0; i < a->link_count; i++) {
         const struct span_link *x = &a->links[i], *y = &b->links[i];

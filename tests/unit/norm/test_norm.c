@@ -565,8 +565,39 @@ static void exception_and_first_token_events_are_read(void **state)
     FIELD_IS(span, "error_class", "\"rate_limit\"");
     FIELD_IS(span, "status_message", "\"slow down\"");
     FIELD_IS(span, "ttft_ns", "500");
-    assert_int_equal(span->event_count, 2);
-    assert_int_equal(span->events[0].attr_count, 2);
+    assert_non_null(
+        strstr(help_field(&help, span, "events"),
+               "\"attributes\":{\"exception.type\":\"openai.RateLimitError\","
+               "\"exception.message\":\"slow down\"}},{\"name\":\"gen_ai.first_token\""));
+    assert_null(span_part(span, CONTENT_EVENTS));
+}
+
+/* shows: A57 X4 */
+static void what_does_not_fit_the_field_of_events_is_content(void **state)
+{
+    static char run[1025];
+    memset(run, 's', sizeof run);
+    str text = str_make(run, sizeof run);
+    struct attr fits[] = { { STR("exception.stacktrace"), value_str(str_sub(text, 0, 1024)) } };
+    struct attr longer[] = { { STR("exception.stacktrace"), value_str(text) } };
+    help_event(&help, "exception", fits, 1);
+    struct span *span = help_run(&help);
+    assert_null(span_part(span, CONTENT_EVENTS));
+    assert_non_null(strstr(help_field(&help, span, "events"), "ssss"));
+    reset(state);
+    help_event(&help, "exception", longer, 1);
+    help_event(&help, "cache.miss", NULL, 0);
+    span = help_run(&help);
+    assert_non_null(strstr(help_field(&help, span, "events"), "\"" NORM_CONTENT_MARKER "\""));
+    assert_null(strstr(help_field(&help, span, "events"), "ssss"));
+    assert_non_null(strstr(help_part(&help, span, CONTENT_EVENTS), "ssss"));
+    assert_non_null(strstr(help_part(&help, span, CONTENT_EVENTS), "cache.miss"));
+    reset(state);
+    for (int i = 0; i < 16; i++)
+        help_event(&help, "exception", fits, 1);
+    span = help_run(&help);
+    assert_true(span->events.len <= NORM_EVENTS_BYTES_MAX + 1 && span->events.len > 15000);
+    assert_true(span_part(span, CONTENT_EVENTS)->json.len > 16 * 1024);
 }
 
 /* shows: A31 A38 V1 */
@@ -583,9 +614,9 @@ static void content_events_become_parts_and_leave_no_text(void **state)
             "[{\"role\":\"user\",\"parts\":[{\"type\":\"text\",\"content\":\"q\"}]}]");
     PART_IS(span, CONTENT_OUTPUT,
             "[{\"role\":\"assistant\",\"parts\":[{\"type\":\"text\",\"content\":\"answer\"}]}]");
-    assert_int_equal(span->event_count, 2);
-    assert_int_equal(span->events[0].attr_count, 0);
-    assert_int_equal(span->events[1].attr_count, 0);
+    assert_null(span_part(span, CONTENT_EVENTS));
+    assert_non_null(strstr(help_field(&help, span, "events"), "gen_ai.content.completion"));
+    assert_null(strstr(help_field(&help, span, "events"), "answer"));
 }
 
 static void the_spans_copy_beats_the_events_which_is_kept_as_content(void **state)
@@ -597,7 +628,7 @@ static void the_spans_copy_beats_the_events_which_is_kept_as_content(void **stat
     struct span *span = help_run(&help);
     assert_non_null(strstr(help_part(&help, span, CONTENT_INPUT), "span text"));
     assert_non_null(strstr(help_part(&help, span, CONTENT_EVENTS), "event text"));
-    assert_true(str_equal_c(span->events[0].attrs[0].value.text, NORM_CONTENT_MARKER));
+    assert_non_null(strstr(help_field(&help, span, "events"), NORM_CONTENT_MARKER));
 }
 
 /* ---- logs ---- */
@@ -727,6 +758,7 @@ int main(void)
         cmocka_unit_test_setup(a_differing_latency_of_the_sender_is_kept_and_shown, reset),
         cmocka_unit_test_setup(error_classes_are_kept_apart, reset),
         cmocka_unit_test_setup(exception_and_first_token_events_are_read, reset),
+        cmocka_unit_test_setup(what_does_not_fit_the_field_of_events_is_content, reset),
         cmocka_unit_test_setup(content_events_become_parts_and_leave_no_text, reset),
         cmocka_unit_test_setup(the_spans_copy_beats_the_events_which_is_kept_as_content, reset),
         cmocka_unit_test_setup(message_logs_become_one_addition_to_their_span, reset),

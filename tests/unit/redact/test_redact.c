@@ -207,7 +207,6 @@ static struct batch *span_with_everything(struct fixture *fixture, const char *s
     struct attr *attrs = arena_new(arena, struct attr, 4);
     struct attr *inner = arena_new(arena, struct attr, 1);
     struct value *items = arena_new(arena, struct value, 2);
-    struct span_event *event = arena_new(arena, struct span_event, 1);
     struct span_link *link = arena_new(arena, struct span_link, 1);
     struct log_record *log = arena_new(arena, struct log_record, 1);
     struct metric_point *metric = arena_new(arena, struct metric_point, 1);
@@ -230,9 +229,9 @@ static struct batch *span_with_everything(struct fixture *fixture, const char *s
     SPAN_SET(span, parameters, arena_printf(arena, "{\"stop\":\"%s\"}", secret));
     span->attrs = attrs;
     span->attr_count = 4;
-    *event = (struct span_event){ .name = text, .attrs = inner, .attr_count = 1 };
-    span->events = event;
-    span->event_count = 1;
+    SPAN_SET(span, events,
+             arena_printf(arena, "[{\"name\":\"%s\",\"attributes\":{\"deep\":\"%s\"}}]", secret,
+                          secret));
     *link = (struct span_link){ .attrs = arena_new(arena, struct attr, 1), .attr_count = 1 };
     link->attrs[0] = (struct attr){ STR_OF("why"), value_str(text) };
     span->links = link;

@@ -113,7 +113,7 @@ export function Retrieval({ span, content }: { span: Span; content: Content }) {
   );
 }
 
-const SKIP = new Set(["attributes", "links", "payload", "usage", "cost", "parameters"]);
+const SKIP = new Set(["attributes", "links", "events", "payload", "usage", "cost", "parameters"]);
 
 function flat(prefix: string, value: unknown, out: [string, unknown][]) {
   if (value && typeof value === "object" && !Array.isArray(value)) for (const [k, v] of Object.entries(value)) flat(prefix ? `${prefix}.${k}` : k, v, out);
@@ -139,10 +139,7 @@ export function Attributes({ span }: { span: Span }) {
   );
 }
 
-/** Its time is nanoseconds since 1970, or a text. */
-interface SpanEvent { name?: string; time?: string | number; attributes?: JsonObject }
-
-const eventTime = (time: string | number) => (typeof time === "number" ? new Date(time / 1e6).toISOString() : time);
+interface SpanEvent { name?: string; time?: string; attributes?: JsonObject }
 
 function EventView({ event }: { event: SpanEvent }) {
   const a = event.attributes ?? {};
@@ -150,14 +147,18 @@ function EventView({ event }: { event: SpanEvent }) {
   const rest = Object.fromEntries(Object.entries(a).filter(([k]) => k !== "exception.stacktrace"));
   return (
     <article class={`event ${event.name === "exception" ? "bad" : ""}`}>
-      <header><b class="grow cut">{event.name ?? "event"}</b>{event.time && <span class="dim"><Time iso={eventTime(event.time)} /></span>}</header>
+      <header><b class="grow cut">{event.name ?? "event"}</b>{event.time && <span class="dim"><Time iso={event.time} /></span>}</header>
       {Object.keys(rest).length > 0 && <Rows rows={Object.entries(rest).map(([k, v]) => [k, <Value value={v} />])} />}
       {typeof stack === "string" && <Long text={stack} lines={12} label="stack" />}
     </article>
   );
 }
 
-export const hasEvents = (span: Span, logs: Log[]) => Boolean(span.payload && "events" in span.payload) || logs.some((l) => l.span_id === span.span_id);
+/** Short events come with the span; when something in them is content, all of them are in the payload too. */
+const inPayload = (span: Span) => Boolean(span.payload && "events" in span.payload);
+const ownEvents = (span: Span) => (Array.isArray(span.events) ? span.events : []) as unknown as SpanEvent[];
+
+export const hasEvents = (span: Span, logs: Log[]) => inPayload(span) || ownEvents(span).length > 0 || logs.some((l) => l.span_id === span.span_id);
 
 export function Events({ span, logs, content }: { span: Span; logs: Log[]; content: Content }) {
   const own = logs.filter((l) => l.span_id === span.span_id);
@@ -169,7 +170,8 @@ export function Events({ span, logs, content }: { span: Span; logs: Log[]; conte
           {Object.keys(log.attributes).length > 0 && <Rows rows={Object.entries(log.attributes).map(([k, v]) => [k, <Value value={v} />])} />}
         </article>
       ))}
-      {span.payload && "events" in span.payload && (
+      {!inPayload(span) && ownEvents(span).map((e, i) => <EventView key={i} event={e} />)}
+      {inPayload(span) && (
         <Revealed span={span} content={content}>
           {(payload: Payload) => <>{(Array.isArray(payload.raw.events) ? payload.raw.events : []).map((e: Json, i) => <EventView key={i} event={e as SpanEvent} />)}</>}
         </Revealed>
