@@ -17,7 +17,7 @@ from conftest import BINARY, CLEAN_ENV, ROOT, Server
 CASES = os.path.join(ROOT, "tests/e2e/web")
 NPM_NODE = os.path.join(ROOT, ".deps/node/bin/node")
 NODE = NPM_NODE if os.access(NPM_NODE, os.X_OK) else shutil.which("node")
-NAME = re.compile(r"^( *)test(?:\.alone)?\((?:\"([^\"]+)\"|`([^`]+)`)", re.M)
+NAME = re.compile(r"^( *)test(?:\.\w+)?\((?:\"([^\"]+)\"|`([^`]+)`)", re.M)
 THEMES = ("light", "dark")
 SECONDS = 170
 

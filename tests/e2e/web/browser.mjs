@@ -14,9 +14,11 @@ const CASE_MS = 40_000;
 const LANES = 2;
 
 const cases = [];
-export const test = (name, run) => cases.push({ name, run, alone: false });
+export const test = (name, run) => cases.push({ name, run, when: "" });
+/** Before anything else was sent. */
+test.first = (name, run) => cases.push({ name, run, when: "first" });
 /** For what measures time, or needs a server as an earlier case left it: these run last, one by one. */
-test.alone = (name, run) => cases.push({ name, run, alone: true });
+test.alone = (name, run) => cases.push({ name, run, when: "alone" });
 
 export function launch() {
   const executablePath = PROGRAMS.find((path) => path && existsSync(path));
@@ -70,13 +72,14 @@ async function runOne(browser, servers, { name, run }) {
 export async function runAll(servers, only) {
   const browser = await launch();
   const wanted = cases.filter((one) => !only || one.name.includes(only));
-  const shared = wanted.filter((one) => !one.alone);
+  const shared = wanted.filter((one) => !one.when);
   const run = async (one) => process.stdout.write(`${JSON.stringify(await runOne(browser, servers, one))}\n`);
   const lane = async () => {
     for (let one = shared.shift(); one; one = shared.shift()) await run(one);
   };
+  for (const one of wanted.filter((w) => w.when === "first")) await run(one);
   await Promise.all(Array.from({ length: LANES }, lane));
-  for (const one of wanted.filter((w) => w.alone)) await run(one);
+  for (const one of wanted.filter((w) => w.when === "alone")) await run(one);
   await browser.close();
 }
 

@@ -16,10 +16,10 @@ export async function fill(server) {
   const jobs = [];
   for (let i = 0; i < 150; i++) {
     const o = { tenant: TENANTS[(i * 7) % 5], user: `u-${1000 + ((i * 37) % 60)}`, session: `chat-${i % 40}`, request: `req_${(i * 7919).toString(16).padStart(6, "0")}` };
-    const make = [rag, bare, bare, agent, bare, unpriced, rag, bare, rateLimited, bare][i % 10];
+    const make = i % 25 === 8 ? rateLimited : [rag, bare, bare, agent, bare, unpriced, rag, bare, bare, bare][i % 10];
     if (make === bare) Object.assign(o, { model: MODELS[i % 3], ms: 260 + ((i * 211) % 1900), input: 90 + ((i * 97) % 900), output: 10 + ((i * 31) % 190) });
     if (make === rag) o.scale = 0.6 + ((i * 13) % 90) / 60;
-    jobs.push([`fill-${i}`, make(o), 60_000 + ((i * 7_919_137) % 10_500_000)]);
+    jobs.push([`fill-${i}`, make(o), 60_000 + ((i * 7_919_137) % 21_000_000)]);
   }
   const ids = {};
   for (const [key, root, ago] of jobs) await send(server.otlp, key, root, at(root, ago));

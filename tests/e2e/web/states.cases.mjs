@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync } from "node:fs";
-import { equal, ok, test } from "./browser.mjs";
+import { api, equal, ok, test } from "./browser.mjs";
 import { send } from "./otlp.mjs";
 import { bare } from "./samples.mjs";
 
@@ -155,16 +155,17 @@ test("the theme is the system's until another is chosen", async ({ open }) => {
 });
 
 if (process.env.TELLTALE_PICTURES)
-  test.alone("pictures for the README are taken", async ({ open, servers }) => {
+  test.first("pictures for the README are taken", async ({ open, servers }) => {
     const folder = new URL("../../../docs/images/", import.meta.url).pathname;
     mkdirSync(folder, { recursive: true });
-    const size = { viewport: { width: 1360, height: 800 }, deviceScaleFactor: 1.5 };
-    const list = await open("/traces?range=6h&q=-feature:import+-tenant:xx*+has:feature", size);
+    const size = { viewport: { width: 1440, height: 860 }, deviceScaleFactor: 1.4 };
+    const list = await open("/traces?range=6h", size);
     await list.waitForSelector(".histogram .all");
     await list.waitForSelector(ROW);
     await list.screenshot({ path: `${folder}traces.png` });
-    const page = await open(`/traces/${servers.ids.question}`, size);
-    await page.waitForSelector(".span-row.active");
+    const { spans } = await api(servers.main, `/traces/${servers.ids.refund}`);
+    const page = await open(`/traces/${servers.ids.refund}?span=${spans.filter((s) => s.step === "model").at(-1).span_id}`, size);
+    await page.waitForSelector(".reveal");
     await page.keyboard.press("r");
     await page.waitForSelector(".message.answer");
     await page.screenshot({ path: `${folder}trace.png` });
