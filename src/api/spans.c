@@ -119,13 +119,13 @@ enum err api_content(struct api_job *job, const struct trace_row *trace,
                      const struct store_span *span, struct content_item **ret_items,
                      size_t *ret_count, struct diag *reterr_why)
 {
-    if (span->settled)
-        return content_from_frames(job, trace, span->span.span_id, ret_items, ret_count,
-                                   reterr_why);
-    enum err err = content_from_log(job, span, ret_items, ret_count, reterr_why);
-    if (err != ERR_NOT_FOUND)
+    enum err err = span->settled ? content_from_frames(job, trace, span->span.span_id, ret_items,
+                                                       ret_count, reterr_why)
+                                 : content_from_log(job, span, ret_items, ret_count, reterr_why);
+    bool is_stale = !err && span->settled && *ret_count == 0 && span->content_roles;
+    if (err != ERR_NOT_FOUND && !is_stale)
         return err;
-    struct trace_row *again; /* it settled while we looked */
+    struct trace_row *again; /* it settled while we looked, for the first time or once more */
     char hex[33];
     hex_encode(trace->trace_id.bytes, 16, hex);
     err = api_find_trace(job, arena_str(&job->arena, str_make(hex, 32)), &again, reterr_why);

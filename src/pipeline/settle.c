@@ -16,7 +16,21 @@
 #include "sys/log.h"
 #include "wire/json.h"
 
-enum { LOG_BODY_COLUMN_BYTES = 1024, KNOWN_SPANS_MAX = 100000, STORE_RETRY_MS = 250 };
+enum { LOG_BODY_COLUMN_BYTES = 1024, STORE_RETRY_MS = 250 };
+enum {
+    KNOWN_SPANS_MAX = 100000,  /* of one trace that was stored before */
+    TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
+    TOGETHER_SPANS_MAX = 4096, /* if they have more, one by one */
+};
+/* Of work in one commit, so that a crash undoes no more. */
+#define SETTLE_NS_MAX (250 * NS_PER_MS)
+
+/* What is stored of the known traces before index `to`. */
+struct stored {
+    struct store_span *spans;
+    struct trace_row *rows;
+    size_t span_count, row_count, to;
+};
 
 /* One commit being put together. */
 struct settling {
@@ -28,6 +42,7 @@ struct settling {
     const struct store_span **spans;
     uint32_t *span_counts;
     bool *known;
+    struct stored stored;
 };
 
 static bool is_cached(const struct cached_batch *at, struct wal_position position)
@@ -128,42 +143,83 @@ static const struct filter *trace_id_filter(struct arena *arena, struct id16 tra
     return filter;
 }
 
-/* Prepend what is stored of a known trace: *ret_spans grows at its front. */
-static enum err read_known(struct settling *settling, const struct open_trace *open, str project,
-                           struct span ***ret_spans, size_t *ret_count, struct trace_row *ret_row)
+/* Any of up to `max` known traces of one project, from `from` on; *ret_to is behind the last. */
+static const struct filter *known_filter(struct settling *settling, size_t from, size_t max,
+                                         size_t *ret_to)
+{
+    const struct filter *all = NULL;
+    size_t taken = 0, at = from;
+    for (; at < settling->count && taken < max; at++) {
+        const struct open_trace *open = settling->open[at];
+        if (!settling->known[at])
+            continue;
+        if (open->project != settling->open[from]->project)
+            break;
+        const struct filter *one = trace_id_filter(settling->arena, open->trace_id);
+        struct filter *either = arena_new(settling->arena, struct filter, 1);
+        if (!one || !either)
+            return NULL;
+        *either = (struct filter){ .op = FILTER_OR, .left = all, .right = one };
+        all = all ? either : one;
+        taken++;
+    }
+    *ret_to = at;
+    return all;
+}
+
+static enum err stored_read(struct settling *settling, size_t from, size_t max)
 {
     struct drain *drain = settling->drain;
+    struct stored *stored = &settling->stored;
     struct diag why = DIAG_NONE;
-    struct store_list list = { .scope = whole_scope(project),
-                               .filter = trace_id_filter(settling->arena, open->trace_id),
-                               .limit = KNOWN_SPANS_MAX };
-    struct store_span *known;
-    struct trace_row *rows;
-    size_t known_count = 0, row_count = 0;
+    size_t to = 0;
+    struct store_list list = {
+        .scope = whole_scope(open_traces_project(drain->traces, settling->open[from]->project)),
+        .filter = known_filter(settling, from, max, &to),
+        .limit = max > 1 ? TOGETHER_SPANS_MAX : KNOWN_SPANS_MAX,
+    };
     if (!list.filter)
         return ERR_LIMIT;
+    *stored = (struct stored){ .to = from };
     enum err err = drain->config.store_ops->spans(drain->config.store, &list, settling->arena,
-                                                  &known, &known_count, &why);
+                                                  &stored->spans, &stored->span_count, &why);
+    if (!err && max > 1 && stored->span_count == list.limit)
+        return stored_read(settling, from, 1);
     if (!err)
-        err = drain->config.store_ops->traces(drain->config.store, &list, settling->arena, &rows,
-                                              &row_count, &why);
-    if (err) {
-        log_error("cannot read a stored trace back", KV_ERR(err), KV_WHY(&why));
+        err = drain->config.store_ops->traces(drain->config.store, &list, settling->arena,
+                                              &stored->rows, &stored->row_count, &why);
+    if (err)
+        log_error("cannot read stored traces back", KV_ERR(err), KV_WHY(&why));
+    else
+        stored->to = to;
+    return err;
+}
+
+/* Prepend what is stored of a known trace: *ret_spans grows at its front. */
+static enum err read_known(struct settling *settling, size_t index, struct span ***ret_spans,
+                           size_t *ret_count, struct trace_row *ret_row)
+{
+    const struct open_trace *open = settling->open[index];
+    struct stored *stored = &settling->stored;
+    enum err err = index < stored->to ? ERR_OK : stored_read(settling, index, TOGETHER_TRACES_MAX);
+    if (err)
         return err;
-    }
-    struct span **all = arena_new(settling->arena, struct span *, known_count + open->ref_count);
+    struct span **all =
+        arena_new(settling->arena, struct span *, stored->span_count + open->ref_count);
     if (!all)
         return ERR_LIMIT;
     size_t count = 0;
-    for (size_t i = 0; i < known_count; i++) {
-        if (!known[i].settled)
+    for (size_t i = 0; i < stored->span_count; i++) {
+        struct store_span *row = &stored->spans[i];
+        if (!row->settled || memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id))
             continue;
-        attrs_from_json(settling->arena, &known[i].span, known[i].attrs_json);
-        all[count++] = &known[i].span;
+        attrs_from_json(settling->arena, &row->span, row->attrs_json);
+        all[count++] = &row->span;
     }
-    for (size_t i = 0; i < row_count; i++)
-        if (rows[i].settled)
-            *ret_row = rows[i];
+    for (size_t i = 0; i < stored->row_count; i++)
+        if (stored->rows[i].settled &&
+            memcmp(&stored->rows[i].trace_id, &open->trace_id, sizeof open->trace_id) == 0)
+            *ret_row = stored->rows[i];
     *ret_spans = all;
     *ret_count = count;
     return ERR_OK;
@@ -314,7 +370,7 @@ static enum err settle_trace(struct settling *settling, size_t index)
     size_t count = 0;
     if (settling->known[index]) {
         atomic_fetch_add(&drain->traces_late, 1);
-        enum err err = read_known(settling, open, project, &spans, &count, &known_row);
+        enum err err = read_known(settling, index, &spans, &count, &known_row);
         if (!err)
             err = restore_content(settling, &known_row, spans, count);
         if (err)
@@ -509,8 +565,10 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
     struct diag why = DIAG_NONE;
     enum err err = settling.known ? find_known(&settling, &why) : ERR_LIMIT;
     size_t done = 0, bytes_max = drain->behind ? SETTLE_BYTES_BEHIND : SETTLE_BYTES_MAX;
+    int64_t until_ns = clock_monotonic_ns() + SETTLE_NS_MAX;
     for (; !err && done < count; done++) {
-        if (done && settling.arena->used_bytes > bytes_max)
+        bool is_late = done >= settling.stored.to && clock_monotonic_ns() > until_ns;
+        if (done && (is_late || settling.arena->used_bytes > bytes_max))
             break;
         err = settle_trace(&settling, done);
     }
