@@ -160,6 +160,33 @@ static void a_later_version_of_a_stored_span_replaces_it(void **state)
     pipe_clear(&pipe);
 }
 
+/* Stored traces are read back many at a time; one of them is larger than that allows.
+ * shows: C8 X5 */
+static void many_late_spans_each_reach_their_own_trace(void **state)
+{
+    (void)state;
+    enum { TRACES = 150, LARGE = 70, LARGE_SPANS = 4200 };
+    struct pipe pipe;
+    struct pipe_rows rows;
+    begin(&pipe, &settle_times_default);
+    for (uint8_t i = 1; i <= TRACES; i++)
+        send_one(&pipe, i, 1, 0);
+    for (uint32_t i = 0; i < LARGE_SPANS; i++)
+        send_one(&pipe, LARGE, 1000 + i, 1);
+    pipe_restart(&pipe, true);
+    assert_stored(&pipe, TRACES, TRACES + LARGE_SPANS);
+    for (uint8_t i = 1; i <= TRACES; i++)
+        send_one(&pipe, i, 2, 1);
+    pipe_restart(&pipe, true);
+    assert_int_equal(pipe.before.traces_late, TRACES);
+    assert_stored(&pipe, TRACES, 2 * TRACES + LARGE_SPANS);
+    pipe_rows(&pipe, &rows);
+    for (size_t i = 0; i < rows.trace_count; i++)
+        assert_true(rows.traces[i].span_count == 2 || rows.traces[i].span_count == 2 + LARGE_SPANS);
+    pipe_rows_clear(&rows);
+    pipe_clear(&pipe);
+}
+
 /* ---- faults while stopping ---- */
 
 static _Atomic(struct drain *) stop_this;
@@ -229,6 +256,7 @@ int main(void)
         cmocka_unit_test(many_crashes_in_a_row_change_nothing),
         cmocka_unit_test(one_span_in_two_bodies_is_one_row),
         cmocka_unit_test(a_later_version_of_a_stored_span_replaces_it),
+        cmocka_unit_test(many_late_spans_each_reach_their_own_trace),
         cmocka_unit_test(a_commit_given_up_at_the_end_is_followed_by_no_other),
         cmocka_unit_test(a_store_that_fails_to_the_end_neither_crashes_nor_loses),
     };
