@@ -50,6 +50,7 @@ struct api_worker {
     const struct ingest *ingest;
     struct net_handler handler;
     struct queue *done;
+    size_t answers_due, answers_max; /* jobs under way; as many as `done` takes. The loop's. */
 };
 
 struct api_job {

@@ -176,8 +176,11 @@ static void on_body(void *arg, struct request *request, str body)
     uint32_t index =
         reads_content(job) ? 0 : atomic_fetch_add(&api->next_thread, 1) % api->config.query_threads;
     job->thread = &api->threads[index];
-    if (queue_send(job->thread->jobs, job))
+    /* A turn of the loop may bring more questions than `done` has room for answers. */
+    if (worker->answers_due < worker->answers_max && queue_send(job->thread->jobs, job)) {
+        worker->answers_due++;
         return;
+    }
     atomic_fetch_add(&api->queries_refused, 1);
     struct diag why = DIAG_NONE;
     diag_set(&why, ERR_UNAVAILABLE, "too many questions at once");
@@ -211,6 +214,7 @@ static void on_done(void *arg)
     void *messages[DONE_AT_ONCE];
     size_t count;
     while ((count = queue_take(worker->done, messages, DONE_AT_ONCE)) > 0) {
+        worker->answers_due -= count;
         for (size_t i = 0; i < count; i++) {
             struct api_job *job = messages[i];
             if (job->request)
@@ -331,7 +335,8 @@ struct api_worker *api_worker_new(struct api *api, struct loop *loop, const stru
     worker->ingest = ingest;
     worker->handler =
         (struct net_handler){ .head = on_head, .body = on_body, .gone = on_gone, .arg = worker };
-    worker->done = queue_new((size_t)api->config.query_threads * (api->config.queries_max + 1));
+    worker->answers_max = (size_t)api->config.query_threads * (api->config.queries_max + 1);
+    worker->done = queue_new(worker->answers_max);
     loop_watch(loop, queue_fd(worker->done), on_done, worker);
     uint32_t index = atomic_fetch_add(&api->worker_count, 1);
     assert(index < API_WORKERS_MAX);
