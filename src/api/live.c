@@ -13,14 +13,20 @@
 #include "sys/clock.h"
 #include <pthread.h>
 
-enum { OUTBOX_BYTES_MAX = 1024 * 1024, SUBSCRIBERS_MAX = 64, SPANS_PER_FEED_MAX = 2000 };
+enum {
+    OUTBOX_BYTES_MAX = 1024 * 1024,
+    DROPPED_BYTES_MAX = 128, /* of the event that tells how many are missing */
+    SUBSCRIBERS_MAX = 64,
+    SPANS_PER_FEED_MAX = 2000
+};
 
 struct subscriber {
     struct api_job *job;
     const struct filter *filter; /* in the job's arena */
     struct buf outbox;
-    uint64_t dropped;
-    bool is_posted; /* a flush is on its way to the loop */
+    uint64_t held;    /* events in the outbox */
+    uint64_t dropped; /* not in it, and not told yet */
+    bool is_posted;   /* a flush is on its way to the loop */
 };
 
 struct live {
@@ -64,28 +70,50 @@ static struct subscriber *find(struct live *live, const struct api_job *job)
     return NULL;
 }
 
+/* The outbox as it is, and the count of what is missing: *ret_events that it stands for. */
+static char *take_outbox(struct subscriber *subscriber, size_t *ret_len, uint64_t *ret_events)
+{
+    subscriber->outbox.max_bytes = OUTBOX_BYTES_MAX + DROPPED_BYTES_MAX;
+    if (subscriber->dropped)
+        buf_printf(&subscriber->outbox, "event: dropped\ndata: {\"count\":%llu}\n\n",
+                   (unsigned long long)subscriber->dropped);
+    assert(!buf_failed(&subscriber->outbox));
+    *ret_events = subscriber->held + subscriber->dropped;
+    subscriber->held = subscriber->dropped = 0;
+    subscriber->is_posted = false;
+    char *bytes = buf_take(&subscriber->outbox, ret_len);
+    subscriber->outbox.max_bytes = OUTBOX_BYTES_MAX;
+    return bytes;
+}
+
+/* The client's unread output is full: what was taken is missing, to be told with the next. */
+static void return_as_dropped(struct live *live, const struct api_job *job, uint64_t events)
+{
+    pthread_mutex_lock(&live->lock);
+    struct subscriber *subscriber = find(live, job);
+    if (subscriber)
+        subscriber->dropped += events;
+    pthread_mutex_unlock(&live->lock);
+}
+
 /* On the loop's thread. */
 static void on_flush(void *arg)
 {
     struct flush *flush = arg;
     struct live *live = flush->live;
     size_t len = 0;
+    uint64_t events = 0;
     char *bytes = NULL;
     struct request *request = NULL;
     pthread_mutex_lock(&live->lock);
     struct subscriber *subscriber = find(live, flush->job);
     if (subscriber) {
-        if (subscriber->dropped)
-            buf_printf(&subscriber->outbox, "event: dropped\ndata: {\"count\":%llu}\n\n",
-                       (unsigned long long)subscriber->dropped);
-        subscriber->dropped = 0;
-        subscriber->is_posted = false;
-        bytes = buf_take(&subscriber->outbox, &len);
+        bytes = take_outbox(subscriber, &len, &events);
         request = subscriber->job->request;
     }
     pthread_mutex_unlock(&live->lock);
-    if (request && len)
-        (void)request_stream_write(request, str_make(bytes, len)); /* false: it reads too slowly */
+    if (request && len && !request_stream_write(request, str_make(bytes, len)))
+        return_as_dropped(live, flush->job, events);
     xfree(bytes);
     xfree(flush);
 }
@@ -110,8 +138,10 @@ static void feed_one(struct subscriber *subscriber, const struct store_span *spa
         buf_add_c(&subscriber->outbox, "event: span\ndata: ");
         query_span_json(&subscriber->outbox, &spans[i]);
         buf_add_c(&subscriber->outbox, "\n\n");
-        if (!buf_failed(&subscriber->outbox))
+        if (!buf_failed(&subscriber->outbox)) {
+            subscriber->held++;
             continue;
+        }
         subscriber->outbox.failed = false; /* full: this one is dropped, and counted */
         subscriber->outbox.len = before;
         subscriber->dropped++;
