@@ -39,7 +39,7 @@ char *buf_reserve(struct buf *buf, size_t extra)
         buf->failed = true;
         return NULL;
     }
-    if (extra > buf->capacity - buf->len) {
+    if (!buf->ptr || extra > buf->capacity - buf->len) {
         size_t capacity = MAX(buf->capacity * 2, buf->len + extra);
         capacity = MIN(MAX(capacity, (size_t)CAPACITY_MIN), buf->max_bytes);
         buf->ptr = xrealloc(buf->ptr, capacity);
@@ -50,8 +50,8 @@ char *buf_reserve(struct buf *buf, size_t extra)
 
 void buf_add(struct buf *buf, const void *bytes, size_t len)
 {
-    char *to = buf_reserve(buf, len);
-    if (!to || len == 0)
+    char *to = len ? buf_reserve(buf, len) : NULL;
+    if (!to)
         return;
     memcpy(to, bytes, len);
     buf->len += len;

@@ -72,6 +72,18 @@ static void a_reservation_has_room_for_what_was_asked(void **state)
     buf_clear(&buf);
 }
 
+static void a_reservation_of_nothing_is_no_failure(void **state)
+{
+    (void)state;
+    struct buf buf;
+    for (size_t max = 0; max < 2; max++) {
+        buf_init(&buf, max);
+        assert_non_null(buf_reserve(&buf, 0)); /* NULL means that it did not fit */
+        assert_false(buf_failed(&buf));
+        buf_clear(&buf);
+    }
+}
+
 static void taken_bytes_belong_to_the_caller(void **state)
 {
     (void)state;
@@ -336,6 +348,7 @@ int main(void)
         cmocka_unit_test(nothing_fits_where_the_maximum_is_zero),
         cmocka_unit_test(an_absurd_reservation_fails_without_memory),
         cmocka_unit_test(a_reservation_has_room_for_what_was_asked),
+        cmocka_unit_test(a_reservation_of_nothing_is_no_failure),
         cmocka_unit_test(taken_bytes_belong_to_the_caller),
         cmocka_unit_test(integers_are_written_to_both_ends_of_their_range),
         cmocka_unit_test(every_integer_reads_back_the_same),
