@@ -340,6 +340,12 @@ enum err price_span(const struct price_table *table, struct arena *arena, struct
     struct cost cost;
     enum outcome outcome = cost_compute(table, span, &usage, &cost);
     cost_forget(span);
+    if (outcome == COST_UNKNOWN && SPAN_KNOWS(span, sender_cost_nanousd) &&
+        span->sender_cost_nanousd > 0) {
+        SPAN_SET(span, cost_nanousd, span->sender_cost_nanousd);
+        SPAN_SET(span, cost_source, STR_OF("sender"));
+        return ERR_OK;
+    }
     if (outcome != COST_KNOWN) {
         SPAN_SET(span, cost_source, STR_OF("unknown"));
         bool ok = outcome == COST_UNKNOWN || flag_add(arena, span, STR_OF("usage_implausible"));

@@ -47,8 +47,9 @@ size_t price_table_count(const struct price_table *table);
 
 /* Set cost_nanousd, cost_by_bucket, cost_source, price_id, price_date from the
  * span's provider, models, service tier, usage buckets and start time.  A span
- * without usage or model is left alone; an unpriced model gets cost_source
- * "unknown" and no cost.  sender_cost_nanousd is never touched.  The texts it
+ * without usage or model is left alone; an unpriced model gets
+ * the cost that its sender gave (cost_source "sender"), or "unknown" and no cost.
+ * sender_cost_nanousd is never touched.  The texts it
  * sets live in the arena.  price_date is the day the price holds from; for a
  * price without dates the day of its source; absent for an undated override.
  * Adds to span->flags: "usage_implausible" (negative or absurd counts, cost

@@ -479,6 +479,27 @@ static void the_senders_cost_is_never_touched(void **state)
     assert_int_equal(span.cost_nanousd, 2500000);
 }
 
+/* shows: A63 */
+static void the_senders_cost_counts_where_no_price_is_known(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        int64_t sent;
+        bool counts;
+    } cases[] = { { 1, true }, { 12300000, true }, { 0, false }, { -1, false } };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct call call = { "openai", "no-such", .input_fresh = 1000 };
+        struct span span = span_of(&call);
+        SPAN_SET(&span, sender_cost_nanousd, cases[i].sent);
+        assert_int_equal(price_span(fixture->table, &fixture->arena, &span), ERR_OK);
+        assert_int_equal(SPAN_KNOWS(&span, cost_nanousd), cases[i].counts);
+        assert_true(str_equal_c(span.cost_source, cases[i].counts ? "sender" : "unknown"));
+        assert_false(SPAN_KNOWS(&span, price_id));
+        if (cases[i].counts)
+            assert_int_equal(span.cost_nanousd, cases[i].sent);
+    }
+}
+
 static void parts_are_json_in_nano_dollars_and_add_up(void **state)
 {
     struct call call = { "openai", "gpt-4o", .input_fresh = 1842, .output_text = 318 };
@@ -611,6 +632,7 @@ int main(void)
         cmocka_unit_test(totals_stand_in_for_buckets_that_are_not_known),
         cmocka_unit_test(a_span_without_usage_or_model_is_left_alone),
         cmocka_unit_test(the_senders_cost_is_never_touched),
+        cmocka_unit_test(the_senders_cost_counts_where_no_price_is_known),
         cmocka_unit_test(parts_are_json_in_nano_dollars_and_add_up),
         cmocka_unit_test(price_is_additive_over_buckets),
         cmocka_unit_test(implausible_counts_are_unknown_and_flagged),
