@@ -149,6 +149,8 @@ static bool on_piece(void *arg, str bytes)
         buf_add_str(&tail->refusal, bytes);
         return !buf_failed(&tail->refusal);
     }
+    if (!tail->is_connected && tail->call->screen.is_tty)
+        fprintf(stderr, "telltale tail: following %s; Ctrl-C ends it\n", cli_server(tail->call));
     tail->is_connected = true;
     return sse_feed(&tail->sse, bytes);
 }

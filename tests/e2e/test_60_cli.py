@@ -623,6 +623,7 @@ def test_help_of_each_command_goes_to_stdout(server, command):
     shown = cli(server, command, "--help")
     assert shown.returncode == 0 and shown.stderr == "" and shown.stdout.startswith(f"usage: telltale {command}")
     assert cli(server, command, "-h").returncode == 0
+    assert done(server, "help", command) == shown.stdout
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "serve"])
