@@ -32,18 +32,53 @@ static bool is_full(const struct buf *out, uint32_t chars_max)
 static bool text_collect(struct json *json, enum json_token token, struct buf *out,
                          uint32_t chars_max);
 
+static void line_add(struct buf *out, const char *before, str text, const char *after)
+{
+    if (out->len > 0 && text.len > 0)
+        buf_add_char(out, '\n');
+    buf_add_c(out, before);
+    buf_add_str(out, text);
+    buf_add_c(out, after);
+}
+
+/* Parts whose content is no text are shown by what they are.  norm/ writes "type" first. */
+enum part_kind { PART_TEXT, PART_BINARY, PART_CALL };
+
+static enum part_kind part_kind(str type)
+{
+    if (str_equal_c(type, "blob") || str_equal_c(type, "file") || str_equal_c(type, "uri"))
+        return PART_BINARY;
+    return str_equal_c(type, "tool_call") ? PART_CALL : PART_TEXT;
+}
+
+/* One member, whose name was read. */
+static bool member_collect(struct json *json, enum part_kind *kind, struct buf *out,
+                           uint32_t chars_max)
+{
+    str key = json->text;
+    bool is_text = is_text_member(key) && *kind != PART_BINARY;
+    bool is_type = str_equal_c(key, "type"), is_name = str_equal_c(key, "name");
+    bool is_mime = str_equal_c(key, "mime_type");
+    enum json_token token = json_next(json);
+    if (is_text)
+        return text_collect(json, token, out, chars_max);
+    if (token == JSON_STRING && is_type)
+        *kind = part_kind(json->text);
+    else if (token == JSON_STRING && is_name && *kind == PART_CALL)
+        line_add(out, "\xe2\x86\x92 ", json->text, ""); /* an arrow */
+    else if (token == JSON_STRING && is_mime && *kind == PART_BINARY)
+        line_add(out, "[", json->text, "]");
+    return json_skip(json, token);
+}
+
 static bool object_collect(struct json *json, struct buf *out, uint32_t chars_max)
 {
+    enum part_kind kind = PART_TEXT;
     for (;;) {
         enum json_token token = json_next(json);
         if (token == JSON_OBJECT_END)
             return true;
-        if (token != JSON_KEY)
-            return false;
-        bool wanted = is_text_member(json->text);
-        token = json_next(json);
-        bool is_good = wanted ? text_collect(json, token, out, chars_max) : json_skip(json, token);
-        if (!is_good)
+        if (token != JSON_KEY || !member_collect(json, &kind, out, chars_max))
             return false;
     }
 }
@@ -70,9 +105,7 @@ static bool text_collect(struct json *json, enum json_token token, struct buf *o
     if (token == JSON_ARRAY)
         return array_collect(json, out, chars_max);
     if (token == JSON_STRING) {
-        if (out->len > 0 && json->text.len > 0)
-            buf_add_char(out, '\n');
-        buf_add_str(out, json->text);
+        line_add(out, "", json->text, "");
         return true;
     }
     return token != JSON_ERROR && token != JSON_END && json_skip(json, token);

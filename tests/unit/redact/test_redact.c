@@ -195,6 +195,14 @@ static void a_preview_shows_the_last_question_and_the_answer(void **state)
     assert_string_equal(preview.ptr, "{\"input\":\"sec\xc3\xb6nd\",\"output\":\"yes\"}");
     preview = preview_of(fixture, "\"just text\"", "{\"text\":\"odd\",\"n\":1}");
     assert_string_equal(preview.ptr, "{\"input\":\"just text\",\"output\":\"odd\"}");
+    preview = preview_of(
+        fixture,
+        "[{\"role\":\"user\",\"parts\":[{\"type\":\"text\",\"content\":\"see\"},{\"type\":\"blob\","
+        "\"mime_type\":\"image/png\",\"content\":\"AAAA\"}]}]",
+        "[{\"role\":\"assistant\",\"parts\":[{\"type\":\"tool_call\",\"id\":\"c\",\"name\":"
+        "\"look\","
+        "\"arguments\":{\"content\":\"x\"}}]}]");
+    assert_string_equal(preview.ptr, "{\"input\":\"see\\n[image/png]\",\"output\":\"→ look\"}");
     preview = preview_of(fixture, "[]", "7");
     assert_string_equal(preview.ptr, "{\"input\":null,\"output\":null}");
 }
