@@ -49,7 +49,7 @@ static const uint8_t field_modes[FIELD_COUNT] = {
 #undef SECRET
     [FIELD_tenant_id] = MODE_IDENTITY, [FIELD_user_id] = MODE_IDENTITY,
     [FIELD_session_id] = MODE_IDENTITY,
-    [FIELD_parameters] = MODE_JSON, [FIELD_sender_usage] = MODE_JSON,
+    [FIELD_parameters] = MODE_JSON, [FIELD_sender_usage] = MODE_JSON, [FIELD_events] = MODE_JSON,
 };
 static const str field_names[FIELD_COUNT] = {
 #define FIELD(name, type, column, json, doc) STR(#name),
