@@ -70,7 +70,11 @@ def span_schema(src):
     properties["payload"] = {"type": "object", "description": "content role to bytes, null: unknown",
                              "additionalProperties": {"type": ["integer", "null"]}}
     properties["settled"] = {"type": "boolean", "description": "false: it may still change"}
-    return closed(properties)
+    whole = closed(properties)
+    whole["properties"]["preview"] = {  # not in the live stream
+        "type": ["object", "null"], "description": "first characters of prompt and answer, redacted",
+        "properties": {"input": nullable("STR"), "output": nullable("STR")}}
+    return whole
 
 
 def fields(spec):
@@ -110,7 +114,7 @@ def schemas(src):
                     "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
     trace = closed(dict(fields(TRACE), settled={"type": "boolean"}))
     error = closed({"code": {"type": "string", "enum": codes}, "message": {"type": "string"}})
-    error["properties"].update(fields("hint:STR path:STR"))
+    error["properties"].update(fields("hint:STR offset:I64 path:STR"))
     messages = array({"type": "object", "properties": {"role": {"type": "string"},
                                                        "parts": array({"type": "object"})}})
     return {
@@ -120,7 +124,9 @@ def schemas(src):
                                "logs": array({"type": "object"})}),
         "Summary": dict(closed(fields(SUMMARY)), additionalProperties=False),
         "Group": group,
-        "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR")}),
+        "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
+                             "metrics": array({"type": "string"}), "by": array({"type": "string"}),
+                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")}),
         "Payload": {"type": "object", "properties": {
             "input": messages, "output": messages, "system": {}, "tools": {},
             "documents": array({"type": "object"}), "raw": {"type": "object"}}},
