@@ -8,7 +8,12 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 
-enum { ARENA_BUDGET = 512 * 1024 * 1024, READS_PER_TURN = 256, PEND_BYTES_MAX = 48 * 1024 * 1024 };
+enum {
+    ARENA_BUDGET = 512 * 1024 * 1024,
+    READS_PER_TURN = 256,
+    PEND_BYTES_MAX = 48 * 1024 * 1024,
+    LOG_CROWDED_PERCENT = 75, /* the oldest traces settle early, to give room back */
+};
 
 struct drain *drain_new(const struct drain_config *config)
 {
@@ -180,7 +185,27 @@ static enum err defer_spans(struct drain *drain, str bytes, const struct batch_h
     return ERR_OK;
 }
 
-/* One record of the log: decode, remember, show. */
+/* Decode, remember, show. */
+static enum err show_batch(struct drain *drain, str bytes, const struct batch_header *header,
+                           uint64_t sequence, struct wal_position position, struct diag *why)
+{
+    struct batch batch;
+    str copy = arena_str(&drain->append_arena, bytes);
+    enum err err = batch_decode(&drain->append_arena, copy, &batch, why);
+    if (err)
+        return err;
+    if (!drain->oldest_pending_ns)
+        drain->oldest_pending_ns = header->received_ns;
+    take_spans(drain, &batch, sequence, position);
+    if ((batch.log_count || batch.metric_count) && sequence > drain->items_stored)
+        drain_hold_batch(drain, bytes);
+    atomic_fetch_add(&drain->batches, 1);
+    atomic_fetch_add(&drain->logs, batch.log_count);
+    atomic_fetch_add(&drain->metrics, batch.metric_count);
+    return ERR_OK;
+}
+
+/* One record of the log. */
 static void take_record(struct drain *drain, str bytes, uint64_t sequence,
                         struct wal_position position)
 {
@@ -191,33 +216,17 @@ static void take_record(struct drain *drain, str bytes, uint64_t sequence,
         atomic_fetch_add(&drain->duplicate_batches, 1);
         return;
     }
-    if (drain->pending_count + header.span_count > APPEND_SPANS_MAX ||
-        drain->append_arena.used_bytes > PEND_BYTES_MAX)
+    if (!err && (drain->pending_count + header.span_count > APPEND_SPANS_MAX ||
+                 drain->append_arena.used_bytes > PEND_BYTES_MAX))
         append_pending(drain);
-    bool only_spans = !err && !header.log_count && !header.metric_count;
-    if (only_spans && drain->behind) {
+    if (!err && drain->behind && !header.log_count && !header.metric_count)
         err = defer_spans(drain, bytes, &header, sequence, position, &why);
-        if (!err)
-            return;
-    }
-    str copy = err ? STR_NONE : arena_str(&drain->append_arena, bytes);
-    struct batch batch;
+    else if (!err)
+        err = show_batch(drain, bytes, &header, sequence, position, &why);
     if (!err)
-        err = batch_decode(&drain->append_arena, copy, &batch, &why);
-    if (err) {
-        atomic_fetch_add(&drain->corrupt_records, 1);
-        log_error("cannot read a log record", KV_U64("sequence", sequence), KV_ERR(err),
-                  KV_WHY(&why));
         return;
-    }
-    if (!drain->oldest_pending_ns)
-        drain->oldest_pending_ns = header.received_ns;
-    take_spans(drain, &batch, sequence, position);
-    if ((batch.log_count || batch.metric_count) && sequence > drain->items_stored)
-        drain_hold_batch(drain, bytes);
-    atomic_fetch_add(&drain->batches, 1);
-    atomic_fetch_add(&drain->logs, batch.log_count);
-    atomic_fetch_add(&drain->metrics, batch.metric_count);
+    atomic_fetch_add(&drain->corrupt_records, 1);
+    log_error("cannot read a log record", KV_U64("sequence", sequence), KV_ERR(err), KV_WHY(&why));
 }
 
 /* Read what is there, a turn's worth at most. */
@@ -268,7 +277,10 @@ static void drain_run(void *arg)
         if (drain->pending_count && (count == 0 || since > drain->config.tick_ns) &&
             since > drain->config.tick_ns / 4)
             append_pending(drain);
-        bool over = open_traces_memory(drain->traces) > drain->config.open_bytes_max;
+        /* With all of it read, it is open traces that keep the log from shrinking. */
+        bool is_crowded =
+            count < READS_PER_TURN && wal_fill_percent(drain->config.wal) >= LOG_CROWDED_PERCENT;
+        bool over = is_crowded || open_traces_memory(drain->traces) > drain->config.open_bytes_max;
         bool settled = drain_settle(drain, over);
         publish_state(drain);
         judge_behind(drain);

@@ -80,6 +80,8 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     if (!err && ingest->flight_count >= ingest->config.flights_max)
         err =
             diag_set(&why, ERR_BUSY, "%u requests are waiting for the disk", ingest->flight_count);
+    if (!err && wal_fill_percent(ingest->config.receive.wal) >= 100) /* before any work is done */
+        err = diag_set(&why, ERR_BUSY, "the log is full until what it holds is stored");
     if (err)
         return refuse(request, &route, err, &why);
     struct flight *flight = xcalloc(1, sizeof *flight);

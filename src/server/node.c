@@ -83,9 +83,11 @@ static enum err open_keys(struct node *node, struct diag *why)
                                                 : path_in(node, node->keys_dir, "master.key"),
         .master_hex = options->master_hex.len ? options_c(options, options->master_hex) : NULL,
         .store_path = path_in(node, node->keys_dir, "keystore"),
-        .may_create = true,
+        .may_create = !node_has_data(node),
     };
+    node->keystore_path = config.store_path;
     enum err err = keystore_open(&config, &node->keystore, &node->first_start, why);
+    err = err ? node_explain_keys(node, err, why) : node_check_keys(node, config.master_path, why);
     if (!err && node->first_start)
         log_warn("a new master key was made; without it stored content cannot be read: back it up "
                  "apart from the data",
@@ -118,6 +120,7 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
         .log_key_arg = node,
         .segment_bytes_max = (size_t)options->segment_bytes_max,
         .pending_bytes_max = (size_t)options->pending_bytes_max,
+        .bytes_max = (uint64_t)options->log_bytes_max,
         .group_wait_ns = options->group_wait_ns,
         .disk_free_bytes_min = (size_t)options->disk_free_bytes_min,
         .after_sequence = stored.checkpoint_sequence,
@@ -129,7 +132,11 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
         .key_arg = node,
     };
     enum err err = wal_open(&wal, &node->wal, why);
-    return err ? err : content_open(&content, &node->content, why);
+    if (!err)
+        err = content_open(&content, &node->content, why);
+    if (!err)
+        node_report_damage(node);
+    return err;
 }
 
 static enum err open_store(struct node *node, struct diag *why)
@@ -289,6 +296,7 @@ static enum err listen_worker(struct node *node, struct worker *worker, struct d
             .cert_path = options->tls_cert.len ? options_c(options, options->tls_cert) : NULL,
             .key_path = options->tls_key.len ? options_c(options, options->tls_key) : NULL,
             .reuse_port = options->workers > 1,
+            .is_first = worker == &node->workers[0],
         };
         enum err err =
             net_listen(worker->loop, &listen, &limits, handlers[i], &node->ports[i], why);

@@ -75,6 +75,7 @@ struct wal_segment *wal_segment_add(struct wal *wal, const struct wal_segment *s
     assert(wal->segment_count == 0 ||
            wal->segments[wal->segment_count - 1].number < segment->number);
     wal->segments[wal->segment_count] = *segment;
+    wal->segment_bytes += segment->end;
     return &wal->segments[wal->segment_count++];
 }
 
@@ -92,6 +93,7 @@ void wal_segments_take_released(struct wal *wal, struct wal_numbers *ret_numbers
     size_t count = 0;
     while (count + 1 < wal->segment_count && wal->segments[count].last_sequence <= wal->released) {
         numbers_add(ret_numbers, wal->segments[count].number);
+        wal->segment_bytes -= wal->segments[count].end;
         count++;
     }
     wal->segment_count -= count;

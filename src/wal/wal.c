@@ -20,6 +20,10 @@ static void config_defaults(struct wal_config *config)
         config->segment_bytes_max = 64 * MIB;
     if (!config->pending_bytes_max)
         config->pending_bytes_max = 64 * MIB;
+    if (!config->bytes_max)
+        config->bytes_max = 4096 * MIB;
+    /* Released are whole segments only: with less than this it could stay full for good. */
+    config->bytes_max = MAX(config->bytes_max, (uint64_t)4 * config->segment_bytes_max);
     if (!config->group_wait_ns)
         config->group_wait_ns = NS_PER_MS;
     if (!config->disk_free_bytes_min)
@@ -132,6 +136,8 @@ static enum err submit_reserve(struct wal *wal, const struct wal_entry *entry,
     if (!err && wal->status.pending_bytes &&
         wal->status.pending_bytes + size > wal->config.pending_bytes_max)
         err = ERR_BUSY;
+    if (!err && wal->segment_bytes + wal->status.pending_bytes + size > wal->config.bytes_max)
+        err = ERR_BUSY;
     if (!err) {
         wal->status.pending_bytes += size;
         wal->current->in_flight++;
@@ -167,6 +173,15 @@ enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wal_entry *en
         pthread_cond_signal(&wal->work);
     pthread_mutex_unlock(&wal->lock);
     return ERR_OK;
+}
+
+unsigned wal_fill_percent(struct wal *wal)
+{
+    CHECK(wal, WAL_OBJECT_MAGIC);
+    pthread_mutex_lock(&wal->lock);
+    uint64_t bytes = wal->segment_bytes + wal->status.pending_bytes;
+    pthread_mutex_unlock(&wal->lock);
+    return (unsigned)MIN(bytes * 100 / wal->config.bytes_max, (uint64_t)UINT32_MAX);
 }
 
 bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns)
@@ -229,8 +244,8 @@ void wal_status(struct wal *wal, struct wal_status *ret_status)
     ret_status->last_sequence = wal->status.durable_sequence;
     ret_status->segments = wal->segment_count;
     ret_status->first_sequence = wal->status.durable_sequence + 1;
+    ret_status->bytes = wal->segment_bytes;
     for (size_t i = wal->segment_count; i > 0; i--) {
-        ret_status->bytes += wal->segments[i - 1].end;
         if (wal->segments[i - 1].records)
             ret_status->first_sequence = wal->segments[i - 1].first_sequence;
     }

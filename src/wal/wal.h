@@ -30,7 +30,10 @@ struct wal_config {
     void *log_key_arg;
     size_t segment_bytes_max; /* 0: 64 MiB; at most 1 GiB */
     size_t pending_bytes_max; /* wal_submit answers ERR_BUSY beyond it; 0: 64 MiB */
-    int64_t group_wait_ns;    /* shortest time between two syncs; 0: 1 ms */
+    /* Of all segments that are not released; wal_submit answers ERR_BUSY beyond it.
+     * 0: 4 GiB; at least four segments. */
+    uint64_t bytes_max;
+    int64_t group_wait_ns; /* shortest time between two syncs; 0: 1 ms */
     /* The consumers' checkpoint: new sequences are above it even when the folder was
      * emptied, else a consumer would pass over them as already seen. */
     uint64_t after_sequence;
@@ -60,11 +63,14 @@ MUST_CHECK enum err wal_open(const struct wal_config *config, struct wal **ret_w
 /* Syncs what is pending, then stops the thread. */
 void wal_close(struct wal *wal);
 /* Encrypts in the caller's thread with its own gcm context, then queues.  ERR_BUSY
- * (pending_bytes_max), ERR_DISK_FULL, ERR_KEY, ERR_TOO_LARGE: the entry still
+ * (pending_bytes_max, bytes_max), ERR_DISK_FULL, ERR_KEY, ERR_TOO_LARGE: the entry still
  * belongs to the caller and is still plaintext.  After ERR_OK `done` runs exactly
  * once; entry->result is ERR_OK (it is on disk), ERR_DISK_FULL or ERR_IO (it is not
  * acknowledged; bytes hold ciphertext now, so the sender must send again). */
 MUST_CHECK enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wal_entry *entry);
+
+/* How full the log is, in hundredths of bytes_max: at 100 wal_submit refuses. */
+unsigned wal_fill_percent(struct wal *wal);
 
 struct wal_position {
     uint32_t segment; /* number in the file name */

@@ -150,7 +150,7 @@ struct wal {
     int64_t hour_floor;
     struct wal_segment *segments;
     size_t segment_count, segment_capacity;
-    uint64_t released;
+    uint64_t released, segment_bytes; /* segment_bytes: sum over segments[].end */
     struct wal_status status;
 
     /* The writer thread's own: */

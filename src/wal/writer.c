@@ -266,6 +266,7 @@ static void group_publish(struct wal *wal, const struct group *group)
     struct wal_segment *segment = &wal->segments[wal->segment_count - 1];
     assert(segment->number == wal->number);
     wal->offset += group->bytes;
+    wal->segment_bytes += wal->offset - segment->end;
     segment->end = wal->offset;
     segment->records += group->count;
     segment->last_sequence = wal->next_sequence - 1;

@@ -97,6 +97,7 @@ struct pipe {
     struct drain *drain;
     struct settle_times settle;
     size_t open_bytes_max;
+    int64_t behind_ns;
     struct drain_status before; /* sums over restarts */
     sem_t acknowledged;
     bool started;
@@ -200,7 +201,8 @@ static void pipe_start(struct pipe *pipe)
                                   .keystore = shared.keystore,
                                   .settle = pipe->settle,
                                   .open_bytes_max = pipe->open_bytes_max,
-                                  .tick_ns = NS_PER_MS };
+                                  .tick_ns = NS_PER_MS,
+                                  .behind_ns = pipe->behind_ns };
     pipe->drain = drain_new(&drain);
     drain_start(pipe->drain);
     pipe->started = true;
@@ -313,8 +315,8 @@ struct span_spec {
 #define INT_ATTR(key, number) "{\"key\":\"" key "\",\"value\":{\"intValue\":\"" #number "\"}}"
 #define CHAT_ATTRS                                                                                 \
     TEXT_ATTR("gen_ai.operation.name", "chat")                                                     \
-    "," TEXT_ATTR("gen_ai.provider.name", "openai") "," TEXT_ATTR("gen_ai.request.model",          \
-                                                                  "gpt-4o")
+    "," TEXT_ATTR("gen_ai.provider.name", "openai") "," TEXT_ATTR("gen_ai.request.model", "gpt-"   \
+                                                                                          "4o")
 
 static UNUSED void body_begin(struct buf *body)
 {
@@ -415,8 +417,7 @@ static UNUSED str rows_content(struct pipe *pipe, struct pipe_rows *rows, struct
             struct diag why = DIAG_NONE;
             ASSERT_OK(content_read(reader, pointer, &rows->arena, &items, &count, &why), why);
             for (size_t k = 0; k < count; k++)
-                if (items[k].role == role &&
-                    memcmp(&items[k].owner, &span_id, sizeof span_id) == 0)
+                if (items[k].role == role && memcmp(&items[k].owner, &span_id, sizeof span_id) == 0)
                     found = items[k].json;
         }
     }

@@ -55,6 +55,36 @@ static uint64_t stored_checkpoint(struct pipe *pipe)
     return status.checkpoint_sequence;
 }
 
+/* ---- behind ---- */
+
+/* shows: X5 */
+static void a_drain_that_is_behind_stores_what_it_did_not_show(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    pipe_init(&pipe);
+    pipe_stop(&pipe, false);
+    pipe.behind_ns = -1;
+    pipe_start(&pipe);
+    for (uint64_t trace = 1; trace <= 20; trace++) { /* the root comes last, so rows are sorted */
+        send_one(&pipe, trace, 2, 1);
+        send_one(&pipe, trace, 1, 0);
+    }
+    struct drain_status status;
+    do {
+        drain_status(pipe.drain, &status);
+    } while (status.spans < 40);
+    assert_int_equal(status.deferred_spans, 40);
+    assert_true(status.behind_ns > 0);
+    struct store_status stored;
+    pipe.ops.status(pipe.store, &stored);
+    assert_int_equal(stored.unsettled_count, 0);
+    pipe_stop(&pipe, true);
+    pipe_start(&pipe);
+    assert_stored(&pipe, 20, 40);
+    pipe_clear(&pipe);
+}
+
 /* ---- the checkpoint ---- */
 
 /* shows: X5 */
@@ -251,6 +281,7 @@ static void a_store_that_fails_to_the_end_neither_crashes_nor_loses(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_drain_that_is_behind_stores_what_it_did_not_show),
         cmocka_unit_test(the_checkpoint_stays_before_the_first_open_trace),
         cmocka_unit_test(a_restart_numbers_on_and_reads_nothing_twice),
         cmocka_unit_test(many_crashes_in_a_row_change_nothing),

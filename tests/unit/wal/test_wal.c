@@ -188,6 +188,37 @@ static void a_full_segment_is_followed_by_a_new_one_and_release_unlinks_the_old(
     fixture_clear(&fixture);
 }
 
+/* shows: C10 */
+static void a_log_at_its_size_refuses_as_busy_until_something_is_released(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.config.segment_bytes_max = WAL_SEGMENT_HEADER_BYTES + 3 * wal_record_size(4);
+    fixture.config.bytes_max = 1; /* four segments are the least */
+    struct wal *wal = fixture_open(&fixture);
+    struct crypt_gcm *gcm = crypt_gcm_new();
+    for (int i = 0; i < 12; i++) {
+        assert_true(wal_fill_percent(wal) < 100);
+        fixture_put_c(wal, "abcd");
+    }
+    assert_int_equal(wal_fill_percent(wal), 100);
+    struct item *item = item_new("more", 4);
+    assert_int_equal(wal_submit(wal, gcm, &item->entry), ERR_BUSY);
+    assert_memory_equal(item->bytes, "more", 4);
+    wal_release(wal, 3);
+    assert_int_equal(wal_fill_percent(wal), 75);
+    assert_int_equal(wal_submit(wal, gcm, &item->entry), ERR_OK);
+    item_wait(item);
+    item_free(item);
+    crypt_gcm_free(gcm);
+    wal_close(wal);
+    wal = fixture_open(&fixture); /* what is found at the start counts as well */
+    assert_true(wal_fill_percent(wal) > 75);
+    wal_close(wal);
+    fixture_clear(&fixture);
+}
+
 static void a_released_hour_lets_its_key_go_and_the_sequence_goes_on(void **state)
 {
     (void)state;
@@ -338,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_record_at_the_limit_is_taken_and_one_past_it_is_refused_untouched),
         cmocka_unit_test(past_the_pending_limit_a_record_is_refused_as_busy_and_stays_plaintext),
         cmocka_unit_test(a_full_segment_is_followed_by_a_new_one_and_release_unlinks_the_old),
+        cmocka_unit_test(a_log_at_its_size_refuses_as_busy_until_something_is_released),
         cmocka_unit_test(a_released_hour_lets_its_key_go_and_the_sequence_goes_on),
         cmocka_unit_test(without_its_hours_key_a_record_is_passed_over_with_the_reason),
         cmocka_unit_test(waiting_ends_with_news_or_with_the_time),
