@@ -93,8 +93,17 @@ static bool zlib_start(struct decompress *decompress, unsigned char first)
     return decompress->has_zlib;
 }
 
-static bool zstd_start(struct decompress *decompress)
+/* A frame or a skippable frame; the library would also read the formats before 1.0, which
+ * differ from it in their first byte and are decoded by old code. */
+static bool looks_like_zstd(unsigned char first)
 {
+    return first == 0x28 || (first & 0xf0) == 0x50;
+}
+
+static bool zstd_start(struct decompress *decompress, unsigned char first)
+{
+    if (!looks_like_zstd(first))
+        return false;
     if (!decompress->zstd) {
         decompress->zstd = ZSTD_createDCtx();
         if (!decompress->zstd)
@@ -160,8 +169,8 @@ static enum step step(struct decompress *decompress, str *rest, char *room, size
         /* Trailing bytes after a zlib stream are not another body. */
         if (decompress->is_between && decompress->format == DECOMPRESS_DEFLATE)
             return STEP_CORRUPT;
-        bool ok =
-            is_zstd ? zstd_start(decompress) : zlib_start(decompress, (unsigned char)rest->ptr[0]);
+        unsigned char first = (unsigned char)rest->ptr[0];
+        bool ok = is_zstd ? zstd_start(decompress, first) : zlib_start(decompress, first);
         if (!ok)
             return STEP_CORRUPT;
         decompress->is_started = true;

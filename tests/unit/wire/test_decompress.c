@@ -243,6 +243,22 @@ static void a_zstd_window_larger_than_allowed_is_refused(void **state)
     }
 }
 
+/* The library reads them, but not the same in pieces as in one. */
+static void zstd_of_the_time_before_1_0_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    const unsigned char magics[] = { 0x1e, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27 };
+    char body[] = "\x26\xb5\x2f\xfd\x04\xcb\x48\x02";
+    for (size_t i = 0; i < COUNT_OF(magics); i++) {
+        body[0] = (char)magics[i];
+        struct diag why = DIAG_NONE;
+        assert_int_equal(decompress_all(fixture->decompress, DECOMPRESS_ZSTD,
+                                        str_make(body, sizeof body - 1), &fixture->out, &why),
+                         ERR_BAD_INPUT);
+        assert_int_equal(fixture->out.len, 0);
+    }
+}
+
 static void names_of_encodings_are_known_in_any_case(void **state)
 {
     (void)state;
@@ -270,6 +286,7 @@ int main(void)
         TEST(members_and_frames_in_a_row_are_one_body),
         TEST(after_a_failure_the_context_works_again),
         TEST(a_zstd_window_larger_than_allowed_is_refused),
+        TEST(zstd_of_the_time_before_1_0_is_refused),
         cmocka_unit_test(names_of_encodings_are_known_in_any_case),
     };
     return cmocka_run_group_tests_name("decompress", tests, NULL, NULL);
