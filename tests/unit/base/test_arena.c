@@ -84,6 +84,7 @@ static void an_absent_text_stays_absent_and_an_empty_one_present(void **state)
     assert_int_equal(empty.len, 0);
     str copy = arena_str(&arena, STR_OF("text"));
     assert_true(str_equal_c(copy, "text"));
+    arena_clear(&arena);
     arena_init(&arena, 0);
     assert_true(str_is_none(arena_str(&arena, STR_OF("text"))));
     assert_true(str_is_none(arena_printf(&arena, "%d", 5)));

@@ -133,6 +133,7 @@ static void a_file_of_the_maximum_is_read_and_one_past_it_is_a_limit(void **stat
     buf_clear(&text);
     assert_int_equal(file_read(path_of("none"), &text, &why), ERR_NOT_FOUND);
     assert_int_equal(file_read(folder, &text, &why), ERR_IO);
+    buf_clear(&text);
 }
 
 static void a_large_file_is_read_whole(void **state)
