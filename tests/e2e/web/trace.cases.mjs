@@ -27,6 +27,9 @@ test("an error is named where it happened", async ({ open, servers }) => {
   await page.waitForSelector(ACTIVE);
   equal(await page.locator(`${ACTIVE} .bidi`).innerText(), "execute_tool create_refund", "the first choice");
   equal(await page.locator(".trouble").innerText(), "TimeoutError (timeout): payment gateway timed out after 1500 ms", "the trouble");
+  await page.getByRole("tab", { name: "Events" }).click();
+  equal(await page.locator(".event header b").allTextContents(), ["exception"], "the events");
+  ok((await page.locator(".event").innerText()).includes('File "refund.py", line 88'), "the stack");
 });
 
 test("content is a preview until it is revealed, and revealing is audited", async ({ open, servers }) => {

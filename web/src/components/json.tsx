@@ -22,7 +22,7 @@ function coloured(text: string) {
 }
 
 /** A text that is clipped until it is asked for. */
-export function Long({ text, lines = 18, json, label = "text" }: { text: string; lines?: number; json?: boolean; label?: string }) {
+export function Long({ text, lines = 18, json, mono, label = "text" }: { text: string; lines?: number; json?: boolean; mono?: boolean; label?: string }) {
   const [all, set] = useState(false);
   const long = text.length > lines * 90 || text.split("\n", lines + 2).length > lines + 1;
   const shown = useMemo(() => {
@@ -31,7 +31,7 @@ export function Long({ text, lines = 18, json, label = "text" }: { text: string;
   }, [text, all, json, long]);
   return (
     <>
-      <pre class={`long ${json ? "json" : "prose"} ${long && !all ? "clipped" : ""}`}>{shown}</pre>
+      <pre class={`long ${json || mono ? "json" : "prose"} ${long && !all ? "clipped" : ""}`}>{shown}</pre>
       {long && <button type="button" class="show-all" onClick={() => set(!all)}>{all ? `Fold this ${label}` : `Show all ${count(text.length)} characters`}</button>}
     </>
   );

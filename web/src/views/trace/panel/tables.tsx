@@ -113,7 +113,7 @@ export function Retrieval({ span, content }: { span: Span; content: Content }) {
   );
 }
 
-const SKIP = new Set(["attributes", "links", "events", "payload", "usage", "cost", "parameters"]);
+const SKIP = new Set(["attributes", "links", "events", "payload", "preview", "usage", "cost", "parameters"]);
 
 function flat(prefix: string, value: unknown, out: [string, unknown][]) {
   if (value && typeof value === "object" && !Array.isArray(value)) for (const [k, v] of Object.entries(value)) flat(prefix ? `${prefix}.${k}` : k, v, out);
@@ -139,7 +139,10 @@ export function Attributes({ span }: { span: Span }) {
   );
 }
 
-interface SpanEvent { name?: string; time?: string; attributes?: JsonObject }
+/** In content the time may be nanoseconds since 1970. */
+interface SpanEvent { name?: string; time?: string | number; attributes?: JsonObject }
+
+const eventTime = (time: string | number) => (typeof time === "number" ? new Date(time / 1e6).toISOString() : time);
 
 function EventView({ event }: { event: SpanEvent }) {
   const a = event.attributes ?? {};
@@ -147,9 +150,9 @@ function EventView({ event }: { event: SpanEvent }) {
   const rest = Object.fromEntries(Object.entries(a).filter(([k]) => k !== "exception.stacktrace"));
   return (
     <article class={`event ${event.name === "exception" ? "bad" : ""}`}>
-      <header><b class="grow cut">{event.name ?? "event"}</b>{event.time && <span class="dim"><Time iso={event.time} /></span>}</header>
+      <header><b class="grow cut">{event.name ?? "event"}</b>{event.time && <span class="dim"><Time iso={eventTime(event.time)} /></span>}</header>
       {Object.keys(rest).length > 0 && <Rows rows={Object.entries(rest).map(([k, v]) => [k, <Value value={v} />])} />}
-      {typeof stack === "string" && <Long text={stack} lines={12} label="stack" />}
+      {typeof stack === "string" && <Long text={stack} lines={12} mono label="stack" />}
     </article>
   );
 }
@@ -172,7 +175,7 @@ export function Events({ span, logs, content }: { span: Span; logs: Log[]; conte
       ))}
       {!inPayload(span) && ownEvents(span).map((e, i) => <EventView key={i} event={e} />)}
       {inPayload(span) && (
-        <Revealed span={span} content={content}>
+        <Revealed span={span} content={content} preview={ownEvents(span).length ? <>{ownEvents(span).map((e, i) => <EventView key={i} event={e} />)}</> : null}>
           {(payload: Payload) => <>{(Array.isArray(payload.raw.events) ? payload.raw.events : []).map((e: Json, i) => <EventView key={i} event={e as SpanEvent} />)}</>}
         </Revealed>
       )}
