@@ -523,7 +523,8 @@ static void duck_close(struct store *store)
     if (!store)
         return;
     /* On failure they are in the log, behind the checkpoint. */
-    if (store->waiting_count > 0 && flush_waiting(store, &ignored) != ERR_OK)
+    bool waits = store->waiting_count > 0 || store->waiting_checkpoint > store->checkpoint_sequence;
+    if (waits && flush_waiting(store, &ignored) != ERR_OK)
         store->waiting_count = 0;
     for (uint32_t i = 0; i < store->day_count; i++) {
         if (store->days[i]->wal_rows > 0 && store->dir &&

@@ -198,6 +198,30 @@ static enum err stored_delete(struct flush *flush, struct diag *reterr_why)
     return code;
 }
 
+static enum err insert_run(duckdb_connection connection, const char *text, struct diag *reterr_why)
+{
+    duckdb_prepared_statement prepared = NULL;
+    duckdb_pending_result pending = NULL;
+    duckdb_result result;
+    enum err code = ERR_OK;
+    if (duckdb_prepare(connection, text, &prepared) != DuckDBSuccess)
+        code = duck_error(ERR_IO, DUCKDB_ERROR_BINDER, duckdb_prepare_error(prepared), reterr_why);
+    else if (duckdb_pending_prepared(prepared, &pending) != DuckDBSuccess)
+        code = duck_error(ERR_IO, DUCKDB_ERROR_EXECUTOR, duckdb_pending_error(pending), reterr_why);
+    if (code == ERR_OK)
+        code = duck_pending_finish(connection, pending, 0, reterr_why);
+    if (code == ERR_OK) {
+        if (duckdb_execute_pending(pending, &result) != DuckDBSuccess)
+            code = duck_error(ERR_IO, duckdb_result_error_type(&result),
+                              duckdb_result_error(&result), reterr_why);
+        duckdb_destroy_result(&result);
+    }
+    if (pending)
+        duckdb_destroy_pending(&pending);
+    duckdb_destroy_prepare(&prepared);
+    return code;
+}
+
 static enum err rows_insert(struct flush *flush, struct day *day, const struct recent *recent,
                             const uint32_t *rows, size_t count, struct diag *reterr_why)
 {
@@ -217,7 +241,7 @@ static enum err rows_insert(struct flush *flush, struct day *day, const struct r
             buf_printf(&sql, "%s\"%s\"", i ? "," : "", recent->columns->items[i].name);
         buf_printf(&sql, " FROM recent_%s(%u)", of_spans ? "spans" : "traces", id);
         buf_add_char(&sql, '\0');
-        code = duck_text(day->connection, sql.ptr, reterr_why);
+        code = insert_run(day->connection, sql.ptr, reterr_why);
         buf_clear(&sql);
         feed_end(store, id);
     }

@@ -43,7 +43,7 @@ enum {
     DUCK_GATHER_ROWS = 491520,  /* settled spans wait in memory for that many */
     DUCK_SNAPSHOTS_MAX = 64,
     BLOCK_ROWS = DUCK_CHUNK_ROWS,
-    BLOCK_SPARE_MAX = 128, /* empty blocks kept for the next rows */
+    BLOCK_SPARE_MAX = 320, /* empty blocks kept for the next rows */
     DUCK_COLUMNS_MAX = 64,
     DUCK_PARAMS_MAX = 1024,
     DUCK_SQL_BYTES_MAX = 32 << 20,
@@ -273,6 +273,9 @@ MUST_CHECK enum err duck_run(duckdb_connection connection, struct diag *reterr_w
                              const char *format, ...) PRINTF(3, 4);
 MUST_CHECK enum err duck_text(duckdb_connection connection, const char *text,
                               struct diag *reterr_why);
+/* For a statement with much to do. */
+MUST_CHECK enum err duck_pending_finish(duckdb_connection connection, duckdb_pending_result pending,
+                                        int64_t deadline_ns, struct diag *reterr_why);
 /* First column of the first row, 0 when there is none. */
 MUST_CHECK enum err duck_count(duckdb_connection connection, uint64_t *ret_count,
                                struct diag *reterr_why, const char *format, ...) PRINTF(4, 5);

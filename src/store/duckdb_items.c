@@ -213,6 +213,7 @@ static enum err items_publish(struct items *run, struct diag *reterr_why)
         if (code != ERR_OK)
             break;
         of->is_committed = true;
+        store->items_max = MAX(store->items_max, run->commit->items_sequence);
         day->log_count += of->log_count - of->logs_deleted;
         day->metric_count += of->metric_count - of->metrics_deleted;
         day->wal_rows += of->log_count + of->metric_count;
@@ -261,8 +262,8 @@ enum err items_write(struct store *store, const struct store_commit *commit,
     if (commit->log_count + commit->metric_count == 0)
         return ERR_OK; /* the sequence alone is not worth a write: replay holds no items */
     struct items run = { .store = store, .commit = commit };
-    run.is_repeat = commit->checkpoint_sequence <= store->sequence_max ||
-                    store->items_sequence < store->items_max;
+    run.is_repeat =
+        commit->items_sequence <= store->items_max || store->items_sequence < store->items_max;
     run.days = xcalloc(DUCK_DAYS_MAX, sizeof *run.days);
     enum err code = items_prepare(&run, reterr_why);
     if (code == ERR_OK)

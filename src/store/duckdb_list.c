@@ -22,6 +22,7 @@ struct item {
 };
 
 enum { FROM_RECENT, FROM_OPEN_TRACES, FROM_DAY };
+enum { LIST_TRACES_MAX = 128 };
 
 struct list_run {
     struct store *store;
@@ -34,9 +35,10 @@ struct list_run {
     struct keyset seen; /* hash -> index + 1 */
     struct snapshot spans, traces;
     bool has_spans, has_traces; /* in memory */
-    /* The question is about one trace. */
-    bool of_one;
-    struct key one;
+    /* The question is about these traces only. */
+    bool of_some;
+    uint32_t some_count;
+    struct key some[LIST_TRACES_MAX];
 };
 
 /* -- SQL -- */
@@ -246,6 +248,14 @@ static int newest_first(const void *a, const void *b)
     return (x->times.max < y->times.max) - (x->times.max > y->times.max);
 }
 
+static bool has_some(const struct list_run *run, const struct day *day)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < run->some_count && !has; i++)
+        has = bloom_has(&day->traces, key_hash(run->some[i], 0));
+    return has;
+}
+
 static struct day_view *days_in_range(struct list_run *run, uint32_t *ret_count)
 {
     struct store *store = run->store;
@@ -259,7 +269,7 @@ static struct day_view *days_in_range(struct list_run *run, uint32_t *ret_count)
         if (view.times.min > view.times.max || view.times.min >= range->to_ns ||
             view.times.max < range->from_ns)
             continue;
-        if (!run->of_one || bloom_has(&day->traces, key_hash(run->one, 0)))
+        if (!run->of_some || has_some(run, day))
             views[count++] = view;
     }
     qsort(views, count, sizeof *views, newest_first);
@@ -267,43 +277,68 @@ static struct day_view *days_in_range(struct list_run *run, uint32_t *ret_count)
     return views;
 }
 
-/* A condition that all rows must fulfil and that names a trace. */
-static const struct filter *one_trace(const struct filter *filter)
+static bool trace_id_of(const struct filter *filter, struct id16 *ret_id)
 {
-    if (filter && filter->op == FILTER_AND) {
-        const struct filter *left = one_trace(filter->left);
-        return left ? left : one_trace(filter->right);
-    }
-    bool is_one = filter && filter->op == FILTER_EQ && filter->field == FIELD_trace_id &&
-                  filter->value.type == VALUE_STR;
-    return is_one ? filter : NULL;
+    return filter->op == FILTER_EQ && filter->field == FIELD_trace_id &&
+           filter->value.type == VALUE_STR &&
+           hex_decode(filter->value.text, ret_id->bytes, sizeof ret_id->bytes);
 }
 
-static void find_one(struct list_run *run)
+/* Collect the traces that the filter names; false when others can match too. */
+static bool names_traces(struct list_run *run, const struct filter *filter, uint32_t project)
 {
-    const struct filter *filter = one_trace(run->list->filter);
     struct id16 id;
-    if (!filter || !hex_decode(filter->value.text, id.bytes, sizeof id.bytes))
-        return;
-    uint32_t project = dict_find(&run->store->dicts, FIELD_project, run->list->scope.project);
-    run->of_one = project != DICT_NO_ID;
-    run->one = (struct key){ project, id_high(id), id_low(id) };
+    if (!filter)
+        return false;
+    if (filter->op == FILTER_AND) {
+        uint32_t before = run->some_count;
+        if (names_traces(run, filter->left, project))
+            return true;
+        run->some_count = before;
+        return names_traces(run, filter->right, project);
+    }
+    if (filter->op == FILTER_OR)
+        return names_traces(run, filter->left, project) &&
+               names_traces(run, filter->right, project);
+    if (run->some_count == LIST_TRACES_MAX || !trace_id_of(filter, &id))
+        return false;
+    run->some[run->some_count++] = (struct key){ project, id_high(id), id_low(id) };
+    return true;
+}
+
+static void snapshot_of_some(struct list_run *run)
+{
+    struct store *store = run->store;
+    uint32_t trace_rows[LIST_TRACES_MAX], *rows = NULL;
+    size_t count = 0, trace_count = 0;
+    for (uint32_t i = 0; i < run->some_count; i++) {
+        const struct entry *entry = entry_find(store, run->some[i]);
+        bool again = false; /* named twice */
+        for (uint32_t k = 0; k < i && !again; k++)
+            again = entry && entry == entry_find(store, run->some[k]);
+        if (!entry || again)
+            continue;
+        size_t more = 0;
+        uint32_t *of_entry = entry_rows(store, entry, &more);
+        rows = xrealloc(rows, (count + more + 1) * sizeof *rows);
+        memcpy(rows + count, of_entry, more * sizeof *rows);
+        count += more;
+        xfree(of_entry);
+        if (entry->trace_row)
+            trace_rows[trace_count++] = entry->trace_row - 1;
+    }
+    snapshot_take(store, &store->spans, rows ? rows : trace_rows, count, &run->spans);
+    if (run->of_traces)
+        snapshot_take(store, &store->traces, trace_rows, trace_count, &run->traces);
+    xfree(rows);
 }
 
 /* Under the lock: what is in memory now. */
 static void memory_fix(struct list_run *run)
 {
     struct store *store = run->store;
-    const struct entry *entry = run->of_one ? entry_find(store, run->one) : NULL;
-    if (run->of_one) {
-        size_t count = 0;
-        uint32_t *rows = entry ? entry_rows(store, entry, &count) : xcalloc(1, sizeof *rows);
-        uint32_t trace_row = entry ? entry->trace_row - 1 : 0;
-        snapshot_take(store, &store->spans, rows, count, &run->spans);
-        if (run->of_traces)
-            snapshot_take(store, &store->traces, &trace_row, entry && entry->trace_row,
-                          &run->traces);
-        xfree(rows);
+    if (run->of_some) {
+        snapshot_of_some(run);
     } else {
         snapshot_take(store, &store->spans, NULL, 0, &run->spans);
         if (run->of_traces)
@@ -420,7 +455,8 @@ static enum err list_run(struct list_run *run, struct diag *reterr_why)
     run->sql = xcalloc(1, sizeof *run->sql);
     sql_init(run->sql, run->store, run->arena, &run->list->scope);
     run->sql->of_traces = run->of_traces;
-    find_one(run);
+    uint32_t project = dict_find(&run->store->dicts, FIELD_project, run->list->scope.project);
+    run->of_some = project != DICT_NO_ID && names_traces(run, run->list->filter, project);
     code = feeds_run(run, reterr_why);
     sql_clear(run->sql);
     xfree(run->sql);

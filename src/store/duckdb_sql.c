@@ -18,7 +18,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
-enum { TASK_WAIT_NS = 20000 };
+enum { TASK_WAIT_NS = 20000, TASK_WAIT_NS_MAX = 500000 };
 
 void sql_init(struct sql *sql, struct store *store, struct arena *arena,
               const struct store_scope *scope)
@@ -570,13 +570,15 @@ enum err sql_prepare(struct sql *sql, duckdb_connection connection, struct state
     return ERR_OK;
 }
 
-/* Work on the answer in slices, looking at the clock between them. */
-static enum err pending_finish(struct sql *sql, struct statement *statement,
-                               duckdb_pending_result pending, struct diag *reterr_why)
+/* Work on the answer in slices, looking at the clock between them.  While the
+ * engine's own threads have all tasks, sleep: the engine itself would spin. */
+enum err duck_pending_finish(duckdb_connection connection, duckdb_pending_result pending,
+                             int64_t deadline_ns, struct diag *reterr_why)
 {
+    int64_t wait_ns = TASK_WAIT_NS;
     for (;;) {
-        if (sql->scope->deadline_ns && clock_monotonic_ns() >= sql->scope->deadline_ns) {
-            duckdb_interrupt(statement->connection);
+        if (deadline_ns && clock_monotonic_ns() >= deadline_ns) {
+            duckdb_interrupt(connection);
             return diag_set(reterr_why, ERR_DEADLINE, "the question took too long");
         }
         duckdb_pending_state state = duckdb_pending_execute_task(pending);
@@ -585,8 +587,10 @@ static enum err pending_finish(struct sql *sql, struct statement *statement,
                               reterr_why);
         if (duckdb_pending_execution_is_finished(state))
             return ERR_OK;
-        if (state == DUCKDB_PENDING_NO_TASKS_AVAILABLE)
-            clock_sleep_ns(TASK_WAIT_NS);
+        if (state != DUCKDB_PENDING_NO_TASKS_AVAILABLE)
+            continue;
+        clock_sleep_ns(wait_ns);
+        wait_ns = MIN(2 * wait_ns, (int64_t)TASK_WAIT_NS_MAX);
     }
 }
 
@@ -603,7 +607,8 @@ static enum err execute(struct sql *sql, struct statement *statement,
         duckdb_destroy_pending(&pending);
         return code;
     }
-    enum err code = pending_finish(sql, statement, pending, reterr_why);
+    enum err code =
+        duck_pending_finish(statement->connection, pending, sql->scope->deadline_ns, reterr_why);
     if (code != ERR_OK) {
         duckdb_destroy_pending(&pending);
         return code;

@@ -22,6 +22,7 @@ struct fixture {
     struct store *store;
     struct arena arena;
     char dir[64];
+    int64_t gather_ns;
     struct diag why;
 };
 
@@ -129,18 +130,24 @@ static inline bool fixture_open(struct fixture *f)
 {
     struct store_config config = { .dir = f->dir[0] ? f->dir : NULL,
                                    .memory_bytes_max = 512 * MIB,
-                                   .threads_max = 2 };
+                                   .threads_max = 2,
+                                   .gather_ns = f->gather_ns };
     enum err code = f->ops->open(&config, &f->store, &f->why);
     if (code != ERR_OK)
         fprintf(stderr, "# %s: %s\n", err_name(code), f->why.text);
     return code == ERR_OK;
 }
-static inline bool fixture_init(struct fixture *f, const struct store_ops *ops)
+static inline bool fixture_init_gathering(struct fixture *f, const struct store_ops *ops,
+                                          int64_t gather_ns)
 {
-    *f = (struct fixture){ .ops = ops, .why = DIAG_NONE };
+    *f = (struct fixture){ .ops = ops, .gather_ns = gather_ns, .why = DIAG_NONE };
     arena_init(&f->arena, 512 * MIB);
     snprintf(f->dir, sizeof f->dir, "/tmp/store-test-XXXXXX");
     return mkdtemp(f->dir) && fixture_open(f);
+}
+static inline bool fixture_init(struct fixture *f, const struct store_ops *ops)
+{
+    return fixture_init_gathering(f, ops, 0);
 }
 static inline void fixture_clear(struct fixture *f)
 {

@@ -1,0 +1,247 @@
+/* test_duckdb.c -- what only the embedded store does: files, crashes, full dictionaries.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/duckdb_int.h"
+#include "store_help.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { CRASH_SPANS = 4, CRASH_TRACES_MAX = 100000, CRASH_BATCH = 50 };
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    *state = f;
+    return fixture_init(f, &store_duckdb) ? 0 : -1;
+}
+static int setup_dir(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    *f = (struct fixture){ .ops = &store_duckdb, .why = DIAG_NONE };
+    arena_init(&f->arena, 512 * MIB);
+    snprintf(f->dir, sizeof f->dir, "/tmp/store-test-XXXXXX");
+    *state = f;
+    return mkdtemp(f->dir) ? 0 : -1;
+}
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    fixture_clear(f);
+    xfree(f);
+    return 0;
+}
+
+/* -- crash: killed at any moment, what the checkpoint says is there, whole -- */
+
+static enum err crash_commit(struct fixture *f, uint64_t first)
+{
+    static struct store_span rows[CRASH_BATCH][CRASH_SPANS];
+    struct trace_row traces[CRASH_BATCH];
+    const struct store_span *spans[CRASH_BATCH];
+    uint32_t counts[CRASH_BATCH];
+    for (uint64_t t = 0; t < CRASH_BATCH; t++) {
+        for (uint64_t i = 0; i < CRASH_SPANS; i++)
+            rows[t][i] =
+                span_make(first + t, i + 1, T0 + (int64_t)((first + t) % 3) * 86400 * NS_PER_S);
+        traces[t] = trace_make(rows[t], CRASH_SPANS);
+        spans[t] = rows[t];
+        counts[t] = CRASH_SPANS;
+    }
+    struct store_commit commit = { .traces = traces,
+                                   .spans = spans,
+                                   .span_counts = counts,
+                                   .trace_count = CRASH_BATCH,
+                                   .checkpoint_sequence = first + CRASH_BATCH };
+    return f->ops->commit(f->store, &commit, &f->why);
+}
+
+/* In a process of its own: it is killed in the middle of its work. */
+NORETURN static void crash_child(struct fixture *f, uint64_t first, int report)
+{
+    if (!fixture_open(f))
+        _exit(1);
+    for (uint64_t t = first; t < CRASH_TRACES_MAX; t += CRASH_BATCH) {
+        if (crash_commit(f, t) != ERR_OK)
+            _exit(1);
+        char byte = 0;
+        if (write(report, &byte, 1) != 1)
+            _exit(1);
+    }
+    _exit(0);
+}
+
+static uint64_t crash_after(struct fixture *f, uint64_t first, int commits)
+{
+    int ends[2], status;
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0)
+        crash_child(f, first, ends[1]);
+    close(ends[1]);
+    for (int i = 0; i < commits; i++)
+        assert_int_equal(read(ends[0], &byte, 1), 1);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    uint64_t more = 0; /* reported after our last look */
+    while (read(ends[0], &byte, 1) == 1)
+        more++;
+    close(ends[0]);
+    return first + ((uint64_t)commits + more) * CRASH_BATCH;
+}
+
+static void whole_traces_up_to_the_checkpoint(struct fixture *f, uint64_t acknowledged)
+{
+    struct store_status status;
+    f->ops->status(f->store, &status);
+    if (f->gather_ns == 0)
+        assert_true(status.checkpoint_sequence >= acknowledged);
+    assert_int_equal(status.span_count, status.trace_count * CRASH_SPANS);
+    assert_true(status.trace_count + CRASH_BATCH >= status.checkpoint_sequence - 1);
+    struct store_list list = list_of(NULL, CRASH_TRACES_MAX);
+    assert_int_equal(count_traces(f, list), status.trace_count);
+}
+
+static void a_kill_leaves_whole_traces_up_to_the_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t next = 1;
+    for (int round = 0; round < 4; round++) {
+        f->gather_ns = round % 2 ? 30 * NS_PER_MS : 0;
+        uint64_t acknowledged = crash_after(f, next, 1 + round * 3);
+        assert_true(fixture_open(f));
+        whole_traces_up_to_the_checkpoint(f, acknowledged);
+        struct store_status status;
+        f->ops->status(f->store, &status);
+        next = MAX(status.checkpoint_sequence, UINT64_C(1));
+        /* What the log would give again: the same commit stores nothing twice. */
+        uint64_t before = next > CRASH_BATCH ? next - CRASH_BATCH : next;
+        assert_int_equal(crash_commit(f, before), ERR_OK);
+        whole_traces_up_to_the_checkpoint(f, 0);
+        f->ops->close(f->store);
+        f->store = NULL;
+    }
+    assert_true(fixture_open(f));
+}
+
+/* -- files -- */
+
+static void a_file_of_another_schema_is_refused_with_a_hint(void **state)
+{
+    struct fixture *f = *state;
+    struct store_span row = span_make(1, 1, T0);
+    assert_int_equal(commit_trace_of(f, &row, 1, 1), ERR_OK);
+    assert_int_equal(
+        duck_run(f->store->write, &f->why, "UPDATE meta.state SET value=99 WHERE key='schema'"),
+        ERR_OK);
+    f->ops->close(f->store);
+    struct store_config config = { .dir = f->dir, .threads_max = 2 };
+    assert_int_equal(f->ops->open(&config, &f->store, &f->why), ERR_UNSUPPORTED);
+    assert_true(str_find(str_from_c(f->why.text), STR_OF("schema 99")) != SIZE_MAX);
+    f->dir[0] = '\0';
+    assert_true(fixture_open(f));
+}
+
+/* -- dictionary -- */
+
+static void a_full_dictionary_keeps_exact_texts(void **state)
+{
+    struct fixture *f = *state;
+    enum { TENANTS = 6 };
+    struct store_span rows[TENANTS];
+    f->store->dicts.values_max = 3;
+    for (uint64_t i = 0; i < TENANTS; i++) {
+        rows[i] = span_make(i + 1, 1, T0 + (int64_t)i);
+        SPAN_SET(&rows[i].span, tenant_id, arena_printf(&f->arena, "t%d", (int)i));
+    }
+    assert_int_equal(f->ops->append(f->store, rows, TENANTS, &f->why), ERR_OK);
+    for (int pass = 0; pass < 2; pass++) {
+        struct store_list list = list_of(NULL, 10);
+        assert_int_equal(count_spans(f, list), TENANTS);
+        for (uint64_t i = 0; i < TENANTS; i++) {
+            struct store_span *spans;
+            struct trace_row *traces;
+            size_t count = 0;
+            list.scope.tenant = rows[i].span.tenant_id;
+            assert_int_equal(f->ops->spans(f->store, &list, &f->arena, &spans, &count, &f->why),
+                             ERR_OK);
+            assert_int_equal(count, 1);
+            assert_true(str_equal(spans[0].span.tenant_id, rows[i].span.tenant_id));
+            assert_int_equal(f->ops->traces(f->store, &list, &f->arena, &traces, &count, &f->why),
+                             ERR_OK);
+            assert_int_equal(count, 1);
+            assert_true(str_equal(traces[0].tenant_id, rows[i].span.tenant_id));
+        }
+        list.scope.tenant = STR_OF("(too many values)");
+        assert_int_equal(count_spans(f, list), 0);
+        list.scope.tenant = STR_NONE;
+        struct filter like = leaf_of(FILTER_LIKE, FIELD_tenant_id, value_str(STR_OF("t*")));
+        list.filter = &like;
+        assert_int_equal(count_spans(f, list), TENANTS);
+        for (uint64_t i = 0; i < TENANTS; i++)
+            assert_int_equal(commit_trace_of(f, &rows[i], 1, i + 1), ERR_OK);
+    }
+}
+
+/* -- memory -- */
+
+static void many_spans_of_one_trace_replace_each_other_quickly(void **state)
+{
+    struct fixture *f = *state;
+    enum { ROWS = 20000, STEP = 1000 };
+    struct store_span *rows = xcalloc(ROWS, sizeof *rows);
+    for (uint64_t i = 0; i < ROWS; i++)
+        rows[i] = span_make(1, i / 2 + 1, T0 + (int64_t)i);
+    for (size_t i = 0; i < ROWS; i += STEP)
+        assert_int_equal(f->ops->append(f->store, rows + i, STEP, &f->why), ERR_OK);
+    assert_int_equal(count_spans(f, list_of(NULL, ROWS)), ROWS / 2);
+    assert_int_equal(commit_trace_of(f, rows, 1, 1), ERR_OK);
+    assert_int_equal(count_spans(f, list_of(NULL, ROWS)), 1);
+    struct store_status status;
+    f->ops->status(f->store, &status);
+    assert_int_equal(status.unsettled_count, 0);
+    xfree(rows);
+}
+
+static void settled_rows_go_to_disk_when_their_time_has_come(void **state)
+{
+    struct fixture *f = *state;
+    struct store_status status;
+    struct store_span row = span_make(1, 1, T0);
+    f->ops->close(f->store);
+    f->gather_ns = 1;
+    assert_true(fixture_open(f));
+    assert_int_equal(commit_trace_of(f, &row, 1, 7), ERR_OK);
+    struct store_commit nothing = { .checkpoint_sequence = 7 };
+    assert_int_equal(f->ops->commit(f->store, &nothing, &f->why), ERR_OK);
+    f->ops->status(f->store, &status);
+    assert_int_equal(status.checkpoint_sequence, 7);
+    assert_int_equal(f->store->waiting_count, 0);
+    assert_int_equal(status.span_count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        /* first: it forks, and the engine's threads do not come along */
+        cmocka_unit_test_setup_teardown(a_kill_leaves_whole_traces_up_to_the_checkpoint, setup_dir,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_file_of_another_schema_is_refused_with_a_hint, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_full_dictionary_keeps_exact_texts, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_spans_of_one_trace_replace_each_other_quickly, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(settled_rows_go_to_disk_when_their_time_has_come, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
