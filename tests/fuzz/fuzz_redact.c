@@ -8,21 +8,29 @@
 
 enum { ARENA_BYTES = 64 << 20 };
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct redactor *redactor;
+static struct redact_scratch *scratch;
+
+/* Before the first input: compiling the patterns takes seconds, an input may not. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    enum err code = redactor_new(NULL, NULL, &redactor, NULL);
+    assert(code == ERR_OK);
+    scratch = redact_scratch_new(redactor);
+    return 0;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct redactor *redactor;
-    static struct redact_scratch *scratch;
     struct arena arena;
     str text = str_make((const char *)data, size);
     str once;
     str twice;
-    if (!redactor) {
-        enum err code = redactor_new(NULL, NULL, &redactor, NULL);
-        assert(code == ERR_OK);
-        scratch = redact_scratch_new(redactor);
-    }
     arena_init(&arena, ARENA_BYTES);
     enum err code =
         redact_text(redactor, scratch, &redact_policy_default, &arena, text, &once, NULL);
