@@ -27,7 +27,9 @@ static enum err address_split(const char *address, char *host, char *port, struc
 {
     const char *colon = strrchr(address, ':');
     size_t host_len = colon ? (size_t)(colon - address) : 0;
-    if (!colon || host_len >= LISTEN_HOST_MAX || strlen(colon + 1) > 5 || !colon[1])
+    int64_t number;
+    if (!colon || host_len >= LISTEN_HOST_MAX || strlen(colon + 1) > 5 ||
+        !str_to_i64(str_from_c(colon + 1), &number) || number < 0 || number > UINT16_MAX)
         return diag_set(reterr_why, ERR_BAD_INPUT, "listen address \"%.100s\" is not HOST:PORT",
                         address);
     if (host_len >= 2 && address[0] == '[' && address[host_len - 1] == ']') {
@@ -48,18 +50,35 @@ static enum err bind_failed(const char *address, int error, struct diag *reterr_
     if (error == EADDRINUSE) {
         (void)diag_set(reterr_why, ERR_CONFLICT, "port %s is already in use (listening on %s)",
                        port, address);
-        return diag_hint(reterr_why, "stop the program that uses port %s, or choose another port",
-                         port);
+        (void)diag_hint(reterr_why, "stop the program that uses port %s, or choose another port",
+                        port);
+        return ERR_CONFLICT; /* also when nobody asks why */
     }
     if (error == EACCES)
         return diag_set(reterr_why, ERR_FORBIDDEN, "no permission to listen on %s", address);
     return diag_set(reterr_why, ERR_IO, "cannot listen on %s: %s", address, strerror(error));
 }
 
+/* With SO_REUSEPORT a bind succeeds beside another process of this user, which would then
+ * get half of the connections: without it first. */
+static bool is_taken(const struct addrinfo *info)
+{
+    int on = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false; /* the bind that counts says why */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    bool is_refused = bind(fd, info->ai_addr, info->ai_addrlen) < 0 && errno == EADDRINUSE;
+    close(fd);
+    return is_refused;
+}
+
 static enum err socket_listen(const struct addrinfo *info, const struct net_listen *listen_on,
                               int *ret_fd, struct diag *reterr_why)
 {
     int on = 1;
+    if (listen_on->reuse_port && listen_on->is_first && is_taken(info))
+        return bind_failed(listen_on->address, EADDRINUSE, reterr_why);
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return bind_failed(listen_on->address, errno, reterr_why);

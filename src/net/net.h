@@ -124,6 +124,7 @@ struct net_listen {
     const char *address;              /* "127.0.0.1:4318"; port 0 picks one */
     const char *cert_path, *key_path; /* TLS when both are set */
     bool reuse_port;                  /* several loops listen on the same address */
+    bool is_first;                    /* of those loops: nobody may have the address yet */
 };
 /* Listen on that loop. *ret_port: the port in use. ERR_CONFLICT: address in use. */
 MUST_CHECK enum err net_listen(struct loop *loop, const struct net_listen *listen,

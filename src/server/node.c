@@ -287,6 +287,7 @@ static enum err listen_worker(struct node *node, struct worker *worker, struct d
     const struct net_handler *handlers[NODE_LISTENERS] = { &worker->only_ingest,
                                                            &worker->only_ingest,
                                                            &worker->with_api };
+    static const char *const options_of[] = { "listen.grpc", "listen.otlp", "listen.api" };
     for (size_t i = 0; i < NODE_LISTENERS; i++) {
         if (addresses[i].len == 0)
             continue;
@@ -300,6 +301,8 @@ static enum err listen_worker(struct node *node, struct worker *worker, struct d
         };
         enum err err =
             net_listen(worker->loop, &listen, &limits, handlers[i], &node->ports[i], why);
+        if (err == ERR_BAD_INPUT && !why->hint[0])
+            diag_hint(why, "that is --%s=HOST:PORT; a port is at most 65535", options_of[i]);
         if (err)
             return err;
     }

@@ -90,7 +90,7 @@ def test_a_prefix_of_a_trace_id_will_do(server):
     trace_id = "abcd" + new_trace_id()[4:]
     server.send_spans(make_span(trace_id=trace_id))
     server.wait_trace(trace_id)
-    assert server.trace(trace_id[:12])["trace_id"] == trace_id
+    assert server.trace(trace_id[:12])["trace"]["trace_id"] == trace_id
     assert server.request("GET", "/api/v1/traces/" + "0" * 31 + "1").status == 404
     assert server.request("GET", "/api/v1/traces/zz").status in (400, 404)
 

@@ -160,7 +160,9 @@ static inline void fixture_start(struct fixture *fixture, const struct net_limit
 {
     struct net_handler handler = { fixture_head,    fixture_body,   fixture_gone,
                                    fixture_drained, fixture_refuse, fixture };
-    struct net_listen listen_on = { "127.0.0.1:0", cert_path, key_path, false };
+    struct net_listen listen_on = { .address = "127.0.0.1:0",
+                                    .cert_path = cert_path,
+                                    .key_path = key_path };
     struct diag why = DIAG_NONE;
     *fixture = (struct fixture){ .loop = loop_new(),
                                  .held_fd = eventfd(0, EFD_CLOEXEC),

@@ -494,7 +494,9 @@ static void unusable_certificate_is_an_error_that_names_it(void **state)
     (void)state;
     struct loop *loop = loop_new();
     struct net_handler handler = { fixture_head, fixture_body, NULL, NULL, NULL, &server };
-    struct net_listen listen_on = { "127.0.0.1:0", "/nonexistent.pem", key_path, false };
+    struct net_listen listen_on = { .address = "127.0.0.1:0",
+                                    .cert_path = "/nonexistent.pem",
+                                    .key_path = key_path };
     struct diag why = DIAG_NONE;
     assert_int_equal(net_listen(loop, &listen_on, NULL, &handler, NULL, &why), ERR_BAD_INPUT);
     assert_non_null(strstr(why.text, "/nonexistent.pem"));

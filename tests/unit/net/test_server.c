@@ -420,8 +420,10 @@ static void port_in_use_is_named(void **state)
     assert_int_equal(net_listen(loop, &listen_on, NULL, &handler, NULL, &why), ERR_CONFLICT);
     assert_non_null(strstr(why.text, port));
     assert_non_null(strstr(why.hint, port));
-    static const char *const bad[] = { "127.0.0.1",      "",          ":", "127.0.0.1:",
-                                       "1.2.3.4:123456", "nonsense:x" };
+    static const char *const bad[] = {
+        "127.0.0.1",   "", ":", "127.0.0.1:", "1.2.3.4:123456", "nonsense:x", "127.0.0.1:65536",
+        "127.0.0.1:-1"
+    };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         listen_on.address = bad[i];
         assert_int_equal(net_listen(loop, &listen_on, NULL, &handler, NULL, &why), ERR_BAD_INPUT);
@@ -445,6 +447,26 @@ static void several_loops_share_a_port_when_asked(void **state)
     }
     loop_free(loops[0]);
     loop_free(loops[1]);
+}
+
+/* Else half of the connections would go to the server that was there before. */
+static void a_shared_port_of_another_server_is_in_use(void **state)
+{
+    (void)state;
+    struct loop *other = loop_new(), *loop = loop_new();
+    struct net_handler handler = { fixture_head, fixture_body, NULL, NULL, NULL, &server };
+    struct net_listen listen_on = { .address = "127.0.0.1:0",
+                                    .reuse_port = true,
+                                    .is_first = true };
+    char address[32];
+    int port = 0;
+    assert_int_equal(net_listen(other, &listen_on, NULL, &handler, &port, NULL), ERR_OK);
+    snprintf(address, sizeof address, "127.0.0.1:%d", port);
+    listen_on.address = address;
+    assert_int_equal(net_listen(loop, &listen_on, NULL, &handler, NULL, NULL), ERR_CONFLICT);
+    loop_free(other);
+    assert_int_equal(net_listen(loop, &listen_on, NULL, &handler, NULL, NULL), ERR_OK);
+    loop_free(loop);
 }
 
 static void stop_flushes_what_is_pending_and_tells_who_is_not(void **state)
@@ -574,6 +596,7 @@ int main(void)
         cmocka_unit_test(connections_past_the_limit_are_closed),
         cmocka_unit_test(port_in_use_is_named),
         cmocka_unit_test(several_loops_share_a_port_when_asked),
+        cmocka_unit_test(a_shared_port_of_another_server_is_in_use),
         cmocka_unit_test(stop_flushes_what_is_pending_and_tells_who_is_not),
         cmocka_unit_test(posts_of_many_threads_all_run),
         cmocka_unit_test(timers_and_watched_descriptors_call_back),
