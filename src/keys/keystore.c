@@ -67,8 +67,8 @@ static enum err store_load(struct keystore *keystore, const struct keys_master *
     char made_with[17], given[17];
     hex_encode(keystore->header.fingerprint, 8, made_with);
     hex_encode(master->fingerprint, 8, given);
-    diag_set(why, ERR_KEY, "the keystore was made with master key %s, this one is %s", made_with,
-             given);
+    diag_set(why, ERR_KEY, "the keystore %s was made with master key %s, the one given is %s",
+             keystore->path, made_with, given);
     diag_hint(why, "use the master key with fingerprint %s; the keystore is unchanged", made_with);
     return ERR_KEY;
 }

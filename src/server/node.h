@@ -24,7 +24,7 @@ struct worker {
 
 struct node {
     struct options options;
-    const char *data_dir, *keys_dir;
+    const char *data_dir, *keys_dir, *keystore_path;
     int lock_fd;
     bool first_start; /* a master key was made */
     struct keystore *keystore;
@@ -59,5 +59,12 @@ enum err node_authenticate(void *arg, struct request *request, struct ingest_ide
                            struct diag *reterr_why);
 /* Keys in force, from metadata; a first admin key is made and printed when there is none. */
 MUST_CHECK enum err node_open_auth(struct node *node, struct diag *reterr_why);
+/* recovered.c: is there data that was written under keys; what to do when these are missing;
+ * is the master key's file private; say what a crash or the disk took. */
+bool node_has_data(struct node *node);
+enum err node_explain_keys(const struct node *node, enum err err, struct diag *why);
+MUST_CHECK enum err node_check_keys(const struct node *node, const char *master_path,
+                                    struct diag *why);
+void node_report_damage(const struct node *node);
 /* Publish keys that were made or revoked since; on the main thread, now and then. */
 void node_refresh_auth(struct node *node);
