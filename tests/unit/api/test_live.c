@@ -145,7 +145,7 @@ static void what_does_not_fit_is_counted_to_the_last_span(void **state)
     buf_init(&text, TEXT_MAX);
     surface_start(&surface, 1, 4, NS_PER_S);
     struct store_span last = span_of("default", NULL, STR_OF("the-last-one"));
-    for (size_t len = 1; len < sizeof name; len += 7) {
+    for (size_t len = 1; len < sizeof name; len += 29) {
         int fd = listen_to(&surface, "/api/v1/live", &text);
         for (size_t i = 0; i < SPANS; i++)
             spans[i] = span_of("default", NULL, str_make(name, len));
@@ -166,7 +166,7 @@ static void what_does_not_fit_is_counted_to_the_last_span(void **state)
 static void a_listener_that_reads_late_is_told_what_he_missed(void **state)
 {
     (void)state;
-    enum { FEEDS = 200, SPANS = 100 };
+    enum { FEEDS = 60, SPANS = 100 };
     static struct store_span spans[SPANS];
     struct surface surface;
     struct buf text;
