@@ -105,7 +105,12 @@ async function get<T>(path: string, params: Params = {}, signal?: AbortSignal, h
     throw new ApiError(0, "UNREACHABLE", "the server does not answer", "is telltale still running?");
   }
   if (!answer.ok) throw await failure(answer);
-  return (await answer.json()) as T;
+  try {
+    return (await answer.json()) as T;
+  } catch (error) {
+    if ((error as Error).name === "AbortError") throw error;
+    throw new ApiError(answer.status, "GARBLED", "the answer is not what the server sends", "is there a proxy in between?");
+  }
 }
 
 export const api = {

@@ -131,6 +131,15 @@ test("dragging over the histogram picks its time", async ({ open }) => {
   await page.waitForSelector(ROW);
 });
 
+test("the histogram can be used by keys", async ({ open }) => {
+  const page = await open("/traces?range=6h");
+  await page.waitForSelector(".histogram .all");
+  await page.locator(".histogram-box").focus();
+  for (const key of ["ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft", "Enter"]) await page.keyboard.press(key);
+  await until(async () => query(page).has("from"), "the time in the URL");
+  equal(Date.parse(query(page).get("to")) - Date.parse(query(page).get("from")), 4 * 10 * 60e3, "four bars of ten minutes");
+});
+
 test("sorting by cost puts the dearest first and rests the live list", async ({ open, servers }) => {
   const page = await open("/traces");
   await page.waitForSelector(ROW);

@@ -23,6 +23,7 @@ const KEYS: [string[], string][] = [
   [["←", "→"], "Fold and unfold a step"],
   [["[", "]"], "Previous and next tab of the details"],
   [["r"], "Reveal content"],
+  [["shift", "→"], "In the histogram: choose a time, ↵ shows only it"],
   [["p"], "Pause or resume the live list"],
   [["t"], "Light or dark"],
   [["esc"], "Back"],

@@ -138,7 +138,7 @@ export function Menu({ label, children, right, cls = "button small" }: { label: 
     event.stopPropagation();
   };
   return (
-    <div class="menu-place" ref={place} onKeyDown={onKey}>
+    <div class="menu-place" ref={place} onKeyDown={onKey} onFocusOut={(e) => e.relatedTarget && !place.current?.contains(e.relatedTarget as Node) && set(false)}>
       <button type="button" class={cls} aria-haspopup="true" aria-expanded={open} onClick={() => set(!open)}>{label}</button>
       {open && <div class={`menu ${right ? "right" : ""}`}>{children(close)}</div>}
     </div>

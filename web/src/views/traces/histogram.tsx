@@ -41,12 +41,27 @@ export function Histogram({ all, bad, pick }: { all: Aggregate; bad: Aggregate; 
     setDrag(null);
     if (list[a] && list[b]) pick(list[a].at, list[b].at + step);
   };
+  /** Arrows choose a bar, with shift a range of them; Enter picks it. */
+  const onKey = (event: KeyboardEvent) => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (by) {
+      if (!event.shiftKey) setDrag(null);
+      else if (drag === null) setDrag(hover);
+      setHover(Math.max(0, Math.min(list.length - 1, (hover ?? (by > 0 ? -1 : list.length)) + by)));
+    } else if (event.key === "Enter" && hover !== null) {
+      const a = list[Math.min(drag ?? hover, hover)], b = list[Math.max(drag ?? hover, hover)];
+      setDrag(null);
+      if (a && b) pick(a.at, b.at + step);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
   const shown = hover !== null ? list[hover] : undefined;
   const marked = drag !== null && hover !== null ? [Math.min(drag, hover), Math.max(drag, hover)] as const : null;
   const sum = list.reduce((n, b) => n + b.all, 0), sumBad = list.reduce((n, b) => n + b.bad, 0);
   return (
     <div class="histogram">
-      <div ref={box} class="histogram-box"
+      <div ref={box} class="histogram-box" tabIndex={0} role="group" aria-label="Time: arrows choose a bar, with shift several, Enter shows only it" onKeyDown={onKey} onBlur={() => { setHover(null); setDrag(null); }}
         onPointerMove={(e) => setHover(index(e))} onPointerLeave={() => { setHover(null); setDrag(null); }}
         onPointerDown={(e) => setDrag(index(e))} onPointerUp={up}>
         <svg width={width} height={HEIGHT} role="img" aria-label={`Traces over time: ${count(sum)}, ${count(sumBad)} with errors`}>
