@@ -21,7 +21,7 @@ struct scan {
     struct buf out;
     uint64_t records, bytes, spans, logs, metrics, segments, printed;
     uint64_t first_sequence, last_sequence;
-    uint64_t damaged, damaged_bytes, locked, unreadable;
+    uint64_t damaged, damaged_bytes, locked, unreadable, missing;
     uint32_t segment;  /* of the last item */
     bool ends_damaged; /* the last item is a damaged stretch */
     struct wal_position end_position;
@@ -98,8 +98,12 @@ static void count_damage(struct scan *scan, const struct wal_scan_item *item)
 static void count(struct scan *scan, const struct wal_scan_item *item,
                   const struct batch_header *header)
 {
-    if (item->position.segment != scan->segment || scan->segments == 0)
+    bool is_next = item->position.segment != scan->segment && scan->segments > 0;
+    if (is_next || scan->segments == 0)
         scan->segments++;
+    if (is_next && item->position.segment > scan->segment + 1 && item->crc_ok &&
+        item->sequence > scan->last_sequence + 1)
+        scan->missing++;
     scan->segment = item->position.segment;
     scan->ends_damaged = false;
     if (!item->crc_ok) {
@@ -162,6 +166,11 @@ static void report_text(struct scan *scan, bool is_torn, uint64_t failures)
     if (damaged)
         buf_printf(out, "\nDAMAGED: %llu places; `telltale log dump` names them",
                    (unsigned long long)damaged);
+    if (scan->missing)
+        buf_printf(out,
+                   "\nMISSING: %llu places where a segment and its sequences are not there: "
+                   "deleted, or refused while the disk failed",
+                   (unsigned long long)scan->missing);
     if (scan->locked)
         buf_printf(out, "\nLOCKED: %llu records whose key is gone or does not fit",
                    (unsigned long long)scan->locked);
@@ -186,16 +195,17 @@ static void report_json(struct scan *scan, bool is_torn, uint64_t failures)
                (unsigned long long)scan->spans, (unsigned long long)scan->logs,
                (unsigned long long)scan->metrics);
     buf_printf(out,
-               ",\"torn_tail_bytes\":%llu,\"damaged\":%llu,\"locked\":%llu,\"unreadable\":%llu}\n",
+               ",\"torn_tail_bytes\":%llu,\"damaged\":%llu,\"missing\":%llu,\"locked\":%llu,"
+               "\"unreadable\":%llu}\n",
                is_torn ? (unsigned long long)scan->end_bytes : 0ULL,
-               (unsigned long long)(scan->damaged - is_torn), (unsigned long long)scan->locked,
-               (unsigned long long)scan->unreadable);
+               (unsigned long long)(scan->damaged - is_torn), (unsigned long long)scan->missing,
+               (unsigned long long)scan->locked, (unsigned long long)scan->unreadable);
 }
 
 static int finish(struct scan *scan)
 {
     bool is_torn = scan->ends_damaged;
-    uint64_t failures = scan->damaged - is_torn + scan->locked + scan->unreadable;
+    uint64_t failures = scan->damaged - is_torn + scan->missing + scan->locked + scan->unreadable;
     if (!scan->is_dump && scan->call->options.json)
         report_json(scan, is_torn, failures);
     else if (!scan->is_dump)

@@ -113,6 +113,17 @@ static bool is_stillborn(const struct walk *walk)
     return !walk->has_header && walk->segment.records == 0;
 }
 
+/* A number and sequences are skipped: a segment was deleted.  (An empty one that failed is
+ * unlinked by the writer; that its sequences were refused cannot be told from a loss.) */
+static bool is_one_missing(const struct wal *wal, const struct wal_segment *segment)
+{
+    if (wal->segment_count == 0)
+        return false;
+    const struct wal_segment *before = &wal->segments[wal->segment_count - 1];
+    return segment->number > before->number + 1 &&
+           segment->first_sequence > before->last_sequence + 1;
+}
+
 static enum err recover_segment(struct wal *wal, uint32_t number, bool is_newest, struct diag *why)
 {
     char path[WAL_PATH_MAX];
@@ -140,6 +151,7 @@ static enum err recover_segment(struct wal *wal, uint32_t number, bool is_newest
     walk.segment.damaged_header = !walk.has_header;
     if (walk.tear != UINT64_MAX)
         walk.damaged_places += walk.tear_places;
+    walk.damaged_places += is_one_missing(wal, &walk.segment);
     wal->status.damaged_places += walk.damaged_places + !walk.has_header;
     wal->next_sequence = MAX(wal->next_sequence, walk.highest_sequence + 1);
     wal_segment_add(wal, &walk.segment);

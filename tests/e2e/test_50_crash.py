@@ -21,7 +21,8 @@ from conftest import JSON, json_request, make_span, wait_until
 CYCLES = int(os.environ.get("TELLTALE_KILL_CYCLES", "15"))
 SEED = int(os.environ.get("TELLTALE_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 WHOLE_EVERY, CONTENT_EVERY, SENDERS, CONTENT_SAMPLE, PATIENCE_S = 100, 10, 3, 8, 60
-LATE, FULL_LOAD, KILL_STARTING = 0.1, 0.05, 0.1  # shares of requests, and of cycles
+LATE, FULL_LOAD, KILL_STARTING = 0.1, 0.03, 0.1  # shares of requests, and of cycles
+REST_EVERY = 5  # lives that last until all is stored; else what is to be done again grows from kill to kill
 ALL_TIME = {"from": "1970-01-02T00:00:00Z", "to": "2261-01-01T00:00:00Z"}
 QUICK = {"settle__after_root": "100ms", "settle__after_idle": "200ms", "settle__tick": "20ms", "log__segment": "1MiB"}
 NANO_IN, NANO_OUT = 150, 600  # gpt-4o-mini per token
@@ -200,6 +201,9 @@ def one_cycle(server, ledger, cycle):
     again = cycle % 3 == 2
     if not again:
         send_again(server, ledger)
+    if cycle % REST_EVERY == 0:
+        wait_until(lambda: server.metric("telltale_open_traces") == 0 and server.metric("telltale_log_segments") <= 2,
+                   PATIENCE_S, "everything stored, and the log let go")
     if cycle % CONTENT_EVERY == 0:
         check_content(server, ledger)
     if cycle and cycle % WHOLE_EVERY == 0:
