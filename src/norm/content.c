@@ -107,6 +107,21 @@ static bool object_of(struct norm *norm, const struct value *value, struct value
     return ret->type == VALUE_MAP;
 }
 
+/* OpenInference overwrites llm.model_name with the model that answered; the one that was
+ * asked for stays in the invocation. */
+static void invocation_model(struct norm *norm)
+{
+    struct span *span = norm->span;
+    const struct value *asked = map_get(&norm->invocation, "model");
+    str text;
+    if (!asked || asked->type != VALUE_STR || !convert_text(norm, asked, &text) ||
+        !has(norm, TARGET_request_model) || has(norm, TARGET_generator_model) ||
+        !str_equal_c(norm->winner[TARGET_request_model].attr->key, "llm.model_name"))
+        return;
+    SPAN_SET(span, generator_model, span->request_model);
+    SPAN_SET(span, request_model, text);
+}
+
 void norm_early(struct norm *norm)
 {
     static const enum target targets[] = { TARGET_text_versions, TARGET_text_metadata,
@@ -120,8 +135,10 @@ void norm_early(struct norm *norm)
             continue;
         if (object_of(norm, value, &map)) {
             take_members(norm, &map);
-            if (targets[i] == TARGET_text_invocation)
+            if (targets[i] == TARGET_text_invocation) {
                 norm->invocation = map;
+                invocation_model(norm);
+            }
         }
         const struct attr *attr = norm->winner[targets[i]].attr;
         if (targets[i] == TARGET_text_invocation) {

@@ -572,6 +572,27 @@ static void exception_and_first_token_events_are_read(void **state)
     assert_null(span_part(span, CONTENT_EVENTS));
 }
 
+/* shows: A20 A21 */
+static void the_model_asked_for_stays_apart_from_the_one_that_answered(void **state)
+{
+    static const struct {
+        const char *invocation, *asked;
+    } cases[] = {
+        { "{\"model\":\"gpt-4o\",\"temperature\":1}", "\"gpt-4o\"" },
+        { "{\"temperature\":1}", "\"gpt-4o-2024-08-06\"" },
+        { "{\"model\":7}", "\"gpt-4o-2024-08-06\"" },
+        { "{\"model\":\"\"}", "\"gpt-4o-2024-08-06\"" },
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        reset(state);
+        help_text(&help, "llm.invocation_parameters", cases[i].invocation);
+        help_text(&help, "llm.model_name", "gpt-4o-2024-08-06");
+        struct span *span = help_run(&help);
+        FIELD_IS(span, "request_model", cases[i].asked);
+        FIELD_IS(span, "generator_model", "\"gpt-4o-2024-08-06\"");
+    }
+}
+
 /* shows: A57 X4 */
 static void what_does_not_fit_the_field_of_events_is_content(void **state)
 {
@@ -758,6 +779,7 @@ int main(void)
         cmocka_unit_test_setup(a_differing_latency_of_the_sender_is_kept_and_shown, reset),
         cmocka_unit_test_setup(error_classes_are_kept_apart, reset),
         cmocka_unit_test_setup(exception_and_first_token_events_are_read, reset),
+        cmocka_unit_test_setup(the_model_asked_for_stays_apart_from_the_one_that_answered, reset),
         cmocka_unit_test_setup(what_does_not_fit_the_field_of_events_is_content, reset),
         cmocka_unit_test_setup(content_events_become_parts_and_leave_no_text, reset),
         cmocka_unit_test_setup(the_spans_copy_beats_the_events_which_is_kept_as_content, reset),
