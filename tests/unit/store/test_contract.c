@@ -534,7 +534,7 @@ static void a_moving_trace_is_seen_exactly_once(void **state)
 {
     struct fixture *f = *state;
     struct mover mover = { .f = f };
-    struct thread thread;
+    struct thread thread = { 0 };
     thread_start(&thread, "mover", move_all, &mover);
     while (!atomic_load(&mover.done)) {
         arena_reset(&f->arena);
