@@ -430,10 +430,8 @@ static enum err files_open(struct store *store, struct diag *reterr_why)
         code = day_open(store, dates.items[i], &day, reterr_why);
         if (code != ERR_OK)
             break;
-        store->sequence_max = MAX(store->sequence_max, day->checkpoint);
         store->items_max = MAX(store->items_max, day->items);
     }
-    store->sequence_max = MAX(store->sequence_max, store->checkpoint_sequence);
     store->items_max = MAX(store->items_max, store->items_sequence);
     return code;
 }

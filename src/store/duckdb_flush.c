@@ -381,7 +381,6 @@ static enum err flush_after(struct flush *flush, struct diag *reterr_why)
     if (code == ERR_OK && flush->checkpoint) {
         pthread_rwlock_wrlock(&store->lock);
         store->checkpoint_sequence = MAX(store->checkpoint_sequence, flush->checkpoint);
-        store->sequence_max = MAX(store->sequence_max, store->checkpoint_sequence);
         pthread_rwlock_unlock(&store->lock);
     }
     for (uint32_t i = 0; i < flush->day_count && code == ERR_OK; i++) {

@@ -194,7 +194,7 @@ struct block {
     _Atomic uint32_t refs;      /* the table and snapshots */
     uint32_t filled, published; /* rows written; rows that snapshots see */
     uint32_t alive;
-    struct bounds times;
+    size_t text_bytes;             /* of the rows published */
     void *cells[DUCK_COLUMNS_MAX]; /* NULL: not yet needed */
     _Atomic uint64_t *valid[DUCK_COLUMNS_MAX];
     _Atomic uint64_t used;                   /* columns that have values */
@@ -261,7 +261,7 @@ struct store {
     _Atomic uint64_t open_rows, settled_rows, settled_traces;
     struct snapshot *snapshots[DUCK_SNAPSHOTS_MAX]; /* that statements may name */
     uint64_t checkpoint_sequence, items_sequence;   /* whole commits */
-    uint64_t sequence_max, items_max;               /* parts of commits: what any file has seen */
+    uint64_t items_max;                             /* parts of commits: what any file has seen */
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_free;
     duckdb_connection pool[DUCK_POOL_MAX];

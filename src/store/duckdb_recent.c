@@ -56,7 +56,7 @@ uint64_t recent_bytes(const struct recent *recent)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < recent->slot_count; i++)
         if (recent->blocks[i])
-            bytes += sizeof(struct block) + recent->blocks[i]->texts.used_bytes +
+            bytes += sizeof(struct block) + recent->blocks[i]->text_bytes +
                      (uint64_t)__builtin_popcountll(atomic_load(&recent->blocks[i]->used)) * 9 *
                          BLOCK_ROWS;
     return bytes;
@@ -115,7 +115,7 @@ static struct block *block_new(struct recent *recent)
     block->refs = 1;
     block->filled = block->published = block->alive = 0;
     atomic_store(&block->used, 0);
-    block->times = (struct bounds){ INT64_MAX, INT64_MIN };
+    block->text_bytes = 0;
     return block;
 }
 
@@ -290,7 +290,7 @@ static void rare_keep(struct recent *recent, const struct span *span, const uint
     rare_encode(&recent->scratch, span, overflow);
 }
 
-static uint32_t row_end(struct block *block, bool kept, int64_t start_ns, enum row_state state)
+static uint32_t row_end(struct block *block, bool kept, enum row_state state)
 {
     uint32_t at = block->filled++;
     block->next[at] = 0;
@@ -298,7 +298,6 @@ static uint32_t row_end(struct block *block, bool kept, int64_t start_ns, enum r
     atomic_store_explicit(&block->removed_at[at], kept ? UINT64_MAX : 0, memory_order_relaxed);
     if (!kept)
         return ROW_NONE;
-    bounds_add(&block->times, start_ns);
     block->alive++;
     return block->slot * BLOCK_ROWS + at;
 }
@@ -326,7 +325,7 @@ uint32_t recent_add_span(struct recent *recent, const struct store_span *span, e
     kept = kept && scratch_keep(recent, block, roles + 1, at);
     rare_keep(recent, &span->span, overflow);
     kept = kept && scratch_keep(recent, block, roles + 2, at);
-    return row_end(block, kept, span->span.start_time, state);
+    return row_end(block, kept, state);
 }
 
 uint32_t recent_add_trace(struct recent *recent, const struct trace_row *trace)
@@ -357,16 +356,20 @@ uint32_t recent_add_trace(struct recent *recent, const struct trace_row *trace)
         rare_keep(recent, &as_span, overflow);
     }
     kept = kept && scratch_keep(recent, block, column, at);
-    return row_end(block, kept, trace->start_ns, ROW_SETTLED);
+    return row_end(block, kept, ROW_SETTLED);
 }
 
 /* -- publishing -- */
 
 void recent_publish(struct recent *recent)
 {
-    for (uint32_t i = 0; i < recent->slot_count; i++)
-        if (recent->blocks[i])
-            recent->blocks[i]->published = recent->blocks[i]->filled;
+    for (uint32_t i = 0; i < recent->slot_count; i++) {
+        struct block *block = recent->blocks[i];
+        if (!block || block->published == block->filled)
+            continue;
+        block->published = block->filled;
+        block->text_bytes = block->texts.used_bytes;
+    }
 }
 
 static struct block *block_of(const struct recent *recent, uint32_t row)

@@ -2,7 +2,8 @@
  *
  *   bench_store [rows] [days]     default 1,000,000 rows over 4 days
  *
- * Lean spans, 4 to a trace; one commit of 122,880 spans at a time.
+ * Lean spans, 4 to a trace; one commit of 122,880 spans at a time, gathered as the
+ * server does.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -247,7 +248,7 @@ int main(int argc, char **argv)
     b.traces = xcalloc(BATCH, sizeof *b.traces);
     b.lists = xcalloc(BATCH, sizeof *b.lists);
     b.counts = xcalloc(BATCH, sizeof *b.counts);
-    struct store_config config = { .dir = dir, .threads_max = 2 };
+    struct store_config config = { .dir = dir, .threads_max = 2, .gather_ns = 5 * NS_PER_S };
     must(store_duckdb.open(&config, &b.store, &b.why), &b.why);
     load(&b);
     append_and_move(&b);
