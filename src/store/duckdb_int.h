@@ -121,8 +121,8 @@ enum trace_number {
 };
 enum trace_text { TRACE_CONTENT, TRACE_RARE };
 
-void columns_of_spans(struct columns *ret);
-void columns_of_traces(struct columns *ret);
+void columns_of_spans(struct columns *columns);
+void columns_of_traces(struct columns *columns);
 void columns_ddl(const struct columns *columns, struct buf *out, const char *table);
 /* All columns; of a row on disk those in memory only are 0. */
 void columns_names(const struct columns *columns, struct buf *out, bool on_disk);

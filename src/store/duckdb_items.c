@@ -245,9 +245,8 @@ static void items_clear(struct items *run)
     for (uint32_t i = 0; i < run->day_count; i++) {
         struct items_day *day = &run->days[i];
         struct diag ignored;
-        enum err code = appender_end(&day->logs, &ignored);
-        if (code == ERR_OK)
-            code = appender_end(&day->metrics, &ignored);
+        if (appender_end(&day->logs, &ignored) == ERR_OK)
+            (void)appender_end(&day->metrics, &ignored);
         if (day->metrics)
             duckdb_appender_destroy(&day->metrics);
         if (!day->is_committed)

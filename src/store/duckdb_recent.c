@@ -184,7 +184,7 @@ static bool dict_keep(struct recent *recent, const struct column *column, str te
         text = STR_OF("");
     } else if (!utf8_is_valid(text)) {
         struct arena repaired;
-        arena_init(&repaired, 4 * STORE_RARE_BYTES_MAX);
+        arena_init(&repaired, (size_t)4 * STORE_RARE_BYTES_MAX);
         str good = utf8_repair(&repaired, text);
         buf_reset(scratch);
         buf_add_str(scratch, good);
