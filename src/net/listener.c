@@ -44,6 +44,20 @@ static enum err address_split(const char *address, char *host, char *port, struc
     return ERR_OK;
 }
 
+bool net_is_loopback(const char *address)
+{
+    char host[LISTEN_HOST_MAX], port[8];
+    struct in_addr four;
+    struct in6_addr six;
+    if (address_split(address, host, port, NULL))
+        return false;
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &six) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&six);
+    return strcmp(host, "localhost") == 0;
+}
+
 static enum err bind_failed(const char *address, int error, struct diag *reterr_why)
 {
     const char *port = strrchr(address, ':') + 1;

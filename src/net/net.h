@@ -126,6 +126,9 @@ struct net_listen {
     bool reuse_port;                  /* several loops listen on the same address */
     bool is_first;                    /* of those loops: nobody may have the address yet */
 };
+/* True when only this machine can reach "HOST:PORT": an address of 127.0.0.0/8, ::1, or
+ * "localhost".  Other names are not asked for: they may resolve otherwise tomorrow. */
+bool net_is_loopback(const char *address);
 /* Listen on that loop. *ret_port: the port in use. ERR_CONFLICT: address in use. */
 MUST_CHECK enum err net_listen(struct loop *loop, const struct net_listen *listen,
                                const struct net_limits *limits, const struct net_handler *handler,

@@ -20,20 +20,21 @@ static const char *path_in(struct node *node, const char *dir, const char *name)
     return path.ptr;
 }
 
-static bool is_loopback(str address)
+/* An empty address is no listener. */
+static bool is_loopback(struct options *options, str address)
 {
-    return address.len == 0 || str_starts(address, STR_OF("127.")) ||
-           str_starts(address, STR_OF("localhost:")) || str_starts(address, STR_OF("[::1]:"));
+    return address.len == 0 || net_is_loopback(options_c(options, address));
 }
 
-bool node_is_loopback(const struct node *node)
+bool node_is_loopback(struct node *node)
 {
-    return is_loopback(node->options.listen_grpc) && is_loopback(node->options.listen_otlp) &&
-           is_loopback(node->options.listen_api);
+    struct options *options = &node->options;
+    return is_loopback(options, options->listen_grpc) &&
+           is_loopback(options, options->listen_otlp) && is_loopback(options, options->listen_api);
 }
 
 /* Off loopback, authentication and TLS are required; nothing waives both (DECISIONS 15). */
-static enum err check_exposure(const struct node *node, struct diag *why)
+static enum err check_exposure(struct node *node, struct diag *why)
 {
     if (node_is_loopback(node))
         return ERR_OK;

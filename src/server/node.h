@@ -52,7 +52,7 @@ void node_stop(struct node *node);
 void node_close(struct node *node);
 
 /* True when every listener is on the loopback interface. */
-bool node_is_loopback(const struct node *node);
+bool node_is_loopback(struct node *node);
 /* Handlers of a worker: telemetry first, then (with_api) the read surface. */
 void worker_handlers(struct worker *worker);
 enum err node_authenticate(void *arg, struct request *request, struct ingest_identity *ret_who,

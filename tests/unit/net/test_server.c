@@ -575,6 +575,33 @@ static void timers_and_watched_descriptors_call_back(void **state)
     close(timing.fd);
 }
 
+/* shows: P19 */
+static void only_addresses_of_this_machine_are_loopback(void **state)
+{
+    (void)state;
+    static const char *const local[] = { "127.0.0.1:1", "127.255.255.254:0", "[::1]:4318",
+                                         "localhost:80" };
+    static const char *const open[] = {
+        "0.0.0.0:1",
+        "128.0.0.1:1",
+        "[::]:1",
+        "*:1",
+        ":1",
+        "127.evil.test:1",
+        "127.0.0.1.test:1",
+        "localhost.test:1",
+        "[::ffff:127.0.0.1]:1",
+        "127.0.0.1",
+        "no port",
+        "192.168.1.2:127",
+    };
+    for (size_t i = 0; i < COUNT_OF(local); i++)
+        assert_true(net_is_loopback(local[i]));
+    for (size_t i = 0; i < COUNT_OF(open); i++)
+        if (net_is_loopback(open[i]))
+            fail_msg("%s", open[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -600,6 +627,7 @@ int main(void)
         cmocka_unit_test(stop_flushes_what_is_pending_and_tells_who_is_not),
         cmocka_unit_test(posts_of_many_threads_all_run),
         cmocka_unit_test(timers_and_watched_descriptors_call_back),
+        cmocka_unit_test(only_addresses_of_this_machine_are_loopback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
