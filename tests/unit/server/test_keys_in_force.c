@@ -11,7 +11,7 @@
 
 static bool loopback;
 
-bool node_is_loopback(const struct node *node)
+bool node_is_loopback(struct node *node)
 {
     (void)node;
     return loopback;
