@@ -44,6 +44,12 @@ static enum err address_split(const char *address, char *host, char *port, struc
     return ERR_OK;
 }
 
+enum err net_address_check(const char *address, struct diag *reterr_why)
+{
+    char host[LISTEN_HOST_MAX], port[8];
+    return address_split(address, host, port, reterr_why);
+}
+
 bool net_is_loopback(const char *address)
 {
     char host[LISTEN_HOST_MAX], port[8];

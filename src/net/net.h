@@ -126,6 +126,8 @@ struct net_listen {
     bool reuse_port;                  /* several loops listen on the same address */
     bool is_first;                    /* of those loops: nobody may have the address yet */
 };
+/* ERR_BAD_INPUT when it is not HOST:PORT; whether it can be listened on is not tried. */
+MUST_CHECK enum err net_address_check(const char *address, struct diag *reterr_why);
 /* True when only this machine can reach "HOST:PORT": an address of 127.0.0.0/8, ::1, or
  * "localhost".  Other names are not asked for: they may resolve otherwise tomorrow. */
 bool net_is_loopback(const char *address);

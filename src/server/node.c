@@ -20,17 +20,44 @@ static const char *path_in(struct node *node, const char *dir, const char *name)
     return path.ptr;
 }
 
-/* An empty address is no listener. */
-static bool is_loopback(struct options *options, str address)
+static const char *const listener_options[NODE_LISTENERS] = { "listen.grpc", "listen.otlp",
+                                                              "listen.api" };
+
+/* NULL: not listened on. */
+static const char *listener_address(struct options *options, size_t at)
 {
-    return address.len == 0 || net_is_loopback(options_c(options, address));
+    const str addresses[NODE_LISTENERS] = { options->listen_grpc, options->listen_otlp,
+                                            options->listen_api };
+    return addresses[at].len ? options_c(options, addresses[at]) : NULL;
 }
 
 bool node_is_loopback(struct node *node)
 {
-    struct options *options = &node->options;
-    return is_loopback(options, options->listen_grpc) &&
-           is_loopback(options, options->listen_otlp) && is_loopback(options, options->listen_api);
+    bool is_loopback = true;
+    for (size_t i = 0; i < NODE_LISTENERS; i++) {
+        const char *address = listener_address(&node->options, i);
+        is_loopback = is_loopback && (!address || net_is_loopback(address));
+    }
+    return is_loopback;
+}
+
+static void hint_address(size_t listener, struct diag *why)
+{
+    if (!why->hint[0])
+        diag_hint(why, "that is --%s=HOST:PORT; a port is at most 65535",
+                  listener_options[listener]);
+}
+
+static enum err check_addresses(struct node *node, struct diag *why)
+{
+    for (size_t i = 0; i < NODE_LISTENERS; i++) {
+        const char *address = listener_address(&node->options, i);
+        if (!address || net_address_check(address, why) == ERR_OK)
+            continue;
+        hint_address(i, why);
+        return ERR_BAD_INPUT;
+    }
+    return ERR_OK;
 }
 
 /* Off loopback, authentication and TLS are required; nothing waives both (DECISIONS 15). */
@@ -283,18 +310,16 @@ static enum err listen_worker(struct node *node, struct worker *worker, struct d
     limits.head_timeout_ns = options->head_timeout_ns;
     limits.body_timeout_ns = options->body_timeout_ns;
     limits.idle_timeout_ns = options->idle_timeout_ns;
-    const str addresses[NODE_LISTENERS] = { options->listen_grpc, options->listen_otlp,
-                                            options->listen_api };
     const struct net_handler *handlers[NODE_LISTENERS] = { &worker->only_ingest,
                                                            &worker->only_ingest,
                                                            &worker->with_api };
-    static const char *const options_of[] = { "listen.grpc", "listen.otlp", "listen.api" };
     for (size_t i = 0; i < NODE_LISTENERS; i++) {
-        if (addresses[i].len == 0)
+        const char *address = listener_address(options, i);
+        if (!address)
             continue;
         struct net_listen listen = {
-            .address = node->ports[i] ? with_port(node, addresses[i], node->ports[i])
-                                      : options_c(options, addresses[i]),
+            .address =
+                node->ports[i] ? with_port(node, str_from_c(address), node->ports[i]) : address,
             .cert_path = options->tls_cert.len ? options_c(options, options->tls_cert) : NULL,
             .key_path = options->tls_key.len ? options_c(options, options->tls_key) : NULL,
             .reuse_port = options->workers > 1,
@@ -302,8 +327,8 @@ static enum err listen_worker(struct node *node, struct worker *worker, struct d
         };
         enum err err =
             net_listen(worker->loop, &listen, &limits, handlers[i], &node->ports[i], why);
-        if (err == ERR_BAD_INPUT && !why->hint[0])
-            diag_hint(why, "that is --%s=HOST:PORT; a port is at most 65535", options_of[i]);
+        if (err == ERR_BAD_INPUT)
+            hint_address(i, why);
         if (err)
             return err;
     }
@@ -312,7 +337,9 @@ static enum err listen_worker(struct node *node, struct worker *worker, struct d
 
 enum err node_open(struct node *node, struct diag *reterr_why)
 {
-    enum err err = check_exposure(node, reterr_why);
+    enum err err = check_addresses(node, reterr_why);
+    if (!err)
+        err = check_exposure(node, reterr_why);
     if (!err)
         err = open_folders(node, reterr_why);
     if (!err)

@@ -600,6 +600,9 @@ static void only_addresses_of_this_machine_are_loopback(void **state)
     for (size_t i = 0; i < COUNT_OF(open); i++)
         if (net_is_loopback(open[i]))
             fail_msg("%s", open[i]);
+    assert_int_equal(net_address_check("127.0.0.1:65535", NULL), ERR_OK);
+    assert_int_equal(net_address_check("127.0.0.1:65536", NULL), ERR_BAD_INPUT);
+    assert_int_equal(net_address_check("127.0.0.1", NULL), ERR_BAD_INPUT);
 }
 
 int main(void)
