@@ -458,10 +458,13 @@ static void add_usage(struct trace_row *trace, const struct span *span)
 {
     if (SPAN_KNOWS(span, rollup) && span->rollup)
         return;
-    if (span_has_usage(span)) {
-        trace->has_usage = true;
-        trace->input_tokens += SPAN_KNOWS(span, input_tokens) ? span->input_tokens : 0;
-        trace->output_tokens += SPAN_KNOWS(span, output_tokens) ? span->output_tokens : 0;
+    if (SPAN_KNOWS(span, input_tokens)) {
+        trace->has_input = true;
+        trace->input_tokens += span->input_tokens;
+    }
+    if (SPAN_KNOWS(span, output_tokens)) {
+        trace->has_output = true;
+        trace->output_tokens += span->output_tokens;
     }
     if (SPAN_KNOWS(span, cost_nanousd)) {
         trace->has_cost = true;

@@ -109,7 +109,8 @@ str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struc
         position.value = trace->has_cost ? trace->cost_nanousd : -1;
         break;
     case STORE_SORT_TOKENS:
-        position.value = trace->has_usage ? trace->input_tokens + trace->output_tokens : -1;
+        position.value =
+            trace->has_input || trace->has_output ? trace->input_tokens + trace->output_tokens : -1;
         break;
     }
     return cursor_write(arena, &position);

@@ -171,9 +171,10 @@ static void add_trace_counts(struct buf *out, const struct trace_row *trace)
     add_i64(out, "model_call_count", true, trace->model_call_count);
     add_i64(out, "tool_call_count", true, trace->tool_call_count);
     add_i64(out, "retry_count", true, trace->retry_count);
-    add_i64(out, "input_tokens", trace->has_usage, trace->input_tokens);
-    add_i64(out, "output_tokens", trace->has_usage, trace->output_tokens);
-    add_i64(out, "total_tokens", trace->has_usage, trace->input_tokens + trace->output_tokens);
+    add_i64(out, "input_tokens", trace->has_input, trace->input_tokens);
+    add_i64(out, "output_tokens", trace->has_output, trace->output_tokens);
+    add_i64(out, "total_tokens", trace->has_input || trace->has_output,
+            trace->input_tokens + trace->output_tokens);
     add_usd(out, "estimated_cost_usd", trace->has_cost, trace->cost_nanousd);
     add_i64(out, "unpriced_count", true, trace->unpriced_count);
 }
@@ -252,8 +253,8 @@ void query_summary_json(struct buf *out, const struct trace_row *trace)
     add_text(out, "prompt_version", trace->prompt_version);
     add_text(out, "prompt_hash", trace->prompt_hash);
     add_text(out, "generator_model", trace->generator_model);
-    add_i64(out, "input_tokens", trace->has_usage, trace->input_tokens);
-    add_i64(out, "output_tokens", trace->has_usage, trace->output_tokens);
+    add_i64(out, "input_tokens", trace->has_input, trace->input_tokens);
+    add_i64(out, "output_tokens", trace->has_output, trace->output_tokens);
     add_key(out, "estimated_cost_usd");
     if (trace->has_cost)
         add_usd_6(out, trace->cost_nanousd);

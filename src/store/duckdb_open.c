@@ -110,7 +110,7 @@ static void add_open_field(struct sql *sql, enum field field)
         break;
     case FIELD_input_tokens:
     case FIELD_output_tokens:
-        add_model_sum(sql, name, "coalesce(input_tokens,output_tokens)");
+        add_model_sum(sql, name, name);
         break;
     case FIELD_total_tokens:
         add_model_sum(sql, "coalesce(input_tokens,0)::HUGEINT+coalesce(output_tokens,0)",

@@ -160,8 +160,8 @@ static void open_totals(const struct span *span, struct trace_row *row)
     row->model_call_count++;
     row->unpriced_count +=
         SPAN_KNOWS(span, cost_source) && str_equal_c(span->cost_source, "unknown");
-    if (SPAN_KNOWS(span, input_tokens) || SPAN_KNOWS(span, output_tokens))
-        row->has_usage = true;
+    row->has_input = row->has_input || SPAN_KNOWS(span, input_tokens);
+    row->has_output = row->has_output || SPAN_KNOWS(span, output_tokens);
     if (SPAN_KNOWS(span, input_tokens))
         row->input_tokens = i64_add(row->input_tokens, span->input_tokens);
     if (SPAN_KNOWS(span, output_tokens))

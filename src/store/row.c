@@ -66,11 +66,14 @@ static int64_t subtract_saturated(int64_t a, int64_t b)
 
 static void trace_totals_to_span(const struct trace_row *row, struct span *span)
 {
-    if (row->has_usage) {
+    if (row->has_input)
         SPAN_SET(span, input_tokens, row->input_tokens);
+    if (row->has_output)
         SPAN_SET(span, output_tokens, row->output_tokens);
-        SPAN_SET(span, total_tokens, i64_add(row->input_tokens, row->output_tokens));
-    }
+    if (row->has_input || row->has_output)
+        SPAN_SET(span, total_tokens,
+                 i64_add(row->has_input ? row->input_tokens : 0,
+                         row->has_output ? row->output_tokens : 0));
     if (row->has_cost)
         SPAN_SET(span, cost_nanousd, row->cost_nanousd);
     if (row->ttft_ns >= 0)
@@ -125,9 +128,10 @@ void trace_from_span(const struct span *span, struct trace_row *row)
 #define ROW(field, member) row->member = SPAN_KNOWS(span, field) ? span->field : STR_NONE;
     TRACE_TEXTS(ROW)
 #undef ROW
-    row->has_usage = SPAN_KNOWS(span, input_tokens) || SPAN_KNOWS(span, output_tokens);
-    row->input_tokens = span->input_tokens;
-    row->output_tokens = span->output_tokens;
+    row->has_input = SPAN_KNOWS(span, input_tokens);
+    row->has_output = SPAN_KNOWS(span, output_tokens);
+    row->input_tokens = row->has_input ? span->input_tokens : 0;
+    row->output_tokens = row->has_output ? span->output_tokens : 0;
     row->has_cost = SPAN_KNOWS(span, cost_nanousd);
     row->cost_nanousd = span->cost_nanousd;
     row->ttft_ns = SPAN_KNOWS(span, ttft_ns) ? span->ttft_ns : -1;

@@ -55,7 +55,7 @@ struct trace_row {
     str root_name, root_step, service, endpoint;
     str status; /* of the root: unset, ok, error */
     uint32_t span_count, error_count, model_call_count, tool_call_count, retry_count;
-    bool has_usage; /* false: tokens are unknown, not 0 */
+    bool has_input, has_output; /* false: those tokens are unknown, not 0 */
     int64_t input_tokens, output_tokens;
     bool has_cost; /* false: cost unknown */
     int64_t cost_nanousd;

@@ -286,10 +286,27 @@ static void embeddings_and_reranking_cost_but_are_no_model_calls(void **state)
     SPAN_SET(embedding, cost_nanousd, 500);
     assemble();
     assert_sums(0, 50, 0);
-    assert_true(made.row.has_usage && made.row.has_cost);
+    assert_true(made.row.has_input && made.row.has_output && made.row.has_cost);
 }
 
 /* ---- totals ---- */
+
+/* shows: A59 A60 */
+static void one_known_side_of_usage_says_nothing_of_the_other(void **state)
+{
+    (void)state;
+    add(0, STR_OF("request"));
+    struct span *call = add_call(1, "gpt-4o", -1, -1);
+    SPAN_SET(call, input_tokens, 30);
+    assemble();
+    assert_true(made.row.has_input && !made.row.has_output);
+    assert_int_equal(made.row.input_tokens, 30);
+    call = add_call(1, "gpt-4o", -1, -1);
+    SPAN_SET(call, output_tokens, 4);
+    assemble();
+    assert_true(made.row.has_input && made.row.has_output);
+    assert_int_equal(made.row.output_tokens, 4);
+}
 
 static void unknown_usage_and_cost_are_unknown_not_zero(void **state)
 {
@@ -298,7 +315,7 @@ static void unknown_usage_and_cost_are_unknown_not_zero(void **state)
     struct span *call = add_call(1, "gpt-4o", -1, -1);
     SPAN_SET(call, cost_source, STR_OF("unknown"));
     assemble();
-    assert_false(made.row.has_usage || made.row.has_cost);
+    assert_false(made.row.has_input || made.row.has_output || made.row.has_cost);
     assert_int_equal(made.row.unpriced_count, 1);
     assert_int_equal(made.row.model_call_count, 1);
     assert_int_equal(made.row.ttft_ns, -1);
@@ -554,6 +571,7 @@ int main(void)
         TEST(the_one_that_counts_takes_the_most_detailed_usage),
         TEST(embeddings_and_reranking_cost_but_are_no_model_calls),
         TEST(unknown_usage_and_cost_are_unknown_not_zero),
+        TEST(one_known_side_of_usage_says_nothing_of_the_other),
         TEST(errors_tools_retries_and_flags_are_counted),
         TEST(a_trace_spans_from_its_first_start_to_its_last_end),
         TEST(the_answer_is_that_of_the_call_that_ends_last),

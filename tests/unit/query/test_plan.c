@@ -283,9 +283,12 @@ static void a_cursor_gives_back_its_row_and_only_for_its_sort(void **state)
 
 static void a_trace_cursor_gives_back_its_row(void **state)
 {
-    struct trace_row row = {
-        .start_ns = now, .end_ns = now + 5, .has_usage = true, .input_tokens = 3, .output_tokens = 4
-    };
+    struct trace_row row = { .start_ns = now,
+                             .end_ns = now + 5,
+                             .has_input = true,
+                             .has_output = true,
+                             .input_tokens = 3,
+                             .output_tokens = 4 };
     row.trace_id.bytes[0] = 0x4f;
     static const struct {
         const char *name;

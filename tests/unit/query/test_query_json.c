@@ -61,7 +61,7 @@ static void the_summary_has_exactly_its_18_keys_in_order(void **state)
     trace.prompt_version = STR_OF("v3");
     trace.prompt_hash = STR_OF("sha256:ab");
     trace.generator_model = STR_OF("gpt-4o");
-    trace.has_usage = true;
+    trace.has_input = trace.has_output = true;
     trace.input_tokens = 1800;
     trace.output_tokens = 250;
     trace.has_cost = true;

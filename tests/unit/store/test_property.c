@@ -293,8 +293,9 @@ static void same_traces(struct fixture *a, struct fixture *b, const struct store
         assert_memory_equal(&x[i].trace_id, &y[i].trace_id, 16);
         assert_int_equal(x[i].settled, y[i].settled);
         assert_int_equal(x[i].span_count, y[i].span_count);
-        assert_int_equal(x[i].has_usage, y[i].has_usage);
-        if (x[i].has_usage)
+        assert_int_equal(x[i].has_input, y[i].has_input);
+        assert_int_equal(x[i].has_output, y[i].has_output);
+        if (x[i].has_input || x[i].has_output)
             assert_int_equal(x[i].input_tokens, y[i].input_tokens);
         assert_int_equal(x[i].end_ns, y[i].end_ns);
         assert_int_equal(x[i].model_call_count, y[i].model_call_count);
