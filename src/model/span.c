@@ -41,6 +41,23 @@ bool span_add_part(struct span *span, enum content_role role, str json)
     return true;
 }
 
+bool span_add_flag(struct span *span, struct arena *arena, str flag)
+{
+    uint32_t count = SPAN_KNOWS(span, flags) ? span->flags.count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (str_equal(span->flags.items[i], flag))
+            return true;
+    }
+    str *items = arena_new(arena, str, (size_t)count + 1);
+    if (!items)
+        return false;
+    if (count)
+        memcpy(items, span->flags.items, count * sizeof items[0]);
+    items[count] = flag;
+    SPAN_SET(span, flags, (struct strs){ items, count + 1 });
+    return true;
+}
+
 const struct content_part *span_part(const struct span *span, enum content_role role)
 {
     for (uint32_t i = 0; i < span->part_count; i++)

@@ -175,6 +175,8 @@ static inline bool id8_is_zero(struct id8 id)
 
 /* Add a part; false (and nothing done) when SPAN_PARTS_MAX are there. */
 bool span_add_part(struct span *span, enum content_role role, str json);
+/* Add to span->flags unless it is there; false when the arena is spent. */
+bool span_add_flag(struct span *span, struct arena *arena, str flag);
 const struct content_part *span_part(const struct span *span, enum content_role role);
 
 /* The flat JSON of ARCHITECTURE section 13, without previews, scores and payload

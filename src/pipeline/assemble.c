@@ -527,6 +527,21 @@ static void summarise(struct tree *tree, int32_t root, struct trace_row *trace)
         take_answer(trace, answer);
 }
 
+/* Usage found only on an agent or workflow counts there, and it is said (DECISIONS 8). */
+static bool flag_wrappers(struct tree *tree)
+{
+    bool whole = true;
+    for (size_t i = 0; i < tree->count && whole; i++) {
+        const struct node *node = &tree->nodes[i];
+        struct span *span = node->span;
+        bool counts = !(SPAN_KNOWS(span, rollup) && span->rollup);
+        bool is_wrapper = step_is(span, STR_OF("agent")) || step_is(span, STR_OF("workflow"));
+        if (node->has_usage && counts && is_wrapper)
+            whole = span_add_flag(span, tree->arena, STR_OF("usage_of_wrapper"));
+    }
+    return whole;
+}
+
 enum err assemble_trace(struct arena *arena, struct span **spans, size_t count,
                         struct trace_row *ret_trace)
 {
@@ -555,6 +570,8 @@ enum err assemble_trace(struct arena *arena, struct span **spans, size_t count,
         .faithfulness = (double)NAN,
         .settled = true,
     };
+    if (!flag_wrappers(&tree))
+        return ERR_LIMIT;
     int32_t root = find_root(&tree);
     hand_down_all(&tree, root, &trace);
     summarise(&tree, root, &trace);

@@ -235,23 +235,6 @@ static enum outcome cost_compute(const struct price_table *table, const struct s
 
 /* ---- into the span ---- */
 
-static bool flag_add(struct arena *arena, struct span *span, str flag)
-{
-    uint32_t count = SPAN_KNOWS(span, flags) ? span->flags.count : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (str_equal(span->flags.items[i], flag))
-            return true;
-    }
-    str *items = arena_new(arena, str, (size_t)count + 1);
-    if (!items)
-        return false;
-    if (count)
-        memcpy(items, span->flags.items, count * sizeof items[0]);
-    items[count] = flag;
-    SPAN_SET(span, flags, (struct strs){ items, count + 1 });
-    return true;
-}
-
 static char *number_write(char *out, int64_t value)
 {
     char digits[20];
@@ -348,11 +331,12 @@ enum err price_span(const struct price_table *table, struct arena *arena, struct
     }
     if (outcome != COST_KNOWN) {
         SPAN_SET(span, cost_source, STR_OF("unknown"));
-        bool ok = outcome == COST_UNKNOWN || flag_add(arena, span, STR_OF("usage_implausible"));
+        bool ok =
+            outcome == COST_UNKNOWN || span_add_flag(span, arena, STR_OF("usage_implausible"));
         return ok ? ERR_OK : ERR_LIMIT;
     }
     if (texts_set(arena, span, &usage, &cost) ||
-        (cost.tier_missing && !flag_add(arena, span, STR_OF("price_tier_missing")))) {
+        (cost.tier_missing && !span_add_flag(span, arena, STR_OF("price_tier_missing")))) {
         cost_forget(span);
         return ERR_LIMIT;
     }

@@ -107,6 +107,7 @@ static void usage_on_an_agent_over_its_model_calls_is_a_rollup(void **state)
     struct span *first = add_call(1, "gpt-4o", 100, 10), *second = add_call(1, "gpt-4o", 200, 20);
     assemble();
     assert_true(is_rollup(agent));
+    assert_false(SPAN_KNOWS(agent, flags));
     assert_false(is_rollup(first) || is_rollup(second));
     assert_sums(2, 300, 30);
 }
@@ -242,6 +243,8 @@ static void usage_found_only_on_an_agent_counts_there(void **state)
     assemble();
     assert_false(is_rollup(agent));
     assert_sums(0, 70, 7);
+    assert_true(SPAN_KNOWS(agent, flags) && agent->flags.count == 1);
+    assert_true(str_equal_c(agent->flags.items[0], "usage_of_wrapper"));
 }
 
 static void of_wrappers_with_usage_and_no_call_the_inner_counts(void **state)
@@ -255,6 +258,7 @@ static void of_wrappers_with_usage_and_no_call_the_inner_counts(void **state)
     assemble();
     assert_true(is_rollup(workflow));
     assert_false(is_rollup(agent));
+    assert_false(SPAN_KNOWS(workflow, flags));
     assert_int_equal(made.row.input_tokens, 70);
 }
 
