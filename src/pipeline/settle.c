@@ -211,7 +211,8 @@ static enum err read_known(struct settling *settling, size_t index, struct span 
     size_t count = 0;
     for (size_t i = 0; i < stored->span_count; i++) {
         struct store_span *row = &stored->spans[i];
-        if (!row->settled || memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id))
+        if (!row->settled ||
+            memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) != 0)
             continue;
         attrs_from_json(settling->arena, &row->span, row->attrs_json);
         all[count++] = &row->span;

@@ -302,7 +302,7 @@ static enum err day_open(struct store *store, int32_t date, struct day **ret_day
                          struct diag *reterr_why)
 {
     char file[40];
-    bool is_new;
+    bool is_new = false;
     struct day *day = xcalloc(1, sizeof *day);
     day->date = date;
     snprintf(day->name, sizeof day->name, "d%08d", date);
@@ -398,7 +398,7 @@ static enum err dict_load(struct store *store, struct diag *reterr_why)
 
 static enum err meta_open(struct store *store, struct diag *reterr_why)
 {
-    bool is_new;
+    bool is_new = false;
     enum err code = attach(store, "meta.duckdb", "meta", reterr_why);
     if (code == ERR_OK)
         code = schema_check(store, "meta", &is_new, reterr_why);

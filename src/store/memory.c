@@ -73,10 +73,10 @@ static struct memory_trace **trace_slot(struct store *store, str project, struct
 static struct memory_trace *trace_get(struct store *store, str project, struct id16 trace_id)
 {
     struct memory_trace **slot = trace_slot(store, project, trace_id);
-    /* cppcheck-suppress identicalInnerCondition; the slot is empty for a new trace */
-    if (*slot)
-        return *slot;
-    struct memory_trace *trace = xcalloc(1, sizeof *trace);
+    struct memory_trace *trace = *slot;
+    if (trace)
+        return trace;
+    trace = xcalloc(1, sizeof *trace);
     trace->trace_id = trace_id;
     trace->project = (str){ xstrdup_str(project), project.len };
     arena_init(&trace->final_arena, MEMORY_TRACE_BYTES_MAX);
