@@ -6,6 +6,8 @@
 const text = (content) => ({ type: "text", content });
 const message = (role, ...parts) => ({ role, parts: parts.map((p) => (typeof p === "string" ? text(p) : p)) });
 
+const sellerOf = (model) => (model?.startsWith("claude") ? "anthropic" : "openai");
+
 const who = (o) => ({
   "app.feature": o.feature ?? "support-chat",
   "tenant.id": o.tenant ?? "acme",
@@ -73,7 +75,7 @@ export function rag(o = {}) {
       {
         name: "llm.chat", kind: 3, at: 762 * k, ms: 1986 * k,
         attrs: {
-          "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": o.model ?? "gpt-4o",
+          "gen_ai.operation.name": "chat", "gen_ai.provider.name": sellerOf(o.model), "gen_ai.request.model": o.model ?? "gpt-4o",
           "gen_ai.response.model": o.model ?? "gpt-4o-2024-08-06", "gen_ai.response.id": `resp_${o.request ?? "8f21c0"}`,
           "gen_ai.usage.input_tokens": Math.round(2410 * k), "gen_ai.usage.output_tokens": Math.round(268 * k),
           "gen_ai.usage.cache_read.input_tokens": Math.round(1536 * k), "gen_ai.response.finish_reasons": ["stop"],
@@ -190,7 +192,7 @@ export function bare(o = {}) {
   return {
     name: `chat ${o.model ?? "gpt-4o-mini"}`, kind: 3, ms: o.ms ?? 640,
     attrs: { ...who({ feature: "autocomplete", tenant: "hooli", user: "u-9", session: "s-3", ...o }),
-      "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": o.model ?? "gpt-4o-mini", "gen_ai.response.model": o.model ?? "gpt-4o-mini",
+      "gen_ai.operation.name": "chat", "gen_ai.provider.name": sellerOf(o.model), "gen_ai.request.model": o.model ?? "gpt-4o-mini", "gen_ai.response.model": o.model ?? "gpt-4o-mini",
       "gen_ai.usage.input_tokens": o.input ?? 220, "gen_ai.usage.output_tokens": o.output ?? 31, "gen_ai.response.finish_reasons": ["stop"], "gen_ai.response.time_to_first_chunk": (o.ms ?? 640) / 2600,
       "gen_ai.input.messages": JSON.stringify([message("user", o.question ?? "Complete: the parcel is")]),
       "gen_ai.output.messages": JSON.stringify([{ ...message("assistant", o.answer ?? "on its way."), finish_reason: "stop" }]) },
