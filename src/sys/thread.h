@@ -16,4 +16,8 @@ struct thread {
 };
 /* Aborts when the system gives no thread. `name`: at most 15 bytes, shown by ps and gdb. */
 void thread_start(struct thread *thread, const char *name, void (*run)(void *arg), void *arg);
+/* As thread_start, for work that may wait a moment while a sender does: it and the threads it
+ * starts run at a lower priority.  Only somewhat lower, since it holds locks that others need. */
+void thread_start_behind(struct thread *thread, const char *name, void (*run)(void *arg),
+                         void *arg);
 void thread_join(struct thread *thread);

@@ -6,6 +6,7 @@
 
 #include "sys/thread.h"
 #include <signal.h>
+#include <sys/resource.h>
 
 struct seen {
     char name[16];
@@ -48,6 +49,26 @@ static void signals_stay_with_the_main_thread(void **state)
     assert_int_equal(sigismember(&after, SIGTERM), sigismember(&before, SIGTERM));
 }
 
+static void look_at_nice(void *arg)
+{
+    *(int *)arg = getpriority(PRIO_PROCESS, 0);
+}
+
+/* Nobody but the thread itself: the log's thread must not be slowed by its starter. */
+static void a_thread_behind_has_a_lower_priority_than_its_starter(void **state)
+{
+    (void)state;
+    struct thread thread = { 0 };
+    int before = getpriority(PRIO_PROCESS, 0), behind, beside;
+    thread_start_behind(&thread, "behind", look_at_nice, &behind);
+    thread_join(&thread);
+    thread_start(&thread, "beside", look_at_nice, &beside);
+    thread_join(&thread);
+    assert_true(behind > before || before == 19); /* 19: there is no lower */
+    assert_int_equal(beside, before);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+}
+
 static void joining_twice_or_without_a_start_is_harmless(void **state)
 {
     (void)state;
@@ -66,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_of_fifteen_bytes_is_kept_and_a_longer_one_cut),
         cmocka_unit_test(signals_stay_with_the_main_thread),
+        cmocka_unit_test(a_thread_behind_has_a_lower_priority_than_its_starter),
         cmocka_unit_test(joining_twice_or_without_a_start_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
