@@ -24,6 +24,7 @@ struct drain *drain_new(const struct drain_config *config)
     drain->seen = xcalloc(RETRY_SET_COUNT, sizeof *drain->seen);
     drain->pending = xcalloc(APPEND_SPANS_MAX, sizeof *drain->pending);
     drain->due = xcalloc(SETTLE_TRACES_MAX, sizeof(struct open_trace *));
+    drain->known = xcalloc(SETTLE_TRACES_MAX, sizeof *drain->known);
     arena_init(&drain->append_arena, ARENA_BUDGET);
     arena_init(&drain->settle_arena, ARENA_BUDGET);
     arena_init(&drain->held_arena, ARENA_BUDGET);
@@ -63,6 +64,7 @@ void drain_free(struct drain *drain)
     xfree(drain->seen);
     xfree(drain->pending);
     xfree(drain->due);
+    xfree(drain->known);
     xfree(drain);
 }
 
@@ -153,7 +155,8 @@ static void take_spans(struct drain *drain, const struct batch *batch, uint64_t 
 static void judge_behind(struct drain *drain)
 {
     int64_t window_ns = clock_monotonic_ns() - drain->window_start_ns;
-    if (drain->config.behind_ns < 0 || window_ns < drain->config.behind_ns)
+    int64_t windows = drain->behind ? DRAIN_FREE_WINDOWS : 1;
+    if (drain->config.behind_ns < 0 || window_ns < drain->config.behind_ns * windows)
         return;
     int64_t percent = drain->behind ? DRAIN_FREE_WAIT_PERCENT : DRAIN_BUSY_WAIT_PERCENT;
     drain->behind = drain->window_waited_ns * 100 < window_ns * percent;

@@ -32,7 +32,7 @@ struct drain_config {
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */
-    int64_t behind_ns;     /* busy for so long: behind; 0: 1 s, negative: always (tests) */
+    int64_t behind_ns;     /* busy for so long: behind; 0: 250 ms, negative: always (tests) */
     /* New spans, as appended, for live tails; on drain's thread. May be NULL. */
     void (*on_spans)(void *arg, const struct store_span *spans, size_t count);
     void *on_spans_arg;

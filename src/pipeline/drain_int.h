@@ -13,15 +13,23 @@
 enum {
     DRAIN_MAGIC = 0x4e415244,
     BATCH_CACHE_COUNT = 64,    /* decrypted batches kept while traces settle */
-    SETTLE_TRACES_MAX = 32768, /* in one commit */
+    SETTLE_TRACES_MAX = 32768, /* taken out at a time, and their fate looked up */
+    COMMIT_TRACES_MAX = 4096,
     HELD_MAX = 65536,          /* log records, or points, in one commit */
-    APPEND_SPANS_MAX = 8192,
+    APPEND_SPANS_MAX = 1024,   /* shown together: they and their copies fit the processor's cache */
     RETRY_SET_COUNT = 1 << 16, /* body hashes of the last 10 minutes */
 };
-#define SETTLE_BYTES_MAX (48 * MIB)     /* of decoded spans in one commit */
-#define SETTLE_BYTES_BEHIND (128 * MIB) /* likewise when behind: large commits cost less */
-#define DRAIN_BEHIND_NS (1 * NS_PER_S)
-enum { DRAIN_BUSY_WAIT_PERCENT = 5, DRAIN_FREE_WAIT_PERCENT = 50 };
+/* Of decoded spans in one commit: so much stays in the processor's cache until it is stored.
+ * A commit with content waits for the disk, and is larger. */
+#define COMMIT_BYTES (2 * MIB)
+#define COMMIT_BYTES_MAX (48 * MIB)
+#define DRAIN_BEHIND_NS (250 * NS_PER_MS)
+#define SETTLE_PAUSE_BEHIND_NS (1 * NS_PER_S)
+enum {
+    DRAIN_BUSY_WAIT_PERCENT = 5,
+    DRAIN_FREE_WAIT_PERCENT = 50,
+    DRAIN_FREE_WINDOWS = 4, /* settling comes in bursts: to see that one is free takes longer */
+};
 #define DRAIN_RETRY_WINDOW_NS (600 * NS_PER_S)
 
 struct cached_batch {
@@ -66,7 +74,9 @@ struct drain {
     int64_t oldest_deferred_ns; /* received; 0: everything read is visible */
     uint64_t deferred_through;  /* sequence of the newest record that is not */
     struct open_trace **due;
-    bool gave_up; /* stopping, and the store failed: nothing more is settled */
+    bool *known;        /* of `due`: stored before */
+    size_t known_count; /* of `due` that were looked up */
+    bool gave_up;       /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
         open_bytes, deferred_spans;

@@ -41,7 +41,10 @@ struct settling {
     struct trace_row *rows;
     const struct store_span **spans;
     uint32_t *span_counts;
-    bool *known;
+    const bool *known;
+    bool has_content;
+    int64_t until_ns;
+    size_t bytes_before; /* of the arena, before the first trace */
     struct stored stored;
 };
 
@@ -289,6 +292,7 @@ static enum err append_frame(struct settling *settling, struct trace_row *row,
         log_error("cannot write content", KV_ERR(err), KV_WHY(&why));
         return err;
     }
+    settling->has_content = true;
     add_pointer(row, &pointer);
     add_pointer(row, &preview);
     return ERR_OK;
@@ -457,19 +461,24 @@ void drain_hold_batch(struct drain *drain, str bytes)
 
 /* ---- the commit ---- */
 
-static enum err find_known(struct settling *settling, struct diag *why)
+/* Which of all that is due were stored before; asked once for many commits. */
+static enum err find_known(struct drain *drain, size_t count, struct diag *why)
 {
-    struct drain *drain = settling->drain;
-    str *projects = arena_new(settling->arena, str, settling->count);
-    struct id16 *ids = arena_new(settling->arena, struct id16, settling->count);
+    struct arena *arena = &drain->settle_arena;
+    str *projects = arena_new(arena, str, count);
+    struct id16 *ids = arena_new(arena, struct id16, count);
     if (!projects || !ids)
         return ERR_LIMIT;
-    for (size_t i = 0; i < settling->count; i++) {
-        projects[i] = open_traces_project(drain->traces, settling->open[i]->project);
-        ids[i] = settling->open[i]->trace_id;
+    for (size_t i = 0; i < count; i++) {
+        projects[i] = open_traces_project(drain->traces, drain->due[i]->project);
+        ids[i] = drain->due[i]->trace_id;
     }
-    return drain->config.store_ops->known(drain->config.store, projects, ids, settling->count,
-                                          settling->known, why);
+    enum err err = drain->config.store_ops->known(drain->config.store, projects, ids, count,
+                                                  drain->known, why);
+    if (!err)
+        drain->known_count = count;
+    arena_reset(arena);
+    return err;
 }
 
 /* What is stored once `settling` is: everything before the first trace still open. */
@@ -540,6 +549,12 @@ static bool finish(struct settling *settling)
     atomic_store(&drain->checkpoint, commit.checkpoint_sequence);
     atomic_fetch_add(&drain->traces_settled, kept);
     atomic_fetch_add(&drain->spans_settled, span_count);
+    return true;
+}
+
+/* What is stored for good is not needed in the log any more. */
+static void release_log(struct drain *drain)
+{
     struct store_status status; /* what is durable may be less than what was committed */
     drain->config.store_ops->status(drain->config.store, &status);
     drain->durable = status.checkpoint_sequence;
@@ -548,28 +563,47 @@ static bool finish(struct settling *settling)
         keystore_forget_log_keys(drain->config.keystore, wal_first_hour(drain->config.wal), NULL);
     if (err)
         log_warn("cannot forget old log keys yet", KV_ERR(err));
-    return true;
+}
+
+/* Does the commit end before its trace `done`?  Not among known traces that were read
+ * together: they would be read again. */
+static bool is_enough(const struct settling *settling, size_t done)
+{
+    bool between = done >= settling->stored.to;
+    size_t bytes = settling->arena->used_bytes - settling->bytes_before;
+    size_t bytes_max = between && !settling->has_content ? COMMIT_BYTES : COMMIT_BYTES_MAX;
+    return bytes > bytes_max || (between && clock_monotonic_ns() > settling->until_ns);
+}
+
+static enum err settling_begin(struct settling *settling)
+{
+    size_t count = settling->count;
+    arena_reset(settling->arena);
+    settling->rows = arena_alloc(settling->arena, count * sizeof *settling->rows);
+    settling->spans = arena_new(settling->arena, const struct store_span *, count);
+    settling->span_counts = arena_new(settling->arena, uint32_t, count);
+    settling->bytes_before = settling->arena->used_bytes;
+    settling->until_ns = clock_monotonic_ns() + SETTLE_NS_MAX;
+    return settling->rows && settling->spans && settling->span_counts ? ERR_OK : ERR_LIMIT;
 }
 
 /* The part of drain->due that fits one commit, from `from`.  On failure nothing is done
  * and the same may be called again: content whose sync failed is lost and written anew. */
 static bool settle_group(struct drain *drain, size_t from, size_t count, size_t *ret_done)
 {
-    arena_reset(&drain->settle_arena);
-    struct settling settling = {
-        .drain = drain, .arena = &drain->settle_arena, .open = drain->due + from, .count = count
-    };
-    settling.rows = arena_new(settling.arena, struct trace_row, count);
-    settling.spans = arena_new(settling.arena, const struct store_span *, count);
-    settling.span_counts = arena_new(settling.arena, uint32_t, count);
-    settling.known = arena_new(settling.arena, bool, count);
     struct diag why = DIAG_NONE;
-    enum err err = settling.known ? find_known(&settling, &why) : ERR_LIMIT;
-    size_t done = 0, bytes_max = drain->behind ? SETTLE_BYTES_BEHIND : SETTLE_BYTES_MAX;
-    int64_t until_ns = clock_monotonic_ns() + SETTLE_NS_MAX;
-    for (; !err && done < count; done++) {
-        bool is_late = done >= settling.stored.to && clock_monotonic_ns() > until_ns;
-        if (done && (is_late || settling.arena->used_bytes > bytes_max))
+    bool is_new = drain->known_count < from + count;
+    enum err err = is_new ? find_known(drain, from + count, &why) : ERR_OK;
+    struct settling settling = { .drain = drain,
+                                 .arena = &drain->settle_arena,
+                                 .open = drain->due + from,
+                                 .known = drain->known + from,
+                                 .count = MIN(count, (size_t)COMMIT_TRACES_MAX) };
+    if (!err)
+        err = settling_begin(&settling);
+    size_t done = 0;
+    for (; !err && done < settling.count; done++) {
+        if (done && is_enough(&settling, done))
             break;
         err = settle_trace(&settling, done);
     }
@@ -608,7 +642,7 @@ bool drain_settle(struct drain *drain, bool force)
         return false;
     int64_t now_ns = clock_monotonic_ns();
     bool commit_due = is_commit_due(drain, force, now_ns);
-    int64_t pause_ns = drain->behind ? DRAIN_BEHIND_NS : drain->config.tick_ns;
+    int64_t pause_ns = drain->behind ? SETTLE_PAUSE_BEHIND_NS : drain->config.tick_ns;
     size_t count =
         force || now_ns - drain->last_commit_ns > pause_ns
             ? open_traces_take_due(drain->traces, now_ns, force, drain->due, SETTLE_TRACES_MAX)
@@ -616,6 +650,7 @@ bool drain_settle(struct drain *drain, bool force)
     if (count == 0 && !commit_due)
         return false;
     size_t done = 0;
+    drain->known_count = 0;
     do {
         size_t settled = 0;
         if (!settle_group(drain, done, count - done, &settled) && atomic_load(&drain->stopping)) {
@@ -624,5 +659,6 @@ bool drain_settle(struct drain *drain, bool force)
         }
         done += settled;
     } while (done < count);
+    release_log(drain);
     return true;
 }
