@@ -605,11 +605,28 @@ static uint64_t disk_bytes(const struct store *store, const char *file)
     return bytes;
 }
 
+/* The engine's own memory.  Asking it costs a statement: once a second is enough. */
+static uint64_t engine_bytes(struct store *store)
+{
+    int64_t now_ns = clock_monotonic_ns(), measured_ns = atomic_load(&store->measured_ns);
+    bool is_fresh = measured_ns && now_ns - measured_ns < NS_PER_S;
+    duckdb_connection connection;
+    struct diag why = DIAG_NONE;
+    uint64_t bytes;
+    if (is_fresh || duck_connect(store, 0, &connection, &why) != ERR_OK)
+        return atomic_load(&store->engine_bytes);
+    if (duck_count(connection, &bytes, &why,
+                   "SELECT sum(memory_usage_bytes)::UBIGINT FROM duckdb_memory()") == ERR_OK) {
+        atomic_store(&store->engine_bytes, bytes);
+        atomic_store(&store->measured_ns, now_ns);
+    }
+    duck_release(store, connection);
+    return atomic_load(&store->engine_bytes);
+}
+
 static void duck_status(struct store *store, struct store_status *ret_status)
 {
     struct store_status status = { 0 };
-    duckdb_connection connection;
-    struct diag why = DIAG_NONE;
     pthread_rwlock_rdlock(&store->lock);
     for (uint32_t i = 0; i < store->day_count; i++) {
         const struct day *day = store->days[i];
@@ -630,13 +647,7 @@ static void duck_status(struct store *store, struct store_status *ret_status)
     status.span_count += atomic_load(&store->settled_rows);
     status.trace_count += atomic_load(&store->settled_traces);
     status.unsettled_count = atomic_load(&store->open_rows);
-    if (duck_connect(store, 0, &connection, &why) == ERR_OK) {
-        if (duck_count(connection, &status.memory_bytes, &why,
-                       "SELECT sum(memory_usage_bytes)::UBIGINT FROM duckdb_memory()") != ERR_OK)
-            status.memory_bytes = 0;
-        duck_release(store, connection);
-    }
-    status.memory_bytes += recent;
+    status.memory_bytes = engine_bytes(store) + recent;
     *ret_status = status;
 }
 

@@ -76,25 +76,31 @@ static uint32_t dict_add(struct dicts *dicts, struct dict *dict, str text)
     return id;
 }
 
-uint32_t dict_intern(struct dicts *dicts, enum field field, str text)
+uint32_t dict_seen(struct dicts *dicts, enum field field, str text)
 {
     struct dict *dict = &dicts->fields[field];
     if (dict->last.ptr && str_equal(dict->last, text))
         return dict->last_id;
     /* Only this thread writes, so that looking needs no lock. */
     uint32_t slot = dict->slots ? *slot_of(dict, text) : 0;
-    uint32_t id = slot - 1;
-    if (!slot) {
-        pthread_mutex_lock(&dicts->lock);
-        id = dict_add(dicts, dict, text);
-        pthread_mutex_unlock(&dicts->lock);
-        if (id == DICT_OVERFLOW) {
-            atomic_store(&dict->is_full, true);
-            return id;
-        }
-    }
-    dict->last = text_at(dict, id);
-    dict->last_id = id;
+    if (!slot)
+        return DICT_NO_ID;
+    dict->last = text_at(dict, slot - 1);
+    dict->last_id = slot - 1;
+    return slot - 1;
+}
+
+uint32_t dict_intern(struct dicts *dicts, enum field field, str text)
+{
+    struct dict *dict = &dicts->fields[field];
+    uint32_t id = dict_seen(dicts, field, text);
+    if (id != DICT_NO_ID)
+        return id;
+    pthread_mutex_lock(&dicts->lock);
+    id = dict_add(dicts, dict, text);
+    pthread_mutex_unlock(&dicts->lock);
+    if (id == DICT_OVERFLOW)
+        atomic_store(&dict->is_full, true);
     return id;
 }
 

@@ -22,6 +22,7 @@ struct feed {
 struct run {
     const struct block *block;
     uint32_t first, count;
+    uint64_t any, all; /* columns that some of its rows have, that all have */
 };
 struct runs {
     struct run items[BLOCK_ROWS];
@@ -33,10 +34,14 @@ struct runs {
 static void run_add(struct runs *runs, const struct block *block, uint32_t at)
 {
     struct run *last = runs->count ? &runs->items[runs->count - 1] : NULL;
-    if (last && last->block == block && last->first + last->count == at)
+    uint64_t known = block->known[at];
+    if (last && last->block == block && last->first + last->count == at) {
         last->count++;
-    else
-        runs->items[runs->count++] = (struct run){ block, at, 1 };
+        last->any |= known;
+        last->all &= known;
+    } else {
+        runs->items[runs->count++] = (struct run){ block, at, 1, known, known };
+    }
     runs->row_count++;
 }
 
@@ -70,28 +75,14 @@ static void runs_of_all(struct feed *feed, struct runs *runs)
 
 /* -- copying -- */
 
-/* Validity of one run; *valid is asked for when the first unknown cell is met. */
-static void valid_copy(const struct run *run, uint32_t column, uint32_t to, duckdb_vector vector,
-                       uint64_t **valid)
+/* Validity of a run, of whose rows some do not have the column. */
+static void valid_copy(const struct run *run, uint32_t column, uint32_t to, uint64_t *valid)
 {
-    const _Atomic uint64_t *from = run->block->valid[column];
-    bool has_any = atomic_load_explicit(&run->block->used, memory_order_acquire) >> column & 1;
-    for (uint32_t i = 0; i < run->count;) {
-        uint32_t at = run->first + i;
-        uint64_t bits = has_any ? atomic_load_explicit(&from[at / 64], memory_order_relaxed) : 0;
-        uint32_t count = MIN(64 - at % 64, run->count - i);
-        bits >>= at % 64;
-        uint64_t mask = count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
-        uint64_t unknown = ~bits & mask;
-        if (unknown && !*valid) {
-            duckdb_vector_ensure_validity_writable(vector);
-            *valid = duckdb_vector_get_validity(vector);
-        }
-        for (; unknown; unknown &= unknown - 1) {
-            uint32_t place = to + i + (uint32_t)__builtin_ctzll(unknown);
-            (*valid)[place / 64] &= ~(UINT64_C(1) << (place % 64));
-        }
-        i += count;
+    const uint64_t *known = &run->block->known[run->first];
+    for (uint32_t i = 0; i < run->count; i++) {
+        uint32_t place = to + i;
+        uint64_t is_unknown = ~known[i] >> column & 1;
+        valid[place / 64] &= ~(is_unknown << (place % 64));
     }
 }
 
@@ -104,13 +95,18 @@ static void column_copy(const struct runs *runs, const struct columns *columns, 
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct run *run = &runs->items[i];
         const char *from = run->block->cells[column];
-        bool has_any = atomic_load_explicit(&run->block->used, memory_order_acquire) >> column & 1;
-        if (has_any)
+        if (run->any >> column & 1)
             memcpy(cells + (size_t)to * bytes, from + (size_t)run->first * bytes,
                    (size_t)run->count * bytes);
         else
             memset(cells + (size_t)to * bytes, 0, (size_t)run->count * bytes);
-        valid_copy(run, column, to, vector, &valid);
+        if (!(run->all >> column & 1)) {
+            if (!valid) {
+                duckdb_vector_ensure_validity_writable(vector);
+                valid = duckdb_vector_get_validity(vector);
+            }
+            valid_copy(run, column, to, valid);
+        }
         to += run->count;
     }
 }

@@ -72,7 +72,9 @@ struct dicts {
 #define DICT_OVERFLOW (UINT32_MAX - 1)
 void dicts_init(struct dicts *dicts);
 void dicts_clear(struct dicts *dicts);
-/* Drain only.  DICT_OVERFLOW when the dictionary is full. */
+/* Drain only.  DICT_NO_ID when it is not there yet. */
+uint32_t dict_seen(struct dicts *dicts, enum field field, str text);
+/* Drain only; the text is valid UTF-8.  DICT_OVERFLOW when the dictionary is full. */
 uint32_t dict_intern(struct dicts *dicts, enum field field, str text);
 uint32_t dict_find(struct dicts *dicts, enum field field, str text); /* DICT_NO_ID: not there */
 str dict_text(const struct dicts *dicts, enum field field, uint32_t id);
@@ -194,10 +196,11 @@ struct block {
     _Atomic uint32_t refs;      /* the table and snapshots */
     uint32_t filled, published; /* rows written; rows that snapshots see */
     uint32_t alive;
-    size_t text_bytes;             /* of the rows published */
-    void *cells[DUCK_COLUMNS_MAX]; /* NULL: not yet needed */
-    _Atomic uint64_t *valid[DUCK_COLUMNS_MAX];
-    _Atomic uint64_t used;                   /* columns that have values */
+    size_t text_bytes;                       /* of the rows published */
+    void *memory;                            /* of all cells; pages nobody writes to cost nothing */
+    void *cells[DUCK_COLUMNS_MAX];           /* in it */
+    uint64_t known[BLOCK_ROWS];              /* bit per column that has a value */
+    uint64_t used, used_published;           /* columns that have values in any row */
     _Atomic uint64_t removed_at[BLOCK_ROWS]; /* version from which a row is gone */
     uint32_t next[BLOCK_ROWS];               /* of the same trace: name + 1 */
     uint8_t state[BLOCK_ROWS];
@@ -262,6 +265,8 @@ struct store {
     struct snapshot *snapshots[DUCK_SNAPSHOTS_MAX]; /* that statements may name */
     uint64_t checkpoint_sequence, items_sequence;   /* whole commits */
     uint64_t items_max;                             /* parts of commits: what any file has seen */
+    _Atomic int64_t measured_ns;                    /* when engine_bytes was; 0: never */
+    _Atomic uint64_t engine_bytes;                  /* memory of the engine */
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_free;
     duckdb_connection pool[DUCK_POOL_MAX];

@@ -16,7 +16,7 @@
 
 #include <stdatomic.h>
 
-enum { WALK_ROWS_MAX = 32, BUCKETS_MIN = 1024, ENTRY_GROUP = 256 };
+enum { WALK_ROWS_MAX = 32, BUCKETS_MIN = 1024, CACHE_LINE_BYTES = 64 };
 #define BLOCK_TEXT_BYTES_SOFT (32 * MIB) /* a block is not filled further */
 #define BLOCK_TEXT_BYTES_MAX (256 * MIB)
 
@@ -31,10 +31,7 @@ void recent_init(struct recent *recent, const struct columns *columns, struct di
 
 static void block_free(struct block *block)
 {
-    for (uint32_t i = 0; i < DUCK_COLUMNS_MAX; i++) {
-        xfree(block->cells[i]);
-        xfree(block->valid[i]);
-    }
+    xfree(block->memory);
     arena_clear(&block->texts);
     xfree(block);
 }
@@ -56,9 +53,9 @@ uint64_t recent_bytes(const struct recent *recent)
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < recent->slot_count; i++)
         if (recent->blocks[i])
-            bytes += sizeof(struct block) + recent->blocks[i]->text_bytes +
-                     (uint64_t)__builtin_popcountll(atomic_load(&recent->blocks[i]->used)) * 9 *
-                         BLOCK_ROWS;
+            bytes +=
+                sizeof(struct block) + recent->blocks[i]->text_bytes +
+                (uint64_t)__builtin_popcountll(recent->blocks[i]->used_published) * 9 * BLOCK_ROWS;
     return bytes;
 }
 
@@ -102,6 +99,20 @@ static void block_retire(struct recent *recent, struct block *block)
     block_release(recent, block);
 }
 
+/* Columns are some cache lines out of step: else the cells of one row, which are written
+ * together, would all fall into the same few sets of the processor's cache. */
+static void cells_place(struct block *block, const struct columns *columns)
+{
+    size_t at[DUCK_COLUMNS_MAX], end = 0;
+    for (uint32_t i = 0; i < columns->count; i++) {
+        at[i] = end;
+        end += (size_t)column_bytes(columns->items[i].kind) * BLOCK_ROWS + CACHE_LINE_BYTES;
+    }
+    block->memory = xmalloc(end);
+    for (uint32_t i = 0; i < columns->count; i++)
+        block->cells[i] = (char *)block->memory + at[i];
+}
+
 static struct block *block_new(struct recent *recent)
 {
     struct block *block;
@@ -111,10 +122,11 @@ static struct block *block_new(struct recent *recent)
     } else {
         block = xcalloc(1, sizeof *block);
         arena_init(&block->texts, BLOCK_TEXT_BYTES_MAX);
+        cells_place(block, recent->columns);
     }
     block->refs = 1;
     block->filled = block->published = block->alive = 0;
-    atomic_store(&block->used, 0);
+    block->used = block->used_published = 0;
     block->text_bytes = 0;
     return block;
 }
@@ -136,95 +148,94 @@ static struct block *block_for_row(struct recent *recent)
 
 /* -- cells -- */
 
-static void *column_open(struct recent *recent, struct block *block, uint32_t column)
+/* A row being written. */
+struct draft {
+    struct recent *recent;
+    struct block *block;
+    uint32_t at;
+    bool is_too_large;
+    uint64_t columns;                           /* that have a value */
+    uint64_t overflow[(FIELD_COUNT + 63) / 64]; /* fields whose dictionary is full */
+};
+
+static struct draft draft_begin(struct recent *recent)
 {
-    uint64_t bit = UINT64_C(1) << column;
-    uint64_t used = atomic_load_explicit(&block->used, memory_order_relaxed);
-    if (!(used & bit)) {
-        uint32_t bytes = column_bytes(recent->columns->items[column].kind);
-        if (!block->cells[column]) {
-            block->cells[column] = xmalloc((size_t)bytes * BLOCK_ROWS);
-            block->valid[column] = xcalloc(BLOCK_ROWS / 64, sizeof *block->valid[column]);
-        }
-        for (uint32_t i = 0; i < BLOCK_ROWS / 64; i++)
-            atomic_store_explicit(&block->valid[column][i], 0, memory_order_relaxed);
-        atomic_store_explicit(&block->used, used | bit, memory_order_release);
-    }
-    return block->cells[column];
+    struct block *block = block_for_row(recent);
+    return (struct draft){ .recent = recent, .block = block, .at = block->filled };
 }
 
-static void cell_mark(struct block *block, uint32_t column, uint32_t at)
+static void column_mark(struct draft *draft, uint32_t column)
 {
-    /* Readers look at the bits of published rows in the same word. */
-    _Atomic uint64_t *word = &block->valid[column][at / 64];
-    uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
-    atomic_store_explicit(word, bits | UINT64_C(1) << (at % 64), memory_order_relaxed);
+    draft->columns |= UINT64_C(1) << column;
 }
 
 /* The engine must never see anything but UTF-8; a copy unless it fits the cell. */
-static bool text_keep(struct recent *recent, struct block *block, uint32_t column, uint32_t at,
-                      str text)
+static void text_keep(struct draft *draft, uint32_t column, str text)
 {
-    (void)recent;
-    if (text.len > 0 && !utf8_is_valid(text))
+    struct block *block = draft->block;
+    bool is_empty = text.len == 0;
+    if (!utf8_is_valid(text))
         text = utf8_repair(&block->texts, text);
     else if (text.len > CELL_INLINE_BYTES)
         text = arena_str(&block->texts, text);
-    if (text.len > UINT32_MAX || (str_is_none(text) && text.len > 0))
-        return false;
-    cell_text(block->cells[column], at, text);
-    return true;
-}
-
-static bool dict_keep(struct recent *recent, const struct column *column, str text, uint32_t *cell,
-                      uint64_t *overflow)
-{
-    struct buf *scratch = &recent->scratch;
-    if (text.len == 0) {
+    if (text.len > UINT32_MAX || (str_is_none(text) && !is_empty)) {
+        draft->is_too_large = true;
         text = STR_OF("");
-    } else if (!utf8_is_valid(text)) {
-        struct arena repaired;
-        arena_init(&repaired, (size_t)4 * STORE_RARE_BYTES_MAX);
-        str good = utf8_repair(&repaired, text);
-        buf_reset(scratch);
-        buf_add_str(scratch, good);
-        arena_clear(&repaired);
-        text = buf_str(scratch);
     }
-    *cell = dict_intern(recent->dicts, column->field, text);
-    if (*cell == DICT_OVERFLOW)
-        overflow[column->field / 64] |= UINT64_C(1) << (column->field % 64);
-    return true;
+    cell_text(block->cells[column], draft->at, text);
+    column_mark(draft, column);
 }
 
-static bool strs_keep(struct recent *recent, struct block *block, uint32_t column, uint32_t at,
-                      struct strs list)
+/* A text that is new to the dictionary. */
+static uint32_t dict_new(struct recent *recent, enum field field, str text)
 {
-    buf_reset(&recent->scratch);
-    strs_encode(&recent->scratch, list);
-    return !buf_failed(&recent->scratch) &&
-           text_keep(recent, block, column, at, buf_str(&recent->scratch));
+    if (text.len == 0 || utf8_is_valid(text))
+        return dict_intern(recent->dicts, field, text.len ? text : STR_OF(""));
+    struct arena repaired;
+    arena_init(&repaired, (size_t)4 * STORE_RARE_BYTES_MAX);
+    uint32_t id = dict_intern(recent->dicts, field, utf8_repair(&repaired, text));
+    arena_clear(&repaired);
+    return id;
 }
 
-static bool cell_keep(struct recent *recent, struct block *block, uint32_t index, uint32_t at,
-                      const void *field, uint64_t *overflow)
+static uint32_t dict_keep(struct draft *draft, enum field field, str text)
 {
-    const struct column *column = &recent->columns->items[index];
-    void *cells = column_open(recent, block, index);
-    bool kept = true;
+    uint32_t id = dict_seen(draft->recent->dicts, field, text);
+    if (id == DICT_NO_ID)
+        id = dict_new(draft->recent, field, text);
+    if (id == DICT_OVERFLOW)
+        draft->overflow[field / 64] |= UINT64_C(1) << (field % 64);
+    return id;
+}
+
+static void strs_keep(struct draft *draft, uint32_t column, struct strs list)
+{
+    struct buf *scratch = &draft->recent->scratch;
+    buf_reset(scratch);
+    strs_encode(scratch, list);
+    draft->is_too_large = draft->is_too_large || buf_failed(scratch);
+    text_keep(draft, column, buf_str(scratch));
+}
+
+static void cell_keep(struct draft *draft, uint32_t index, const void *field)
+{
+    const struct column *column = &draft->recent->columns->items[index];
+    void *cells = draft->block->cells[index];
+    uint32_t at = draft->at;
     switch (column->kind) {
-    case COLUMN_ID_HIGH:
+    case COLUMN_ID_HIGH: /* the low half is the next column */
+        ((uint64_t *)cells)[at] = id_high(*(const struct id16 *)field);
+        ((uint64_t *)draft->block->cells[index + 1])[at] = id_low(*(const struct id16 *)field);
+        column_mark(draft, index + 1);
+        break;
     case COLUMN_ID8:
         ((uint64_t *)cells)[at] = id8_number(*(const struct id8 *)field);
         break;
-    case COLUMN_ID_LOW:
-        ((uint64_t *)cells)[at] = id_low(*(const struct id16 *)field);
-        break;
     case COLUMN_DICT:
-        kept = dict_keep(recent, column, *(const str *)field, (uint32_t *)cells + at, overflow);
+        ((uint32_t *)cells)[at] = dict_keep(draft, column->field, *(const str *)field);
         break;
     case COLUMN_TEXT:
-        kept = text_keep(recent, block, index, at, *(const str *)field);
+        text_keep(draft, index, *(const str *)field);
         break;
     case COLUMN_I64:
         ((int64_t *)cells)[at] = *(const int64_t *)field;
@@ -236,67 +247,61 @@ static bool cell_keep(struct recent *recent, struct block *block, uint32_t index
         ((bool *)cells)[at] = *(const bool *)field;
         break;
     case COLUMN_STRS:
-        kept = strs_keep(recent, block, index, at, *(const struct strs *)field);
+        strs_keep(draft, index, *(const struct strs *)field);
         break;
+    case COLUMN_ID_LOW:
     case COLUMN_NUMBER:
     case COLUMN_LONG_TEXT:
-        break;
+        assert(!"no column of a field");
     }
-    cell_mark(block, index, at);
-    return kept;
+    column_mark(draft, index);
 }
 
 /* All known fields that have a column. */
-static bool fields_keep(struct recent *recent, struct block *block, uint32_t at,
-                        const struct span *span, uint64_t *overflow)
+static void fields_keep(struct draft *draft, const struct span *span)
 {
     for (size_t word = 0; word < COUNT_OF(span->known); word++) {
         for (uint64_t bits = span->known[word]; bits != 0; bits &= bits - 1) {
             enum field field = (enum field)(word * 64 + (size_t)__builtin_ctzll(bits));
-            uint32_t index = recent->columns->of_field[field];
-            if (index == 0)
-                continue;
-            const void *value = span_field_const(span, field);
-            if (!cell_keep(recent, block, index - 1, at, value, overflow))
-                return false;
-            if (field_table[field].type == FIELD_TYPE_ID16 &&
-                !cell_keep(recent, block, index, at, value, overflow))
-                return false;
+            uint32_t index = draft->recent->columns->of_field[field];
+            if (index != 0)
+                cell_keep(draft, index - 1, span_field_const(span, field));
         }
     }
-    return true;
 }
 
-static void number_keep(struct recent *recent, struct block *block, uint32_t column, uint32_t at,
-                        uint32_t number)
+static void number_keep(struct draft *draft, uint32_t column, uint32_t number)
 {
-    ((uint32_t *)column_open(recent, block, column))[at] = number;
-    cell_mark(block, column, at);
+    ((uint32_t *)draft->block->cells[column])[draft->at] = number;
+    column_mark(draft, column);
 }
 
 /* What is in the scratch buffer; nothing there is unknown. */
-static bool scratch_keep(struct recent *recent, struct block *block, uint32_t column, uint32_t at)
+static void scratch_keep(struct draft *draft, uint32_t column)
 {
-    if (recent->scratch.len == 0 || buf_failed(&recent->scratch))
-        return true;
-    (void)column_open(recent, block, column);
-    cell_mark(block, column, at);
-    return text_keep(recent, block, column, at, buf_str(&recent->scratch));
+    const struct buf *scratch = &draft->recent->scratch;
+    if (scratch->len > 0 && !buf_failed(scratch))
+        text_keep(draft, column, buf_str(scratch));
 }
 
-static void rare_keep(struct recent *recent, const struct span *span, const uint64_t *overflow)
+static void rare_keep(struct draft *draft, uint32_t column, const struct span *span)
 {
-    buf_reset(&recent->scratch);
-    rare_encode(&recent->scratch, span, overflow);
+    buf_reset(&draft->recent->scratch);
+    rare_encode(&draft->recent->scratch, span, draft->overflow);
+    scratch_keep(draft, column);
 }
 
-static uint32_t row_end(struct block *block, bool kept, enum row_state state)
+static uint32_t draft_end(const struct draft *draft, enum row_state state)
 {
+    struct block *block = draft->block;
     uint32_t at = block->filled++;
     block->next[at] = 0;
     block->state[at] = (uint8_t)state;
-    atomic_store_explicit(&block->removed_at[at], kept ? UINT64_MAX : 0, memory_order_relaxed);
-    if (!kept)
+    block->known[at] = draft->columns;
+    block->used |= draft->columns;
+    atomic_store_explicit(&block->removed_at[at], draft->is_too_large ? 0 : UINT64_MAX,
+                          memory_order_relaxed);
+    if (draft->is_too_large)
         return ROW_NONE;
     block->alive++;
     return block->slot * BLOCK_ROWS + at;
@@ -309,54 +314,49 @@ static uint32_t column_after_fields(const struct columns *columns, uint32_t back
 
 uint32_t recent_add_span(struct recent *recent, const struct store_span *span, enum row_state state)
 {
-    struct block *block = block_for_row(recent);
-    uint32_t at = block->filled, disk = recent->columns->disk_count;
-    uint64_t overflow[COUNT_OF(span->span.known)] = { 0 };
+    struct draft draft = draft_begin(recent);
+    uint32_t disk = recent->columns->disk_count;
     uint32_t roles = column_after_fields(recent->columns, 3);
-    bool kept = fields_keep(recent, block, at, &span->span, overflow);
-    number_keep(recent, block, roles, at, span->content_roles);
-    number_keep(recent, block, disk, at, span->log_segment);
-    number_keep(recent, block, disk + 1, at, span->log_offset);
-    number_keep(recent, block, disk + 2, at, span->log_index);
-    number_keep(recent, block, disk + 3, at, state);
+    fields_keep(&draft, &span->span);
+    number_keep(&draft, roles, span->content_roles);
+    number_keep(&draft, disk, span->log_segment);
+    number_keep(&draft, disk + 1, span->log_offset);
+    number_keep(&draft, disk + 2, span->log_index);
+    number_keep(&draft, disk + 3, state);
     buf_reset(&recent->scratch);
     if (span->span.attr_count > 0)
         attrs_to_json(&recent->scratch, span->span.attrs, span->span.attr_count);
-    kept = kept && scratch_keep(recent, block, roles + 1, at);
-    rare_keep(recent, &span->span, overflow);
-    kept = kept && scratch_keep(recent, block, roles + 2, at);
-    return row_end(block, kept, state);
+    scratch_keep(&draft, roles + 1);
+    rare_keep(&draft, roles + 2, &span->span);
+    return draft_end(&draft, state);
 }
 
 uint32_t recent_add_trace(struct recent *recent, const struct trace_row *trace)
 {
-    struct block *block = block_for_row(recent);
+    struct draft draft = draft_begin(recent);
     struct span as_span;
     trace_to_span(trace, &as_span);
-    uint32_t at = block->filled, column = column_after_fields(recent->columns, 7);
-    uint64_t overflow[COUNT_OF(as_span.known)] = { 0 };
+    uint32_t column = column_after_fields(recent->columns, 7);
     uint32_t numbers[] = { trace->span_count, trace->error_count, trace->model_call_count,
                            trace->tool_call_count, trace->unpriced_count };
-    bool kept = fields_keep(recent, block, at, &as_span, overflow);
+    fields_keep(&draft, &as_span);
     for (uint32_t i = 0; i < COUNT_OF(numbers); i++)
-        number_keep(recent, block, column++, at, numbers[i]);
+        number_keep(&draft, column++, numbers[i]);
     buf_reset(&recent->scratch);
     for (uint32_t i = 0; i < trace->content_count && i < TRACE_CONTENT_MAX; i++)
         buf_printf(&recent->scratch, "%s%llu:%u:%u", i ? "," : "",
                    (unsigned long long)trace->content[i].segment, trace->content[i].offset,
                    trace->content[i].len);
-    kept = kept && scratch_keep(recent, block, column++, at);
-    buf_reset(&recent->scratch);
+    scratch_keep(&draft, column++);
     uint64_t any = 0;
-    for (size_t i = 0; i < COUNT_OF(overflow); i++)
-        any |= overflow[i];
+    for (size_t i = 0; i < COUNT_OF(draft.overflow); i++)
+        any |= draft.overflow[i];
     if (any) { /* rare fields of a trace have columns: the others only */
-        for (size_t i = 0; i < COUNT_OF(overflow); i++)
-            as_span.known[i] &= overflow[i];
-        rare_keep(recent, &as_span, overflow);
+        for (size_t i = 0; i < COUNT_OF(draft.overflow); i++)
+            as_span.known[i] &= draft.overflow[i];
+        rare_keep(&draft, column, &as_span);
     }
-    kept = kept && scratch_keep(recent, block, column, at);
-    return row_end(block, kept, ROW_SETTLED);
+    return draft_end(&draft, ROW_SETTLED);
 }
 
 /* -- publishing -- */
@@ -369,6 +369,7 @@ void recent_publish(struct recent *recent)
             continue;
         block->published = block->filled;
         block->text_bytes = block->texts.used_bytes;
+        block->used_published = block->used;
     }
 }
 
