@@ -94,8 +94,36 @@ void buf_add_i64(struct buf *buf, int64_t value)
     buf_add_u64(buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
+/* What people write: few digits, four of them behind the point at most. */
+static bool add_short_f64(struct buf *buf, double value)
+{
+    const double value_max = 1e11; /* 15 digits: such decimals read back the same */
+    if (!(fabs(value) < value_max) || (value == 0 && signbit(value)))
+        return false;
+    int64_t scale = 1, scale_max = 10000, scaled = (int64_t)value;
+    while ((double)scaled / (double)scale != value) {
+        if (scale == scale_max)
+            return false;
+        scale *= 10;
+        scaled = (int64_t)(value * (double)scale + (value < 0 ? -0.5 : 0.5));
+    }
+    if (scaled < 0)
+        buf_add_char(buf, '-');
+    scaled = scaled < 0 ? -scaled : scaled;
+    buf_add_u64(buf, (uint64_t)(scaled / scale));
+    if (scale > 1)
+        buf_add_char(buf, '.');
+    for (int64_t rest = scaled % scale; scale > 1; rest %= scale) {
+        scale /= 10;
+        buf_add_char(buf, (char)('0' + rest / scale));
+    }
+    return true;
+}
+
 void buf_add_f64(struct buf *buf, double value)
 {
+    if (add_short_f64(buf, value))
+        return;
     if (!isfinite(value)) {
         buf_add_c(buf, "null");
         return;
@@ -205,8 +233,48 @@ static void add_json_valid(struct buf *buf, str s)
     }
 }
 
+/* Eight bytes that stand in JSON as they are: ASCII, no control, quote or backslash. */
+static bool is_plain_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t odd = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
+    return (odd & ones * 0x80) == 0; /* exact for the lowest odd byte, so for all or none */
+}
+
+static bool is_plain(str s)
+{
+    uint64_t word = 0;
+    size_t i = 0;
+    for (; i + sizeof word <= s.len; i += sizeof word) {
+        memcpy(&word, s.ptr + i, sizeof word);
+        if (!is_plain_word(word))
+            return false;
+    }
+    memset(&word, ' ', sizeof word);
+    if (i < s.len)
+        memcpy(&word, s.ptr + i, s.len - i);
+    return is_plain_word(word);
+}
+
+/* Nearly every text. */
+static bool add_json_plain(struct buf *buf, str s)
+{
+    char *to = is_plain(s) ? buf_reserve(buf, s.len + 2) : NULL;
+    if (!to)
+        return false;
+    to[0] = '"';
+    if (s.len)
+        memcpy(to + 1, s.ptr, s.len);
+    to[s.len + 1] = '"';
+    buf->len += s.len + 2;
+    return true;
+}
+
 void buf_add_json_str(struct buf *buf, str s)
 {
+    if (add_json_plain(buf, s))
+        return;
     buf_add_char(buf, '"');
     while (s.len) {
         size_t valid = utf8_valid_prefix(s);

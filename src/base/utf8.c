@@ -5,15 +5,20 @@
 #include "base/utf8.h"
 #include "base/check.h"
 
-/* Length of the ASCII run, eight bytes at a time. */
+/* Length of the ASCII run, eight bytes at a time; the last eight overlap those before. */
 static size_t ascii_run(const char *at, size_t len)
 {
     size_t i = 0;
+    uint64_t word = 0;
     for (; i + 8 <= len; i += 8) {
-        uint64_t word;
         memcpy(&word, at + i, 8);
         if (word & UINT64_C(0x8080808080808080))
             break;
+    }
+    if (i + 8 > len && len >= 8) {
+        memcpy(&word, at + len - 8, 8);
+        if (!(word & UINT64_C(0x8080808080808080)))
+            return len;
     }
     while (i < len && !((unsigned char)at[i] & 0x80))
         i++;

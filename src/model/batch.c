@@ -264,6 +264,8 @@ static uint8_t get_byte(struct cursor *in)
 
 static uint64_t get_u64(struct cursor *in)
 {
+    if (!in->failed && in->at < in->end && !(*in->at & 0x80)) /* most of them */
+        return (uint64_t)(unsigned char)*in->at++;
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t byte = get_byte(in);

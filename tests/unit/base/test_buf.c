@@ -341,6 +341,53 @@ static void hex_is_lower_case(void **state)
     buf_clear(&buf);
 }
 
+/* The short way that most numbers take writes what printf would. */
+static void decimals_are_written_as_printf_writes_them(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 64);
+    for (int64_t i = -30000; i <= 30000; i++) {
+        static const double divisors[] = { 1, 10, 100, 1000, 10000, 3, 100000, 1e-9 };
+        for (size_t k = 0; k < COUNT_OF(divisors); k++) {
+            double number = (double)i / divisors[k];
+            char text[40];
+            snprintf(text, sizeof text, "%.15g", number);
+            if (strtod(text, NULL) != number)
+                continue;
+            buf_reset(&buf);
+            buf_add_f64(&buf, number);
+            buf_add_char(&buf, 0);
+            assert_string_equal(buf.ptr, text);
+        }
+    }
+    buf_clear(&buf);
+}
+
+/* Texts are looked at eight bytes at a time: an odd byte is found wherever it stands. */
+static void json_texts_escape_at_every_place(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 256);
+    for (size_t len = 1; len <= 20; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                char text[20];
+                memset(text, 0x7e, sizeof text);
+                text[at] = (char)byte;
+                buf_reset(&buf);
+                buf_add_json_str(&buf, str_make(text, len));
+                bool is_plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+                assert_int_equal(buf.len == len + 2, is_plain);
+                assert_memory_equal(buf.ptr + 1, text, at);
+                assert_int_equal(utf8_is_valid(str_make(text, len)), byte < 0x80);
+            }
+        }
+    }
+    buf_clear(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +405,8 @@ int main(void)
         cmocka_unit_test(every_sum_of_money_reads_back_the_same),
         cmocka_unit_test(json_texts_escape_what_json_forbids),
         cmocka_unit_test(json_texts_are_valid_utf8_whatever_came),
+        cmocka_unit_test(decimals_are_written_as_printf_writes_them),
+        cmocka_unit_test(json_texts_escape_at_every_place),
         cmocka_unit_test(printf_at_the_maximum),
         cmocka_unit_test(hex_is_lower_case),
     };
