@@ -1,7 +1,7 @@
 /* arena.c -- bump allocation in growing blocks, poisoned under ASan.
  *
  * Blocks double from 16 KiB to 1 MiB; a larger request gets a block of its own
- * size.  reset keeps some MiB of them, so an ordinary batch costs no malloc.
+ * size.  reset keeps what batches of late used, so an ordinary one costs no malloc.
  * Under ASan every allocation is followed by 16 poisoned bytes and fresh blocks
  * are poisoned whole (STYLE.md section 7 tells what happened without).
  *
@@ -33,7 +33,8 @@ enum {
     ALIGN_BYTES = 16,
     BLOCK_BYTES_MIN = 16 * 1024,
     BLOCK_BYTES_MAX = 1024 * 1024,
-    KEEP_BYTES = 8 * 1024 * 1024
+    KEEP_BYTES_MIN = 8 * 1024 * 1024,
+    FADE = 8, /* an eighth of a peak is forgotten per reset */
 };
 
 struct arena_block {
@@ -72,9 +73,12 @@ static void blocks_free(struct arena_block *block)
     }
 }
 
-/* Blocks up to KEEP_BYTES stay for the next batch: page faults cost more than memory. */
+/* Blocks stay for the next batch: page faults cost more than memory. */
 void arena_reset(struct arena *arena)
 {
+    size_t faded = arena->recent_bytes - arena->recent_bytes / FADE;
+    arena->recent_bytes = MAX(arena->used_bytes, faded);
+    size_t keep = MAX(arena->recent_bytes, (size_t)KEEP_BYTES_MIN);
     arena->used_bytes = 0;
     arena->current = arena->first;
     size_t kept = 0;
@@ -82,7 +86,7 @@ void arena_reset(struct arena *arena)
         at->used = 0;
         ASAN_POISON_MEMORY_REGION(at->data, at->capacity);
         kept += at->capacity;
-        if (kept < KEEP_BYTES)
+        if (kept < keep)
             continue;
         blocks_free(at->next);
         at->next = NULL;

@@ -6,7 +6,8 @@
  * failure of malloc aborts (in xalloc).  In sanitizer builds blocks are
  * poisoned and allocations have red zones, so an overrun is found at its line.
  *
- * Memory:  the arena owns its blocks; reset keeps up to 8 MiB of them.
+ * Memory:  the arena owns its blocks; reset keeps 8 MiB of them, or as much as of late
+ *          was used between two resets: what one peak needed fades away over some resets.
  * Threads: one thread at a time.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -20,6 +21,7 @@ struct arena {
     struct arena_block *first;
     struct arena_block *current;
     size_t used_bytes;   /* handed out since the last reset, red zones included */
+    size_t recent_bytes; /* used between resets of late */
     size_t budget_bytes; /* arena_alloc fails beyond it */
 };
 

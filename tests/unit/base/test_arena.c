@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "base/arena.h"
+#include "base/arena.c"
 #include "base/check.h"
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -165,14 +165,32 @@ static void calloc_zeroes_what_an_earlier_round_left(void **state)
     arena_clear(&arena);
 }
 
-static void reset_keeps_at_most_a_few_mebibytes(void **state)
+/* Blocks of which nothing was handed out since the last reset, and all others. */
+static size_t blocks_of(const struct arena *arena)
+{
+    size_t count = 0;
+    for (const struct arena_block *at = arena->first; at; at = at->next)
+        count++;
+    return count;
+}
+
+static void reset_keeps_what_is_used_regularly_and_forgets_a_peak(void **state)
 {
     (void)state;
     struct arena arena;
     arena_init(&arena, 256 * MIB);
-    for (int i = 0; i < 100; i++)
-        assert_non_null(arena_alloc(&arena, MIB));
-    arena_reset(&arena);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++)
+            assert_non_null(arena_alloc(&arena, MIB - 64));
+        size_t blocks = blocks_of(&arena);
+        arena_reset(&arena);
+        assert_int_equal(blocks_of(&arena), blocks);
+    }
+    for (int i = 0; i < 40; i++) {
+        assert_non_null(arena_alloc(&arena, 100));
+        arena_reset(&arena);
+    }
+    assert_in_range(blocks_of(&arena), 8, 16);
     char *first = arena_alloc(&arena, 100);
     arena_reset(&arena);
     assert_ptr_equal(arena_alloc(&arena, 100), first); /* the same block serves again */
@@ -219,7 +237,7 @@ int main(void)
         cmocka_unit_test(printf_fits_exactly),
         cmocka_unit_test(pieces_are_aligned_and_never_overlap_over_resets),
         cmocka_unit_test(calloc_zeroes_what_an_earlier_round_left),
-        cmocka_unit_test(reset_keeps_at_most_a_few_mebibytes),
+        cmocka_unit_test(reset_keeps_what_is_used_regularly_and_forgets_a_peak),
 #if defined(__SANITIZE_ADDRESS__)
         cmocka_unit_test(an_overrun_is_seen_in_sanitizer_builds),
 #endif
