@@ -31,7 +31,7 @@ void buf_reset(struct buf *buf)
     buf->failed = false;
 }
 
-char *buf_reserve(struct buf *buf, size_t extra)
+char *buf_grow(struct buf *buf, size_t extra)
 {
     if (buf->failed)
         return NULL;
@@ -48,32 +48,9 @@ char *buf_reserve(struct buf *buf, size_t extra)
     return buf->ptr + buf->len;
 }
 
-void buf_add(struct buf *buf, const void *bytes, size_t len)
-{
-    char *to = len ? buf_reserve(buf, len) : NULL;
-    if (!to)
-        return;
-    memcpy(to, bytes, len);
-    buf->len += len;
-}
-
-void buf_add_str(struct buf *buf, str s)
-{
-    buf_add(buf, s.ptr, s.len);
-}
-
 void buf_add_c(struct buf *buf, const char *text)
 {
     buf_add(buf, text, strlen(text));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    char *to = buf_reserve(buf, 1);
-    if (!to)
-        return;
-    *to = c;
-    buf->len++;
 }
 
 void buf_add_u64(struct buf *buf, uint64_t value)

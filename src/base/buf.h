@@ -31,13 +31,31 @@ static inline str buf_str(const struct buf *buf)
 {
     return (str){ buf->ptr ? buf->ptr : "", buf->len };
 }
+char *buf_grow(struct buf *buf, size_t extra); /* buf_reserve when there is no room yet */
 /* Room for `extra` more bytes at ptr + len, or NULL (sticky) past the maximum;
  * the caller then adds what it wrote to len. */
-char *buf_reserve(struct buf *buf, size_t extra);
-void buf_add(struct buf *buf, const void *bytes, size_t len);
-void buf_add_str(struct buf *buf, str s);
+static inline char *buf_reserve(struct buf *buf, size_t extra)
+{
+    bool fits = buf->ptr && !buf->failed && extra <= buf->capacity - buf->len;
+    return fits ? buf->ptr + buf->len : buf_grow(buf, extra);
+}
+static inline void buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+    char *to = len ? buf_reserve(buf, len) : NULL;
+    if (!to)
+        return;
+    memcpy(to, bytes, len);
+    buf->len += len;
+}
+static inline void buf_add_str(struct buf *buf, str s)
+{
+    buf_add(buf, s.ptr, s.len);
+}
 void buf_add_c(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char c);
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
 void buf_add_i64(struct buf *buf, int64_t value);
 void buf_add_u64(struct buf *buf, uint64_t value);
 /* Shortest text that reads back as the same double; NaN and infinities as JSON null. */

@@ -14,7 +14,11 @@
 #include "model/record.h"
 #include <stdatomic.h>
 
-enum { BATCH_MAGIC = 0x31425454 /* "TTB1" */, KNOWN_WORDS = (FIELD_COUNT + 63) / 64 };
+enum {
+    BATCH_MAGIC = 0x31425454, /* "TTB1" */
+    KNOWN_WORDS = (FIELD_COUNT + 63) / 64,
+    VARINT_BYTES_MAX = 10,
+};
 
 /* Computed once; every thread computes the same value, so a race is harmless. */
 static uint64_t table_hash(void)
@@ -35,14 +39,16 @@ static uint64_t table_hash(void)
 
 static void put_u64(struct buf *out, uint64_t value)
 {
-    char bytes[10];
+    char *to = buf_reserve(out, VARINT_BYTES_MAX);
+    if (!to)
+        return;
     size_t len = 0;
     while (value >= 0x80) {
-        bytes[len++] = (char)(value | 0x80);
+        to[len++] = (char)(value | 0x80);
         value >>= 7;
     }
-    bytes[len++] = (char)value;
-    buf_add(out, bytes, len);
+    to[len++] = (char)value;
+    out->len += len;
 }
 
 static void put_i64(struct buf *out, int64_t value)

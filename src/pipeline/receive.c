@@ -191,11 +191,13 @@ static void entry_done(struct wal_entry *entry)
     ticket->done(ticket);
 }
 
-static enum err submit(struct receiver *receiver, const struct batch *batch,
+/* `bytes_expected`: of the record, a guess that saves growing step by step. */
+static enum err submit(struct receiver *receiver, const struct batch *batch, size_t bytes_expected,
                        struct receive_ticket *ticket, struct diag *why)
 {
     struct buf record;
     buf_init(&record, RECORD_BYTES_MAX);
+    (void)buf_reserve(&record, MIN(bytes_expected, (size_t)RECORD_BYTES_MAX));
     batch_encode(&record, batch);
     (void)buf_reserve(&record, CRYPT_TAG_BYTES); /* the log encrypts in place */
     if (buf_failed(&record)) {
@@ -240,7 +242,8 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
         ticket->rejected_count = raw.rejected_count;
         memcpy(ticket->rejected_why, raw.rejected_why, sizeof ticket->rejected_why);
         if (items)
-            err = submit(receiver, &batch, ticket, reterr_why);
+            err =
+                submit(receiver, &batch, input->body.len + input->body.len / 2, ticket, reterr_why);
         if (!err) {
             *ret_in_flight = items > 0;
             count_items(&receiver->counters, input->signal, &raw, &batch);
