@@ -77,23 +77,22 @@ static bool add_short_f64(struct buf *buf, double value)
     const double value_max = 1e11; /* 15 digits: such decimals read back the same */
     if (!(fabs(value) < value_max) || (value == 0 && signbit(value)))
         return false;
-    int64_t scale = 1, scale_max = 10000, scaled = (int64_t)value;
-    while ((double)scaled / (double)scale != value) {
-        if (scale == scale_max)
+    static const int64_t powers[] = { 1, 10, 100, 1000, 10000 };
+    size_t digits = 0;
+    int64_t scaled = (int64_t)value;
+    while ((double)scaled / (double)powers[digits] != value) {
+        if (++digits == COUNT_OF(powers))
             return false;
-        scale *= 10;
-        scaled = (int64_t)(value * (double)scale + (value < 0 ? -0.5 : 0.5));
+        scaled = (int64_t)(value * (double)powers[digits] + (value < 0 ? -0.5 : 0.5));
     }
     if (scaled < 0)
         buf_add_char(buf, '-');
     scaled = scaled < 0 ? -scaled : scaled;
-    buf_add_u64(buf, (uint64_t)(scaled / scale));
-    if (scale > 1)
+    buf_add_u64(buf, (uint64_t)(scaled / powers[digits]));
+    if (digits > 0)
         buf_add_char(buf, '.');
-    for (int64_t rest = scaled % scale; scale > 1; rest %= scale) {
-        scale /= 10;
-        buf_add_char(buf, (char)('0' + rest / scale));
-    }
+    while (digits-- > 0)
+        buf_add_char(buf, (char)('0' + scaled / powers[digits] % 10));
     return true;
 }
 

@@ -323,7 +323,7 @@ bool marker_around(str text, size_t at, size_t *ret_start, size_t *ret_end)
         return false;
     size_t start = at;
     while (start > 0 && at - start < MARKER_MAX && text.ptr[start] != '[' &&
-           !(text.ptr[start] == ']' && start < at))
+           !(start < at && text.ptr[start] == ']'))
         start--;
     if (text.ptr[start] != '[')
         return false;

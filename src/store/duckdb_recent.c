@@ -99,18 +99,23 @@ static void block_retire(struct recent *recent, struct block *block)
     block_release(recent, block);
 }
 
+static size_t cells_bytes(const struct column *column)
+{
+    return (size_t)column_bytes(column->kind) * BLOCK_ROWS + CACHE_LINE_BYTES;
+}
+
 /* Columns are some cache lines out of step: else the cells of one row, which are written
  * together, would all fall into the same few sets of the processor's cache. */
 static void cells_place(struct block *block, const struct columns *columns)
 {
-    size_t at[DUCK_COLUMNS_MAX], end = 0;
-    for (uint32_t i = 0; i < columns->count; i++) {
-        at[i] = end;
-        end += (size_t)column_bytes(columns->items[i].kind) * BLOCK_ROWS + CACHE_LINE_BYTES;
-    }
-    block->memory = xmalloc(end);
+    size_t total = 0;
     for (uint32_t i = 0; i < columns->count; i++)
-        block->cells[i] = (char *)block->memory + at[i];
+        total += cells_bytes(&columns->items[i]);
+    char *at = block->memory = xmalloc(total);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        block->cells[i] = at;
+        at += cells_bytes(&columns->items[i]);
+    }
 }
 
 static struct block *block_new(struct recent *recent)
