@@ -70,8 +70,10 @@ test("a filter narrows the list and lands in the URL", async ({ open }) => {
     const cells = await page.locator(`${ROW} .c-who`).allTextContents();
     return cells.length > 0 && cells.every((cell) => cell.startsWith("globex"));
   }, "only globex in the list");
-  const shown = await page.locator(".figure", { hasText: "Traces" }).locator("dd").innerText();
-  equal(Number(shown.replace(",", "")), await page.locator(ROW).count(), "the total");
+  await until(async () => {
+    const shown = await page.locator(".figure", { hasText: "Traces" }).locator("dd").innerText();
+    return Number(shown.replace(",", "")) === (await page.locator(ROW).count());
+  }, "a total that equals the list");
 });
 
 test("a menu writes the filter and the text stays the truth", async ({ open }) => {
