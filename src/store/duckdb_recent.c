@@ -257,7 +257,7 @@ static void cell_keep(struct draft *draft, uint32_t index, const void *field)
     case COLUMN_ID_LOW:
     case COLUMN_NUMBER:
     case COLUMN_LONG_TEXT:
-        assert(!"no column of a field");
+        assert(false); /* no column of a field */
     }
     column_mark(draft, index);
 }

@@ -114,8 +114,8 @@ static void whole_traces_up_to_the_checkpoint(struct fixture *f, uint64_t acknow
 static void a_kill_leaves_whole_traces_up_to_the_checkpoint(void **state)
 {
 #ifdef __SANITIZE_THREAD__
-    print_message(
-        "skipped: the engine's fork handler takes more locks than ThreadSanitizer counts\n");
+    fprintf(stderr,
+            "skipped: the engine's fork handler takes more locks than ThreadSanitizer counts\n");
     skip();
 #endif
     struct fixture *f = *state;
