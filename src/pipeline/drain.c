@@ -38,7 +38,7 @@ struct drain *drain_new(const struct drain_config *config)
     drain->sequence = status.checkpoint_sequence;
     drain->config.behind_ns = config->behind_ns ? config->behind_ns : DRAIN_BEHIND_NS;
     drain->behind = config->behind_ns < 0;
-    drain->window_start_ns = clock_monotonic_ns();
+    drain->start_ns = drain->window_start_ns = clock_monotonic_ns();
     drain->reader = wal_reader_new(config->wal, status.checkpoint_sequence);
     drain->settle_reader = wal_reader_new(config->wal, status.checkpoint_sequence);
     return drain;
@@ -134,17 +134,29 @@ static void pend_span(struct drain *drain, const struct span *span, struct span_
     };
 }
 
+/* When a record was received, on the monotonic clock: a trace waits for its spans as long in
+ * the log's time as it would if drain kept up.  What an earlier process received counts from
+ * the start of this one, so that senders get the time to come back. */
+static int64_t log_time(struct drain *drain, int64_t received_ns)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    int64_t age_ns = MAX(clock_now_ns() - received_ns, (int64_t)0);
+    int64_t at_ns = MAX(now_ns - age_ns, drain->start_ns);
+    drain->log_time_ns = MAX(drain->log_time_ns, at_ns);
+    return drain->log_time_ns;
+}
+
 static void take_spans(struct drain *drain, const struct batch *batch, uint64_t sequence,
                        struct wal_position position)
 {
-    int64_t now_ns = clock_monotonic_ns();
+    int64_t seen_ns = log_time(drain, batch->received_ns);
     for (uint32_t i = 0; i < batch->span_count; i++) {
         const struct span *span = &batch->spans[i];
         struct span_ref ref = { position, i };
         struct open_trace *trace =
-            open_traces_get(drain->traces, batch->project, span->trace_id, sequence, now_ns);
+            open_traces_get(drain->traces, batch->project, span->trace_id, sequence, seen_ns);
         bool is_root = !SPAN_KNOWS(span, parent_span_id) && !span->is_addition;
-        open_traces_add_ref(drain->traces, trace, ref, is_root, now_ns);
+        open_traces_add_ref(drain->traces, trace, ref, is_root, seen_ns);
         pend_span(drain, span, ref);
     }
     atomic_fetch_add(&drain->spans, batch->span_count);
@@ -172,12 +184,12 @@ static enum err defer_spans(struct drain *drain, str bytes, const struct batch_h
     enum err err = batch_peek_spans(&drain->append_arena, bytes, &ids, why);
     if (err)
         return err;
-    int64_t now_ns = clock_monotonic_ns();
+    int64_t seen_ns = log_time(drain, header->received_ns);
     for (uint32_t i = 0; i < header->span_count; i++) {
         struct open_trace *trace =
-            open_traces_get(drain->traces, header->project, ids[i].trace_id, sequence, now_ns);
+            open_traces_get(drain->traces, header->project, ids[i].trace_id, sequence, seen_ns);
         open_traces_add_ref(drain->traces, trace, (struct span_ref){ position, i },
-                            !ids[i].has_parent && !ids[i].is_addition, now_ns);
+                            !ids[i].has_parent && !ids[i].is_addition, seen_ns);
     }
     if (!drain->oldest_deferred_ns)
         drain->oldest_deferred_ns = header->received_ns;
@@ -242,6 +254,7 @@ static size_t read_log(struct drain *drain)
         struct wal_position position;
         struct diag why = DIAG_NONE;
         enum err err = wal_read(drain->reader, &bytes, &sequence, &position, &why);
+        drain->at_end = err == ERR_NOT_FOUND;
         if (err == ERR_NOT_FOUND)
             break;
         if (err) {

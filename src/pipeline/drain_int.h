@@ -24,6 +24,7 @@ enum {
 #define COMMIT_BYTES (2 * MIB)
 #define COMMIT_BYTES_MAX (48 * MIB)
 #define DRAIN_BEHIND_NS (250 * NS_PER_MS)
+/* So that commits are large.  Not while more is due, nor with nothing else to do. */
 #define SETTLE_PAUSE_BEHIND_NS (1 * NS_PER_S)
 enum {
     DRAIN_BUSY_WAIT_PERCENT = 5,
@@ -69,6 +70,9 @@ struct drain {
     struct arena held_arena;
     uint64_t durable; /* checkpoint that the store has on disk: the log may go up to it */
     int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
+    int64_t start_ns, log_time_ns; /* monotonic; log_time: when the last record was received */
+    bool at_end;                   /* of the log: then it is now in the log, too */
+    bool more_due;                 /* than were taken the last time */
     int64_t window_start_ns, window_waited_ns; /* of the last behind_ns: how much was waiting */
     bool behind;
     int64_t oldest_deferred_ns; /* received; 0: everything read is visible */

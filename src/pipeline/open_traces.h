@@ -33,7 +33,7 @@ struct open_trace {
     struct id16 trace_id;
     uint32_t project; /* index into open_traces' project names */
     uint64_t first_sequence;
-    int64_t first_seen_ns, last_seen_ns, root_seen_ns; /* monotonic; root 0: none yet */
+    int64_t first_seen_ns, last_seen_ns, root_seen_ns; /* received, monotonic; root 0: none yet */
     struct span_ref *refs;
     uint32_t ref_count, ref_capacity;
     struct span_ref inline_refs[OPEN_TRACE_INLINE_REFS];

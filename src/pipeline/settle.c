@@ -642,11 +642,13 @@ bool drain_settle(struct drain *drain, bool force)
         return false;
     int64_t now_ns = clock_monotonic_ns();
     bool commit_due = is_commit_due(drain, force, now_ns);
-    int64_t pause_ns = drain->behind ? SETTLE_PAUSE_BEHIND_NS : drain->config.tick_ns;
-    size_t count =
-        force || now_ns - drain->last_commit_ns > pause_ns
-            ? open_traces_take_due(drain->traces, now_ns, force, drain->due, SETTLE_TRACES_MAX)
-            : 0;
+    int64_t pause_ns =
+        drain->behind && !drain->at_end ? SETTLE_PAUSE_BEHIND_NS : drain->config.tick_ns;
+    size_t count = 0;
+    if (force || drain->more_due || now_ns - drain->last_commit_ns > pause_ns)
+        count = open_traces_take_due(drain->traces, drain->at_end ? now_ns : drain->log_time_ns,
+                                     force, drain->due, SETTLE_TRACES_MAX);
+    drain->more_due = count == SETTLE_TRACES_MAX;
     if (count == 0 && !commit_due)
         return false;
     size_t done = 0;

@@ -98,6 +98,7 @@ struct pipe {
     struct settle_times settle;
     size_t open_bytes_max;
     int64_t behind_ns;
+    void (*before_drain_starts)(struct drain *drain);
     struct drain_status before; /* sums over restarts */
     sem_t acknowledged;
     bool started;
@@ -204,6 +205,8 @@ static void pipe_start(struct pipe *pipe)
                                   .tick_ns = NS_PER_MS,
                                   .behind_ns = pipe->behind_ns };
     pipe->drain = drain_new(&drain);
+    if (pipe->before_drain_starts)
+        pipe->before_drain_starts(pipe->drain);
     drain_start(pipe->drain);
     pipe->started = true;
 }

@@ -102,6 +102,59 @@ static void a_drain_that_is_behind_stores_what_it_did_not_show(void **state)
     pipe_clear(&pipe);
 }
 
+/* ---- the time of the log ---- */
+
+static const struct settle_times by_root_in_20_s = { 20 * NS_PER_S, 600 * NS_PER_S,
+                                                     600 * NS_PER_S };
+
+static void started_long_ago(struct drain *drain)
+{
+    drain->start_ns -= 100 * NS_PER_S;
+}
+
+/* shows: X5 */
+static void a_trace_that_lay_in_the_log_for_its_wait_settles_when_it_is_read(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &by_root_in_20_s);
+    send_one(&pipe, 1, 1, 0);
+    pipe_stop(&pipe, false);
+    clock_set_offset(50 * NS_PER_S);
+    pipe.before_drain_starts = started_long_ago;
+    pipe_start(&pipe);
+    await_commit();
+    clock_set_offset(0);
+    assert_int_equal(stored_checkpoint(&pipe), 1);
+    pipe_stop(&pipe, false);
+    pipe_start(&pipe);
+    assert_stored(&pipe, 1, 1);
+    pipe_clear(&pipe);
+}
+
+/* Its senders had nobody to send the rest to. */
+static void a_trace_waits_in_full_after_a_restart(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    begin(&pipe, &by_root_in_20_s);
+    send_one(&pipe, 1, 1, 0);
+    pipe_stop(&pipe, false);
+    clock_set_offset(50 * NS_PER_S);
+    pipe_start(&pipe);
+    send_one(&pipe, 1, 2, 1);
+    struct drain_status status;
+    do {
+        drain_status(pipe.drain, &status);
+    } while (status.spans < 2);
+    pipe_stop(&pipe, false);
+    clock_set_offset(0);
+    assert_int_equal(stored_checkpoint(&pipe), 0);
+    assert_int_equal(status.traces_settled, 0);
+    pipe_start(&pipe);
+    pipe_clear(&pipe);
+}
+
 /* ---- the checkpoint ---- */
 
 /* shows: X5 */
@@ -298,6 +351,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drain_that_is_behind_stores_what_it_did_not_show),
+        cmocka_unit_test(a_trace_that_lay_in_the_log_for_its_wait_settles_when_it_is_read),
+        cmocka_unit_test(a_trace_waits_in_full_after_a_restart),
         cmocka_unit_test(the_checkpoint_stays_before_the_first_open_trace),
         cmocka_unit_test(a_restart_numbers_on_and_reads_nothing_twice),
         cmocka_unit_test(many_crashes_in_a_row_change_nothing),
