@@ -235,6 +235,8 @@ static void take_times(struct norm *norm, const struct raw_span *raw)
         SPAN_SET(span, latency_ns, end - start);
     else if (end)
         norm->odd |= ODD_END_BEFORE_START;
+    if (end && end < start) /* so that what was sent can be told */
+        SPAN_SET(span, sender_latency_ns, end - start);
     if (suspect) {
         norm->odd |= ODD_TIME_SUSPECT;
         SPAN_SET(span, time_suspect, true);

@@ -248,6 +248,7 @@ def test_an_end_before_the_start_is_kept_and_flagged(server):
     server.send_spans(span)
     got = stored(server, span)
     assert got["flags"] == ["end_before_start"] and got["latency_ms"] is None and got["end_time"] is None
+    assert got["sender_latency_ms"] == -500
 
 
 def test_no_times_at_all_means_now(server):

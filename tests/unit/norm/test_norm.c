@@ -499,6 +499,7 @@ static void odd_times_are_flagged(void **state)
     struct span *span = help_run(&help);
     assert_true(help_flagged(span, "end_before_start"));
     assert_false(SPAN_KNOWS(span, latency_ns));
+    assert_true(SPAN_KNOWS(span, sender_latency_ns) && span->sender_latency_ns == -1);
     static const uint64_t suspects[] = { 1, 7258118400000000000u, UINT64_MAX };
     for (size_t i = 0; i < COUNT_OF(suspects); i++) {
         help_reset(&help);
