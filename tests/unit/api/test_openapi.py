@@ -15,12 +15,7 @@ SUMMARY_KEYS = (
     "faithfulness safety_blocked latency_ms").split()
 
 
-def is_valid_openapi(document, src):
-    try:
-        from openapi_spec_validator import validate
-    except ImportError:
-        return "SKIP openapi-spec-validator is not installed"
-    validate(document)
+def says_its_version(document, src):  # tests/e2e/test_30_api.py validates it against the specification
     return document["openapi"].startswith("3.1")
 
 
@@ -51,7 +46,7 @@ def operation_ids_are_unique(document, src):
     return len(ids) == len(set(ids))
 
 
-TESTS = [is_valid_openapi, has_every_route, has_every_field, summary_has_exactly_its_18_keys,
+TESTS = [says_its_version, has_every_route, has_every_field, summary_has_exactly_its_18_keys,
          every_reference_leads_somewhere, operation_ids_are_unique]
 
 
@@ -64,8 +59,7 @@ def main(path, src):
         except Exception as why:  # a broken document may fail in any way; the test is then red
             print(f"# {type(why).__name__}: {why}")
             outcome = False
-        skip = f" # {outcome}" if isinstance(outcome, str) else ""
-        print(f"{'ok' if outcome else 'not ok'} {number} - {test.__name__}{skip}")
+        print(f"{'ok' if outcome else 'not ok'} {number} - {test.__name__}")
 
 
 if __name__ == "__main__":
