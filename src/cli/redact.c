@@ -156,12 +156,10 @@ int cli_redact(struct cli_call *call)
     struct crypt_key key;
     struct buf text;
     buf_init(&text, TEXT_BYTES_MAX);
-    const char *cache = cli_path(call, cli_data_dir(call), "cache/redact.db");
     crypt_random(&key, sizeof key);
     enum err err = read_text(call, &text, &why);
-    /* A server's compiled rules, when its folder is here; never make that folder. */
     if (!err)
-        err = redactor_new(file_exists(cache) ? cache : NULL, &key, &redactor, &why);
+        err = redactor_new(&key, &redactor, &why);
     int status = err ? cli_fail(err, &why) : test_text(call, redactor, buf_str(&text), &why);
     redactor_free(redactor);
     buf_clear(&text);

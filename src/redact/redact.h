@@ -32,9 +32,9 @@ extern const struct redact_policy redact_policy_default;
 struct redactor;       /* compiled rules */
 struct redact_scratch; /* per thread */
 
-/* cache_path: where the compiled database may be kept (may be NULL). */
-MUST_CHECK enum err redactor_new(const char *cache_path, const struct crypt_key *hash_key,
-                                 struct redactor **ret_redactor, struct diag *reterr_why);
+/* hash_key: of REDACT_HASH; without one (NULL) it masks. */
+MUST_CHECK enum err redactor_new(const struct crypt_key *hash_key, struct redactor **ret_redactor,
+                                 struct diag *reterr_why);
 void redactor_free(struct redactor *redactor);
 size_t redactor_kind_count(const struct redactor *redactor);
 struct redact_scratch *redact_scratch_new(const struct redactor *redactor);

@@ -159,7 +159,8 @@ struct redactor {
     uint32_t *kinds;         /* rule -> kind */
     const char **kind_names;
     size_t kind_count;
-    bool from_cache;
+    uint64_t fingerprint; /* of the rules and of vectorscan */
+    bool is_prepared;     /* nothing had to be compiled */
     bool has_key;
     struct crypt_key key;
 };
@@ -191,9 +192,14 @@ struct redact_scratch {
     uint64_t clean[CLEAN_SLOTS]; /* hashes of texts in which nothing was found */
 };
 
-/* rules.c */
-MUST_CHECK enum err rules_compile(struct redactor *redactor, const char *cache_path,
-                                  struct diag *reterr_why);
+/* rules.c: the tables of a redactor; what was prepared is used when it fits, else compiled. */
+MUST_CHECK enum err rules_load(struct redactor *redactor, str prepared, struct diag *reterr_why);
+/* What rules_load() takes. */
+MUST_CHECK enum err rules_prepare(const struct redactor *redactor, struct buf *out);
+/* Made by prepare.c when the server is built. */
+extern const uint64_t rules_prepared[];
+extern const size_t rules_prepared_bytes;
+
 /* window.c: the parts of a text that stage two must see, one after the other. */
 enum { WINDOW_BLOCK = 64, WINDOWS_MAX = WINDOW_BLOCK * 2 };
 struct cluster {

@@ -32,8 +32,8 @@ static void kinds_number(struct redactor *redactor)
     }
 }
 
-enum err redactor_new(const char *cache_path, const struct crypt_key *hash_key,
-                      struct redactor **ret_redactor, struct diag *reterr_why)
+enum err redactor_new(const struct crypt_key *hash_key, struct redactor **ret_redactor,
+                      struct diag *reterr_why)
 {
     struct redactor *redactor = xcalloc(1, sizeof *redactor);
     redactor->shapes = xcalloc(rule_count, sizeof *redactor->shapes);
@@ -45,7 +45,8 @@ enum err redactor_new(const char *cache_path, const struct crypt_key *hash_key,
         redactor->has_key = true;
         redactor->key = *hash_key;
     }
-    enum err code = rules_compile(redactor, cache_path, reterr_why);
+    str prepared = str_make((const char *)rules_prepared, rules_prepared_bytes);
+    enum err code = rules_load(redactor, prepared, reterr_why);
     if (code != ERR_OK) {
         redactor_free(redactor);
         return code;

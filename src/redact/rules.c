@@ -1,18 +1,18 @@
-/* rules.c -- detect.def as tables, compiled by vectorscan, kept in a cache file.
+/* rules.c -- detect.def as tables, and as databases of vectorscan.
  *
- * Compiling takes most of a second, reading the cache a few milliseconds.  The
- * cache names the rules and the vectorscan version it was made from; any other
- * file, or a damaged one, is replaced.  A cache that cannot be written is no
- * error: the next start compiles again.
+ * Compiling takes a fifth of a second, so it is done when the server is built
+ * (prepare.c) and the result is part of the binary.  It is made for any
+ * processor: vectorscan chooses its code when it scans.  What was prepared names
+ * the rules and the vectorscan version it was made from; under any other
+ * version the rules are compiled at the start.
  *
- * Cache file: magic 8, fingerprint 8, checksum 8, two lengths of 8, two databases.
+ * Prepared: magic 8, fingerprint 8, checksum 8, two lengths of 8, two databases.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/check.h"
 #include "base/hash.h"
 #include "redact/redact_int.h"
-#include "sys/file.h"
 
 /* clang-format off */
 #define CLASS_secret true
@@ -28,21 +28,17 @@ const struct rule rule_table[] = {
 /* clang-format on */
 const size_t rule_count = COUNT_OF(rule_table);
 
-enum {
-    CACHE_BYTES_MAX = 64 << 20,
-    CACHE_VERSION = 1,
-    FILE_MODE = 0600,
-};
-static const uint64_t cache_magic = UINT64_C(0x3163736e61636574); /* "tecansc1" */
+enum { PREPARED_VERSION = 1 };
+static const uint64_t prepared_magic = UINT64_C(0x3163736e61636574); /* "tecansc1" */
 
-struct cache_head {
+struct prepared_head {
     uint64_t magic;
     uint64_t fingerprint; /* of the rules and of vectorscan */
     uint64_t checksum;    /* of all that follows the head */
     uint64_t literals_len;
     uint64_t patterns_len;
 };
-_Static_assert(sizeof(struct cache_head) == 40, "on disk");
+_Static_assert(sizeof(struct prepared_head) == 40, "no padding");
 
 /* What one database is made from. */
 struct source {
@@ -76,7 +72,7 @@ static void source_clear(struct source *source)
 
 static uint64_t rules_fingerprint(char (*heads)[SHAPE_HEAD_MAX])
 {
-    uint64_t hash = hash_bytes_seeded(hs_version(), strlen(hs_version()), CACHE_VERSION);
+    uint64_t hash = hash_bytes_seeded(hs_version(), strlen(hs_version()), PREPARED_VERSION);
     for (size_t i = 0; i < rule_count; i++) {
         const struct rule *rule = &rule_table[i];
         const char *expression = rule->form == RULE_PATTERN ? rule->trigger : heads[i];
@@ -109,9 +105,10 @@ static void rules_parse(struct redactor *redactor, char (*heads)[SHAPE_HEAD_MAX]
 static enum err database_compile(const struct source *source, hs_database_t **ret_database,
                                  struct diag *reterr_why)
 {
+    const hs_platform_info_t any = { .tune = HS_TUNE_FAMILY_GENERIC };
     hs_compile_error_t *error = NULL;
     if (hs_compile_multi(source->expressions, source->flags, source->ids, source->count,
-                         HS_MODE_BLOCK, NULL, ret_database, &error) == HS_SUCCESS)
+                         HS_MODE_BLOCK, &any, ret_database, &error) == HS_SUCCESS)
         return ERR_OK;
     int which = error ? error->expression : -1;
     diag_set(reterr_why, ERR_INTERNAL, "redaction rule %d (%s) does not compile: %s", which,
@@ -143,14 +140,14 @@ static enum err databases_compile(struct redactor *redactor, char (*heads)[SHAPE
     return code;
 }
 
-static bool cache_parse(struct redactor *redactor, str file, uint64_t fingerprint)
+static bool prepared_parse(struct redactor *redactor, str prepared, uint64_t fingerprint)
 {
-    struct cache_head head;
-    if (file.len < sizeof head)
+    struct prepared_head head;
+    if (prepared.len < sizeof head)
         return false;
-    memcpy(&head, file.ptr, sizeof head);
-    str body = str_from(file, sizeof head);
-    if (head.magic != cache_magic || head.fingerprint != fingerprint ||
+    memcpy(&head, prepared.ptr, sizeof head);
+    str body = str_from(prepared, sizeof head);
+    if (head.magic != prepared_magic || head.fingerprint != fingerprint ||
         head.literals_len > body.len || head.patterns_len != body.len - head.literals_len ||
         head.checksum != hash_str(body))
         return false;
@@ -164,57 +161,40 @@ static bool cache_parse(struct redactor *redactor, str file, uint64_t fingerprin
     return false;
 }
 
-static bool cache_read(struct redactor *redactor, const char *path, uint64_t fingerprint)
-{
-    struct buf file;
-    buf_init(&file, CACHE_BYTES_MAX);
-    bool is_good = file_read(path, &file, NULL) == ERR_OK &&
-                   cache_parse(redactor, buf_str(&file), fingerprint);
-    buf_clear(&file);
-    return is_good;
-}
-
-static void cache_write(const struct redactor *redactor, const char *path, uint64_t fingerprint)
-{
-    char *bytes[2] = { NULL, NULL };
-    size_t lens[2] = { 0, 0 };
-    struct buf file;
-    buf_init(&file, CACHE_BYTES_MAX);
-    if (hs_serialize_database(redactor->literals, &bytes[0], &lens[0]) == HS_SUCCESS &&
-        hs_serialize_database(redactor->patterns, &bytes[1], &lens[1]) == HS_SUCCESS) {
-        struct cache_head head = { .magic = cache_magic,
-                                   .fingerprint = fingerprint,
-                                   .literals_len = lens[0],
-                                   .patterns_len = lens[1] };
-        buf_add(&file, &head, sizeof head);
-        buf_add(&file, bytes[0], lens[0]);
-        buf_add(&file, bytes[1], lens[1]);
-    }
-    if (file.len > 0 && !buf_failed(&file)) {
-        uint64_t checksum = hash_str(str_from(buf_str(&file), sizeof(struct cache_head)));
-        memcpy(file.ptr + offsetof(struct cache_head, checksum), &checksum, sizeof checksum);
-        /* A cache that cannot be kept costs the next start time, nothing else. */
-        enum err code = file_replace(path, buf_str(&file), FILE_MODE, NULL);
-        (void)code;
-    }
-    free(bytes[0]); /* vectorscan's own allocator is malloc */
-    free(bytes[1]);
-    buf_clear(&file);
-}
-
-enum err rules_compile(struct redactor *redactor, const char *cache_path, struct diag *reterr_why)
+enum err rules_load(struct redactor *redactor, str prepared, struct diag *reterr_why)
 {
     char(*heads)[SHAPE_HEAD_MAX] = xcalloc(rule_count, SHAPE_HEAD_MAX);
     rules_parse(redactor, heads);
-    uint64_t fingerprint = rules_fingerprint(heads);
+    redactor->fingerprint = rules_fingerprint(heads);
+    redactor->is_prepared = prepared_parse(redactor, prepared, redactor->fingerprint);
     enum err code = ERR_OK;
-    if (cache_path)
-        redactor->from_cache = cache_read(redactor, cache_path, fingerprint);
-    if (!redactor->from_cache) {
+    if (!redactor->is_prepared)
         code = databases_compile(redactor, heads, reterr_why);
-        if (code == ERR_OK && cache_path)
-            cache_write(redactor, cache_path, fingerprint);
-    }
     xfree(heads);
     return code;
+}
+
+enum err rules_prepare(const struct redactor *redactor, struct buf *out)
+{
+    char *bytes[2] = { NULL, NULL };
+    size_t lens[2] = { 0, 0 };
+    bool is_good = hs_serialize_database(redactor->literals, &bytes[0], &lens[0]) == HS_SUCCESS &&
+                   hs_serialize_database(redactor->patterns, &bytes[1], &lens[1]) == HS_SUCCESS;
+    if (is_good) {
+        struct buf body;
+        buf_init(&body, lens[0] + lens[1]);
+        buf_add(&body, bytes[0], lens[0]);
+        buf_add(&body, bytes[1], lens[1]);
+        struct prepared_head head = { .magic = prepared_magic,
+                                      .fingerprint = redactor->fingerprint,
+                                      .checksum = hash_str(buf_str(&body)),
+                                      .literals_len = lens[0],
+                                      .patterns_len = lens[1] };
+        buf_add(out, &head, sizeof head);
+        buf_add_str(out, buf_str(&body));
+        buf_clear(&body);
+    }
+    free(bytes[0]); /* vectorscan's own allocator is malloc */
+    free(bytes[1]);
+    return is_good && !buf_failed(out) ? ERR_OK : ERR_INTERNAL;
 }

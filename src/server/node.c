@@ -89,7 +89,7 @@ static enum err open_folders(struct node *node, struct diag *why)
     enum err err = dir_ensure(node->data_dir, 0700, why);
     if (!err)
         err = dir_ensure(node->keys_dir, 0700, why);
-    static const char *const folders[] = { "log", "content", "store", "cache" };
+    static const char *const folders[] = { "log", "content", "store" };
     for (size_t i = 0; i < COUNT_OF(folders) && !err; i++)
         err = dir_ensure(path_in(node, node->data_dir, folders[i]), 0700, why);
     if (err)
@@ -223,8 +223,7 @@ static enum err open_redactor(struct node *node, struct diag *why)
     struct crypt_key key;
     enum err err = keystore_hash_key(node->keystore, STR_OF("redaction"), &key, why);
     if (!err)
-        err = redactor_new(path_in(node, node->data_dir, "cache/redact.db"), &key, &node->redactor,
-                           why);
+        err = redactor_new(&key, &node->redactor, why);
     crypt_wipe(&key, sizeof key);
     return err;
 }

@@ -176,7 +176,7 @@ int main(int argc, char **argv)
     }
     score.show_misses = argc > 2;
     arena_init(&score.arena, ARENA_BYTES);
-    if (redactor_new(NULL, NULL, &score.redactor, &why) != ERR_OK) {
+    if (redactor_new(NULL, &score.redactor, &why) != ERR_OK) {
         fprintf(stderr, "%s\n", why.text);
         return 1;
     }

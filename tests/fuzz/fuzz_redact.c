@@ -19,7 +19,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    enum err code = redactor_new(NULL, NULL, &redactor, NULL);
+    enum err code = redactor_new(NULL, &redactor, NULL);
     assert(code == ERR_OK);
     scratch = redact_scratch_new(redactor);
     return 0;

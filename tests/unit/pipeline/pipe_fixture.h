@@ -154,7 +154,7 @@ static int shared_setup(void **state)
     sem_init(&committed, 0, 0);
     return keystore_open(&keys, &shared.keystore, &created, NULL) ||
            price_table_load(&prices, &shared.prices, NULL) ||
-           redactor_new(NULL, &key, &shared.redactor, NULL);
+           redactor_new(&key, &shared.redactor, NULL);
 }
 
 static int shared_teardown(void **state)

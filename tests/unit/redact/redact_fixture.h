@@ -29,7 +29,7 @@ static UNUSED int fixture_open(void **state)
     struct crypt_key key = { { 1, 2, 3 } };
     arena_init(&fixture->arena, FIXTURE_ARENA_BYTES);
     fixture->policy = redact_policy_default;
-    if (redactor_new(NULL, &key, &fixture->redactor, NULL) != ERR_OK)
+    if (redactor_new(&key, &fixture->redactor, NULL) != ERR_OK)
         return -1;
     fixture->scratch = redact_scratch_new(fixture->redactor);
     *state = fixture;

@@ -6,7 +6,6 @@
 #include "sys/file.h"
 #include "wire/json.h"
 #include <stdio.h>
-#include <unistd.h>
 
 /* An OpenAI-like key from pieces: "sk" and `len` characters. */
 static const char *key_make(struct fixture *fixture, unsigned len)
@@ -426,40 +425,41 @@ static void no_planted_secret_survives(void **state)
     }
 }
 
-static bool cache_was_used(const char *path)
+static bool prepared_was_used(str prepared)
 {
-    struct redactor *redactor = NULL;
-    assert_int_equal(redactor_new(path, NULL, &redactor, NULL), ERR_OK);
-    bool was_used = redactor->from_cache;
-    redactor_free(redactor);
-    return was_used;
+    struct redactor redactor = { .shapes = xcalloc(rule_count, sizeof(struct shape)),
+                                 .head_widths = xcalloc(rule_count, sizeof(uint32_t)) };
+    assert_int_equal(rules_load(&redactor, prepared, NULL), ERR_OK);
+    assert_non_null(redactor.literals);
+    assert_non_null(redactor.patterns);
+    hs_free_database(redactor.literals);
+    hs_free_database(redactor.patterns);
+    xfree(redactor.shapes);
+    xfree(redactor.head_widths);
+    return redactor.is_prepared;
 }
 
-static void a_damaged_cache_is_made_again(void **state)
+static void rules_are_compiled_at_build_and_again_when_they_do_not_fit(void **state)
 {
-    (void)state;
-    char path[] = "/tmp/redact-cache-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    assert_false(cache_was_used(path));
-    assert_true(cache_was_used(path));
-    struct buf file;
-    buf_init(&file, 64 << 20);
-    assert_int_equal(file_read(path, &file, NULL), ERR_OK);
+    struct fixture *fixture = *state;
+    assert_true(fixture->redactor->is_prepared);
+    struct buf copy;
+    buf_init(&copy, 64 << 20);
+    buf_add(&copy, rules_prepared, rules_prepared_bytes);
+    assert_true(prepared_was_used(buf_str(&copy)));
     static const size_t places[] = { 0, 9, 17, 30, 5000 };
     for (size_t i = 0; i < COUNT_OF(places); i++) {
-        file.ptr[places[i]] ^= 1;
-        assert_int_equal(file_replace(path, buf_str(&file), 0600, NULL), ERR_OK);
-        file.ptr[places[i]] ^= 1;
-        assert_false(cache_was_used(path));
-        assert_true(cache_was_used(path));
+        copy.ptr[places[i]] ^= 1;
+        assert_false(prepared_was_used(buf_str(&copy)));
+        copy.ptr[places[i]] ^= 1;
     }
-    assert_int_equal(file_replace(path, str_sub(buf_str(&file), 0, 100), 0600, NULL), ERR_OK);
-    assert_false(cache_was_used(path));
-    assert_false(cache_was_used("/nonexistent/folder/cache"));
-    buf_clear(&file);
-    unlink(path);
+    assert_false(prepared_was_used(str_sub(buf_str(&copy), 0, 100)));
+    assert_false(prepared_was_used(STR_NONE));
+    buf_reset(&copy);
+    assert_int_equal(rules_prepare(fixture->redactor, &copy), ERR_OK);
+    assert_int_equal(copy.len, rules_prepared_bytes);
+    assert_memory_equal(copy.ptr, rules_prepared, rules_prepared_bytes);
+    buf_clear(&copy);
 }
 
 static void a_spent_arena_is_an_error_not_a_crash(void **state)
@@ -519,7 +519,7 @@ int main(void)
         cmocka_unit_test(identity_follows_its_own_policy),
         cmocka_unit_test(redaction_is_idempotent_and_json_stays_valid),
         cmocka_unit_test(no_planted_secret_survives),
-        cmocka_unit_test(a_damaged_cache_is_made_again),
+        cmocka_unit_test(rules_are_compiled_at_build_and_again_when_they_do_not_fit),
         cmocka_unit_test(a_spent_arena_is_an_error_not_a_crash),
         cmocka_unit_test(a_hostile_text_stays_linear),
     };
