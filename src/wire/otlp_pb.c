@@ -10,6 +10,8 @@
 #include "wire/otlp_int.h"
 #include "wire/protobuf.h"
 
+enum { SHORT_TEXT_MAX = 256 }; /* looking twice at a longer one would cost */
+
 /* Text is mostly short and ASCII: told here without a call. */
 static inline bool is_ascii(str s)
 {
@@ -168,6 +170,48 @@ static uint32_t run_ahead(const struct otlp *otlp, const struct pb *pb,
 static enum err walk(struct otlp *otlp, const void *source, enum otlp_message message,
                      void *target);
 
+/* A tag and a length that reaches to the end, in at most three bytes: what stands behind them.
+ * STR_NONE: it is something else. */
+static inline str last_bytes(str text, uint8_t tag)
+{
+    const uint8_t *at = (const uint8_t *)text.ptr;
+    if (text.len < 2 || at[0] != tag)
+        return STR_NONE;
+    if (at[1] < 0x80)
+        return at[1] == text.len - 2 ? str_from(text, 2) : STR_NONE;
+    bool is_whole = text.len > 3 && at[2] < 0x80 &&
+                    ((size_t)at[1] & 0x7f) + ((size_t)at[2] << 7) == text.len - 3;
+    return is_whole ? str_from(text, 3) : STR_NONE;
+}
+
+/* A short key and one text or number, nothing else: most of what is received.  False: it has
+ * another form; nothing is lost by having tried. */
+static inline bool plain_attr_read(str bytes, struct attr *attr)
+{
+    enum { KEY = 1 << 3 | PB_LEN, VALUE = 2 << 3 | PB_LEN };
+    enum { TEXT = 1 << 3 | PB_LEN, I64 = 3 << 3 | PB_VARINT, F64 = 4 << 3 | PB_FIXED64 };
+    const uint8_t *at = (const uint8_t *)bytes.ptr;
+    if (bytes.len < 2 || at[0] != KEY || at[1] >= 0x80 || at[1] > bytes.len - 2)
+        return false;
+    str key = str_sub(bytes, 2, at[1]);
+    str value = last_bytes(str_from(bytes, 2 + key.len), VALUE);
+    if (value.len < 2 || !is_ascii(key))
+        return false;
+    str text = last_bytes(value, TEXT);
+    struct pb number = pb_make(str_from(value, 1));
+    uint64_t bits;
+    if (!str_is_none(text) && text.len <= SHORT_TEXT_MAX && is_ascii(text))
+        attr->value = value_str(text);
+    else if (value.ptr[0] == I64 && pb_varint(&number, &bits) && number.at == number.end)
+        attr->value = value_i64((int64_t)bits);
+    else if (value.ptr[0] == F64 && value.len == 9)
+        attr->value = value_f64(pb_double(pb_le64(value.ptr + 1)));
+    else
+        return false;
+    attr->key = key;
+    return true;
+}
+
 /* A field that holds a message: counted against its limit, then entered. */
 static enum err message_read(struct otlp *otlp, const struct pb *pb, const struct otlp_field *row,
                              str bytes, void *place, struct otlp_rooms *rooms)
@@ -176,6 +220,14 @@ static enum err message_read(struct otlp *otlp, const struct pb *pb, const struc
     if (has_limit && otlp_list_is_full(otlp, row, ((struct otlp_list *)place)->count))
         return ERR_OK;
     struct pb inner = pb_make(bytes);
+    if (row->kind == KIND_ATTRS) {
+        struct attr *attr;
+        enum err code =
+            otlp_attr_push(otlp, place, &rooms->of[0], run_ahead(otlp, pb, row, rooms), &attr);
+        if (code || plain_attr_read(bytes, attr))
+            return code;
+        return walk(otlp, &inner, OTLP_MSG_key_value, attr);
+    }
     if (row->kind == KIND_VALUE || row->kind == KIND_MSG) /* the short way */
         return walk(otlp, &inner, row->sub, place);
     return otlp_enter(otlp, row, place, rooms, run_ahead(otlp, pb, row, rooms), &inner);
