@@ -20,14 +20,14 @@ enum {
     CONTENT_ITEM_BYTES = 16,
     CONTENT_ID_BYTES = 16,
     CONTENT_VERSION = 1,
-    CONTENT_ZSTD_LEVEL = 1,
     CONTENT_PATH_MAX = 4096,
 };
 #define CONTENT_MAGIC "TTSEG\r\n\x1a"
 #define CONTENT_FRAME_MAGIC UINT32_C(0x46544c54)
 #define CONTENT_FOOTER_MAGIC UINT32_C(0x45544c54)
 
-#define CONTENT_KEEP_BYTES (4 * MIB) /* of memory between frames */
+#define CONTENT_KEEP_BYTES (4 * MIB)  /* of memory between frames */
+#define CONTENT_WRITE_BYTES (1 * MIB) /* a write: the page cache takes large ones at a third */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
@@ -127,9 +127,13 @@ struct content_stream {
     enum content_kind kind;
     int fd; /* -1: the next frame opens a segment */
     uint64_t number, next_number;
-    uint64_t offset, synced;
+    uint64_t offset, written, synced; /* behind `written`: in `waiting` */
+    struct buf waiting;
     uint32_t counter;
     uint8_t id[CONTENT_ID_BYTES];
+    struct crypt_gcm *gcm;
+    struct crypt_key subject_key, frame_key; /* of the last frame: most have the same */
+    bool has_frame_key;
     struct content_footer totals; /* of the open segment */
     struct content_footer synced_totals;
     bool name_pending;            /* the folder is not synced since it was made */
@@ -141,11 +145,11 @@ struct content_store {
     struct content_config config;
     char *dir;
     struct content_stream streams[CONTENT_KIND_COUNT];
-    struct crypt_gcm *gcm;
     ZSTD_CCtx *zstd;
-    struct buf plain, frame;
+    struct buf plain;
     char *stored;
     size_t stored_capacity;
+    bool in_hurry, zstd_is_set;
     _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
     uint64_t torn_bytes_cut, damaged_places;
 };

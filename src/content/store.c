@@ -1,8 +1,9 @@
 /* store.c -- writing content: one growing segment per kind, sealed when full or closed.
  *
- * A frame is one write; content_sync makes everything before it durable.  After an
- * input/output error the segment is given up: what was synced stays readable and is
- * sealed by the next start, what was not is reported by content_sync.
+ * Frames wait in memory for a large write; content_sync writes the rest and makes
+ * everything before it durable.  After an input/output error the segment is given up:
+ * what was synced stays readable and is sealed by the next start, what was not is
+ * reported by content_sync.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -79,13 +80,16 @@ enum err content_open(const struct content_config *config, struct content_store 
     if (!store->config.segment_bytes_max)
         store->config.segment_bytes_max = 128 * MIB;
     assert(store->config.segment_bytes_max <= 1024 * MIB);
-    store->gcm = crypt_gcm_new();
     store->zstd = ZSTD_createCCtx();
     assert(store->zstd);
     buf_init(&store->plain, CONTENT_FRAME_BYTES_MAX);
-    buf_init(&store->frame, CONTENT_FRAME_BYTES_MAX + CONTENT_FRAME_HEADER_BYTES + CRYPT_TAG_BYTES);
-    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++)
-        store->streams[kind].fd = -1;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
+        struct content_stream *stream = &store->streams[kind];
+        stream->fd = -1;
+        stream->gcm = crypt_gcm_new();
+        buf_init(&stream->waiting, CONTENT_WRITE_BYTES + CONTENT_FRAME_BYTES_MAX +
+                                       CONTENT_FRAME_HEADER_BYTES + CRYPT_TAG_BYTES);
+    }
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++)
         err = stream_open(store, kind, reterr_why);
     if (err) {
@@ -104,11 +108,20 @@ static enum err err_of_errno(struct diag *why, const char *what)
                     "cannot %s a content segment: %s", what, strerror(errno));
 }
 
+static void key_forget(struct content_stream *stream)
+{
+    crypt_wipe(&stream->subject_key, sizeof stream->subject_key);
+    crypt_wipe(&stream->frame_key, sizeof stream->frame_key);
+    stream->has_frame_key = false;
+}
+
 static void stream_leave(struct content_store *store, struct content_stream *stream)
 {
     if (stream->fd >= 0)
         store->config.files->close(stream->fd);
     stream->fd = -1;
+    buf_reset(&stream->waiting);
+    key_forget(stream);
     atomic_store(&stream->open_number, 0);
 }
 
@@ -128,18 +141,39 @@ static void stream_poison(struct content_store *store, struct content_stream *st
     stream_leave(store, stream);
 }
 
+/* What waits goes into the file.  ERR_DISK_FULL: it still waits; else the segment is gone. */
+static enum err stream_write(struct content_store *store, struct content_stream *stream,
+                             struct diag *why)
+{
+    struct buf *waiting = &stream->waiting;
+    if (waiting->len == 0)
+        return ERR_OK;
+    assert(stream->written + waiting->len == stream->offset);
+    enum err err = file_write_all(store->config.files, stream->fd, waiting->ptr, waiting->len, why);
+    if (!err) {
+        stream->written = stream->offset;
+        buf_reset(waiting);
+        return ERR_OK;
+    }
+    if (err != ERR_DISK_FULL ||
+        store->config.files->ftruncate(stream->fd, (int64_t)stream->written) != 0)
+        stream_poison(store, stream);
+    return err;
+}
+
 static enum err stream_sync(struct content_store *store, struct content_stream *stream,
                             struct diag *why)
 {
     if (stream->fd < 0 || stream->synced == stream->offset)
         return ERR_OK;
-    enum err err = ERR_OK;
-    if (store->config.files->fdatasync(stream->fd) != 0)
+    enum err err = stream_write(store, stream, why);
+    if (!err && store->config.files->fdatasync(stream->fd) != 0)
         err = err_of_errno(why, "sync");
-    else if (stream->name_pending)
+    else if (!err && stream->name_pending)
         err = dir_sync(store->dir, why);
     if (err) {
-        stream_poison(store, stream);
+        if (stream->fd >= 0)
+            stream_poison(store, stream);
         return err;
     }
     stream->name_pending = false;
@@ -188,7 +222,7 @@ static enum err stream_begin(struct content_store *store, struct content_stream 
     memcpy(stream->id, header.id, sizeof header.id);
     stream->totals = (struct content_footer){ 0 };
     stream->counter = 0;
-    stream->offset = sizeof header;
+    stream->offset = stream->written = sizeof header;
     stream->synced = 0;
     stream->name_pending = true;
     atomic_store(&stream->open_number, stream->number);
@@ -230,6 +264,33 @@ static enum err items_encode(struct content_store *store, enum content_kind kind
     return ERR_OK;
 }
 
+/* Level 1 costs four times what the cipher does.  In a hurry only every 32nd byte or so is
+ * looked up: repeated messages are still found, and letters still take half their room. */
+static void zstd_set(struct content_store *store)
+{
+    enum { LITERALS = ZSTD_c_experimentalParam5, LITERALS_ALWAYS = 1 };
+    static const struct {
+        ZSTD_cParameter name;
+        int value;
+    } hurried[] = { { ZSTD_c_strategy, ZSTD_fast },
+                    { ZSTD_c_minMatch, 7 },
+                    { ZSTD_c_targetLength, 32 },
+                    { (ZSTD_cParameter)LITERALS, LITERALS_ALWAYS } };
+    size_t code = ZSTD_CCtx_reset(store->zstd, ZSTD_reset_session_and_parameters);
+    assert(!ZSTD_isError(code));
+    code = ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel, 1);
+    assert(!ZSTD_isError(code));
+    for (size_t i = 0; store->in_hurry && i < COUNT_OF(hurried); i++)
+        (void)ZSTD_CCtx_setParameter(store->zstd, hurried[i].name, hurried[i].value);
+    store->zstd_is_set = true;
+}
+
+void content_hurry(struct content_store *store, bool in_hurry)
+{
+    store->zstd_is_set = store->zstd_is_set && store->in_hurry == in_hurry;
+    store->in_hurry = in_hurry;
+}
+
 /* What is encrypted: compressed, unless that does not help. */
 static const char *frame_compress(struct content_store *store, struct content_frame *frame)
 {
@@ -238,8 +299,10 @@ static const char *frame_compress(struct content_store *store, struct content_fr
         store->stored = xrealloc(store->stored, bound);
         store->stored_capacity = bound;
     }
-    size_t len = ZSTD_compressCCtx(store->zstd, store->stored, bound, store->plain.ptr,
-                                   store->plain.len, CONTENT_ZSTD_LEVEL);
+    if (!store->zstd_is_set)
+        zstd_set(store);
+    size_t len =
+        ZSTD_compress2(store->zstd, store->stored, bound, store->plain.ptr, store->plain.len);
     if (ZSTD_isError(len) || len >= store->plain.len) {
         frame->stored_len = (uint32_t)store->plain.len + CRYPT_TAG_BYTES;
         return store->plain.ptr;
@@ -249,25 +312,43 @@ static const char *frame_compress(struct content_store *store, struct content_fr
     return store->stored;
 }
 
-static enum err frame_write(struct content_store *store, struct content_stream *stream,
-                            const struct content_frame *frame, struct diag *why)
+/* The stream can take a frame of that size. */
+static enum err stream_ready(struct content_store *store, struct content_stream *stream,
+                             size_t size, struct diag *why)
 {
-    enum err err =
-        file_write_all(store->config.files, stream->fd, store->frame.ptr, store->frame.len, why);
-    if (!err) {
-        stream->offset += store->frame.len;
-        stream->totals.frames++;
-        stream->totals.bytes_plain += frame->plain_len;
-        stream->totals.bytes_stored += store->frame.len;
-        atomic_fetch_add(&store->frames, 1);
-        atomic_fetch_add(&store->bytes_plain, frame->plain_len);
-        atomic_fetch_add(&store->bytes_stored, store->frame.len);
-        return ERR_OK;
-    }
-    if (err != ERR_DISK_FULL ||
-        store->config.files->ftruncate(stream->fd, (int64_t)stream->offset) != 0)
-        stream_poison(store, stream);
+    bool is_full = stream->offset + size + CONTENT_FOOTER_BYTES > store->config.segment_bytes_max ||
+                   stream->counter == UINT32_MAX;
+    enum err err = ERR_OK;
+    if (stream->fd >= 0 && is_full && stream->counter > 0)
+        err = stream_seal(store, stream, why);
+    else if (stream->fd >= 0 && stream->waiting.len + size > CONTENT_WRITE_BYTES)
+        err = stream_write(store, stream, why);
+    if (!err && stream->fd < 0)
+        err = stream_begin(store, stream, why);
+    if (!err && !stream->waiting.ptr)
+        (void)buf_reserve(&stream->waiting, CONTENT_WRITE_BYTES);
     return err;
+}
+
+static const struct crypt_key *frame_key(struct content_stream *stream, const struct crypt_key *key)
+{
+    if (stream->has_frame_key && crypt_equal(&stream->subject_key, key, sizeof *key))
+        return &stream->frame_key;
+    content_frame_key(key, stream->id, &stream->frame_key);
+    stream->subject_key = *key;
+    stream->has_frame_key = true;
+    return &stream->frame_key;
+}
+
+static void count_frame(struct content_store *store, struct content_stream *stream,
+                        const struct content_frame *frame, size_t size)
+{
+    stream->totals.frames++;
+    stream->totals.bytes_plain += frame->plain_len;
+    stream->totals.bytes_stored += size;
+    atomic_fetch_add(&store->frames, 1);
+    atomic_fetch_add(&store->bytes_plain, frame->plain_len);
+    atomic_fetch_add(&store->bytes_stored, size);
 }
 
 static enum err append_kind(struct content_store *store, enum content_kind kind,
@@ -282,27 +363,38 @@ static enum err append_kind(struct content_store *store, enum content_kind kind,
         return err;
     const char *stored = frame_compress(store, &frame);
     size_t size = sizeof frame + frame.stored_len;
-    bool is_full = stream->offset + size + CONTENT_FOOTER_BYTES > store->config.segment_bytes_max ||
-                   stream->counter == UINT32_MAX;
-    if (stream->fd >= 0 && is_full && stream->counter > 0)
-        err = stream_seal(store, stream, why);
-    if (!err && stream->fd < 0)
-        err = stream_begin(store, stream, why);
+    err = stream_ready(store, stream, size, why);
     if (err)
         return err;
-    struct crypt_key frame_key;
-    content_frame_key(key, stream->id, &frame_key);
-    frame.counter = stream->counter++; /* used up even when the write fails */
+    frame.counter = stream->counter++;
     frame.durable_offset = (uint32_t)stream->synced;
-    buf_reset(&store->frame);
-    content_frame_seal(store->gcm, &frame_key, &frame, stored, &store->frame);
-    crypt_wipe(&frame_key, sizeof frame_key);
-    struct content_pointer pointer = { .segment = stream_segment(stream, stream->number),
-                                       .offset = (uint32_t)stream->offset,
-                                       .len = (uint32_t)size };
-    err = frame_write(store, stream, &frame, why);
-    if (!err)
-        *ret_pointer = pointer;
+    content_frame_seal(stream->gcm, frame_key(stream, key), &frame, stored, &stream->waiting);
+    *ret_pointer = (struct content_pointer){ .segment = stream_segment(stream, stream->number),
+                                             .offset = (uint32_t)stream->offset,
+                                             .len = (uint32_t)size };
+    stream->offset += size;
+    count_frame(store, stream, &frame, size);
+    return ERR_OK;
+}
+
+/* One huge trace is no reason to keep so much memory. */
+static enum err memory_trim(struct content_store *store, struct diag *why)
+{
+    if (store->plain.capacity > CONTENT_KEEP_BYTES) {
+        buf_clear(&store->plain);
+        xfree(store->stored);
+        store->stored = NULL;
+        store->stored_capacity = 0;
+    }
+    enum err err = ERR_OK;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++) {
+        struct content_stream *stream = &store->streams[kind];
+        if (stream->waiting.capacity <= CONTENT_KEEP_BYTES)
+            continue;
+        err = stream_write(store, stream, why);
+        if (!err)
+            buf_clear(&stream->waiting);
+    }
     return err;
 }
 
@@ -320,14 +412,8 @@ enum err content_append(struct content_store *store, struct id16 trace_id,
     if (!err)
         err = append_kind(store, CONTENT_KIND_PREVIEW, frame, key, items, count, &preview,
                           reterr_why);
-    if (store->plain.capacity >
-        CONTENT_KEEP_BYTES) { /* one huge trace is no reason to keep so much */
-        buf_clear(&store->plain);
-        buf_clear(&store->frame);
-        xfree(store->stored);
-        store->stored = NULL;
-        store->stored_capacity = 0;
-    }
+    enum err trimmed = memory_trim(store, err ? NULL : reterr_why);
+    err = err ? err : trimmed;
     if (!err) {
         *ret_pointer = pointer;
         *ret_preview = preview;
@@ -357,12 +443,14 @@ void content_close(struct content_store *store)
 {
     if (!store)
         return;
-    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++)
-        (void)stream_seal(store, &store->streams[kind], NULL);
-    crypt_gcm_free(store->gcm);
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
+        struct content_stream *stream = &store->streams[kind];
+        (void)stream_seal(store, stream, NULL);
+        crypt_gcm_free(stream->gcm);
+        buf_clear(&stream->waiting);
+    }
     ZSTD_freeCCtx(store->zstd);
     buf_clear(&store->plain);
-    buf_clear(&store->frame);
     xfree(store->stored);
     xfree(store->dir);
     xfree(store);

@@ -601,6 +601,7 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
                                  .count = MIN(count, (size_t)COMMIT_TRACES_MAX) };
     if (!err)
         err = settling_begin(&settling);
+    content_hurry(drain->config.content, drain->behind);
     size_t done = 0;
     for (; !err && done < settling.count; done++) {
         if (done && is_enough(&settling, done))

@@ -379,7 +379,7 @@ static int failing_sync(int fd)
     return -1;
 }
 
-static void a_full_disk_refuses_one_append_and_the_next_goes_on(void **state)
+static void a_sync_on_a_full_disk_says_so_and_the_next_goes_on(void **state)
 {
     (void)state;
     struct place place;
@@ -390,14 +390,97 @@ static void a_full_disk_refuses_one_append_and_the_next_goes_on(void **state)
     struct content_store *store = place_open(&place);
     struct content_pointer a, b, none;
     assert_int_equal(put(store, 1, "\"before\"", NULL, &a, &none), ERR_OK);
+    assert_int_equal(content_sync(store, NULL), ERR_OK);
+    assert_int_equal(put(store, 1, "\"lost\"", NULL, &b, &none), ERR_OK);
     write_fails = ENOSPC;
-    assert_int_equal(put(store, 1, "\"refused\"", NULL, &b, &none), ERR_DISK_FULL);
-    assert_int_equal(put(store, 1, "\"after\"", NULL, &b, &none), ERR_OK);
-    assert_int_equal(b.offset, a.offset + a.len);
+    assert_int_equal(content_sync(store, NULL), ERR_DISK_FULL);
+    assert_int_equal(put(store, 1, "\"again\"", NULL, &b, &none), ERR_OK);
     assert_int_equal(content_sync(store, NULL), ERR_OK);
     check(&place, store, a, "\"before\"");
-    check(&place, store, b, "\"after\"");
+    check(&place, store, b, "\"again\"");
     files.write = failing_write;
+    content_close(store);
+    place_clear(&place);
+}
+
+/* That many bytes between quotes, which do not compress. */
+static char *noise(size_t len)
+{
+    char *text = xcalloc(1, len + 1);
+    uint64_t bits = len;
+    for (size_t i = 0; i < len; i++) {
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        text[i] = (char)(bits >> 56 ? bits >> 56 : 1);
+    }
+    text[0] = text[len - 1] = '"';
+    return text;
+}
+
+static int write_count;
+static int64_t counting_write(int fd, const void *bytes, size_t len)
+{
+    write_count++;
+    return failing_write_all(fd, bytes, len);
+}
+
+static void frames_wait_until_a_large_write_is_full_and_a_full_disk_refuses_the_next(void **state)
+{
+    (void)state;
+    struct place place;
+    place_init(&place);
+    struct sys_files files = sys_files_real;
+    files.write = counting_write;
+    place.config.files = &files;
+    struct content_store *store = place_open(&place);
+    enum { HALF = CONTENT_WRITE_BYTES / 2 };
+    char *half = noise(HALF - CONTENT_FRAME_HEADER_BYTES - CONTENT_ITEM_BYTES - CRYPT_TAG_BYTES);
+    struct content_pointer pointers[4], none;
+    assert_int_equal(put(store, 1, half, NULL, &pointers[0], &none), ERR_OK);
+    write_count = 0; /* of the segment's header */
+    assert_int_equal(pointers[0].len, HALF);
+    assert_int_equal(put(store, 1, half, NULL, &pointers[1], &none), ERR_OK);
+    assert_int_equal(write_count, 0);
+    write_fails = ENOSPC;
+    write_count = 0;
+    assert_int_equal(put(store, 1, half, NULL, &pointers[2], &none), ERR_DISK_FULL);
+    assert_int_equal(put(store, 1, half, NULL, &pointers[2], &none), ERR_OK);
+    assert_int_equal(write_count, 2);
+    assert_int_equal(pointers[2].offset, pointers[1].offset + pointers[1].len);
+    assert_int_equal(content_sync(store, NULL), ERR_OK);
+    for (int i = 0; i < 3; i++)
+        check(&place, store, pointers[i], half);
+    xfree(half);
+    content_close(store);
+    place_clear(&place);
+}
+
+static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **state)
+{
+    (void)state;
+    struct place place;
+    place_init(&place);
+    struct content_store *store = place_open(&place);
+    struct buf text;
+    buf_init(&text, MIB);
+    buf_add_char(&text, '"');
+    for (uint64_t i = 0, bits = 7; i < 2000; i++) {
+        static const char *const words[] = { "refund ", "invoice ", "please ",  "summary ",
+                                             "order ",  "river ",   "forecast", "handles " };
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        buf_add_c(&text, words[bits >> 61]);
+    }
+    buf_add(&text, "\"", 2);
+    struct content_pointer pointers[3], none;
+    for (int i = 0; i < 3; i++) {
+        content_hurry(store, i == 1);
+        assert_int_equal(put(store, 1, text.ptr, NULL, &pointers[i], &none), ERR_OK);
+    }
+    assert_int_equal(content_sync(store, NULL), ERR_OK);
+    for (int i = 0; i < 3; i++)
+        check(&place, store, pointers[i], text.ptr);
+    assert_true(pointers[1].len > pointers[0].len && pointers[1].len < text.len * 3 / 4);
+    assert_int_equal(pointers[2].len, pointers[0].len);
+    buf_clear(&text);
     content_close(store);
     place_clear(&place);
 }
@@ -425,9 +508,11 @@ static void after_a_failed_sync_the_loss_is_reported_and_a_new_segment_begins(vo
     check(&place, store, again, "\"lost\"");
 
     /* A write error after unsynced frames is remembered until the sync asks. */
+    char *large = noise(CONTENT_WRITE_BYTES);
     assert_int_equal(put(store, 1, "\"x\"", NULL, &lost, &none), ERR_OK);
     write_fails = EIO;
-    assert_int_equal(put(store, 1, "\"y\"", NULL, &none, &none), ERR_IO);
+    assert_int_equal(put(store, 1, large, NULL, &none, &none), ERR_IO);
+    xfree(large);
     assert_int_equal(put(store, 1, "\"z\"", NULL, &none, &none), ERR_OK);
     assert_int_equal(content_sync(store, NULL), ERR_IO);
     assert_int_equal(content_sync(store, NULL), ERR_OK);
@@ -450,7 +535,9 @@ int main(void)
         cmocka_unit_test(a_segment_cut_at_any_byte_keeps_every_whole_frame),
         cmocka_unit_test(a_flipped_bit_at_any_byte_is_noticed_and_other_frames_are_read),
         cmocka_unit_test(a_pointer_that_is_not_one_is_an_error),
-        cmocka_unit_test(a_full_disk_refuses_one_append_and_the_next_goes_on),
+        cmocka_unit_test(a_sync_on_a_full_disk_says_so_and_the_next_goes_on),
+        cmocka_unit_test(frames_wait_until_a_large_write_is_full_and_a_full_disk_refuses_the_next),
+        cmocka_unit_test(frames_written_in_a_hurry_are_larger_and_read_back_alike),
         cmocka_unit_test(after_a_failed_sync_the_loss_is_reported_and_a_new_segment_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
