@@ -1,9 +1,10 @@
 /* batch.c -- every text of a record, in place.
  *
  * A lean span has some twenty short texts, most of them the same in each span.
- * Those that were found clean before are remembered by hash; the others are
- * joined, each with its name, and scanned in one go.  Only if that finds
- * something are they looked at one by one.
+ * Those that were found clean before are remembered by hash; the others, of all
+ * records, are joined, each with its name, and scanned in one go.  Only if that
+ * finds something are the records asked one by one, and the texts of those in
+ * which something is.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,9 +24,10 @@ enum {
     REMEMBERED_BYTES_MAX = 256, /* longer texts do not come again */
     IDENTITY_HASH_CHARS = 24,
     KEPT_BUFFER_BYTES_MAX = 1 << 20,
+    GATHER_BYTES = 32 << 10, /* scanned at a time: what the cache holds */
     HARMLESS_BYTES_MAX = 3,
-    CARD_DIGITS_MIN = 13,
 };
+#define CARD_NUMBER_MIN INT64_C(1000000000000) /* thirteen digits */
 
 /* clang-format off */
 static const uint8_t field_modes[FIELD_COUNT] = {
@@ -66,12 +68,22 @@ void batch_fields_mask(uint64_t ret_mask[(FIELD_COUNT + 63) / 64])
             ret_mask[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
+/* Texts of this batch that were gathered or known, by place: what a resource says stands in
+ * each of its spans at the same address. */
+enum { SEEN_SLOTS = 64 };
+struct seen {
+    const char *key, *text;
+    size_t len;
+};
+
 struct work {
     struct redact_scratch *scratch;
     const struct redact_policy *policy;
     struct redact_policy secrets_only;
     struct arena *arena;
-    bool is_asking; /* first pass: gather; second: replace */
+    struct seen *seen; /* while all records are asked, else NULL */
+    bool is_asking;    /* gather, or replace */
+    bool does_json;    /* JSON fields, which need no asking, are replaced in this pass */
 };
 
 static uint64_t *clean_slot(struct redact_scratch *scratch, str key, str text, uint64_t *ret_hash)
@@ -79,6 +91,19 @@ static uint64_t *clean_slot(struct redact_scratch *scratch, str key, str text, u
     uint64_t hash = hash_bytes_seeded(key.ptr, key.len, scratch->clean_seed);
     *ret_hash = hash_bytes_seeded(text.ptr, text.len, hash) | 1;
     return &scratch->clean[*ret_hash >> 52];
+}
+
+static bool was_seen(struct work *work, str key, str text)
+{
+    if (!work->seen)
+        return false;
+    _Static_assert(SEEN_SLOTS == 1 << 6, "six bits");
+    uint64_t place = (uint64_t)(uintptr_t)text.ptr * UINT64_C(0x9e3779b97f4a7c15);
+    struct seen *seen = &work->seen[place >> 58];
+    if (seen->text == text.ptr && seen->key == key.ptr && seen->len == text.len)
+        return true;
+    *seen = (struct seen){ key.ptr, text.ptr, text.len };
+    return false;
 }
 
 /* Ask: add to the text that is scanned in one go, unless it is known to be clean. */
@@ -89,10 +114,13 @@ static void text_gather(struct work *work, str key, str text)
     struct buf *gather = &scratch->gather;
     if (key.len + text.len <= REMEMBERED_BYTES_MAX) {
         uint64_t hash;
-        if (*clean_slot(scratch, key, text, &hash) == hash)
+        uint64_t *slot = clean_slot(scratch, key, text, &hash);
+        if (*slot == hash)
             return;
+        *slot = hash; /* unless something is found: pending_settle() */
         if (scratch->pending_count < PENDING_MAX)
-            scratch->pending[scratch->pending_count++] = hash;
+            scratch->pending[scratch->pending_count] = hash;
+        scratch->pending_count++;
     }
     char *out = buf_reserve(gather, key.len + text.len + 5);
     if (!out)
@@ -104,11 +132,28 @@ static void text_gather(struct work *work, str key, str text)
     gather->len += key.len + text.len + 5;
 }
 
-/* All that was gathered is clean. */
-static void pending_remember(struct redact_scratch *scratch)
+/* What was gathered is clean, or else must not be remembered as such. */
+static void pending_settle(struct redact_scratch *scratch, bool is_clean)
 {
-    for (uint32_t i = 0; i < scratch->pending_count; i++)
-        scratch->clean[scratch->pending[i] >> 52] = scratch->pending[i];
+    if (!is_clean && scratch->pending_count > PENDING_MAX)
+        memset(scratch->clean, 0, sizeof scratch->clean);
+    for (uint32_t i = 0; !is_clean && i < MIN(scratch->pending_count, PENDING_MAX); i++) {
+        uint64_t *slot = &scratch->clean[scratch->pending[i] >> 52];
+        *slot = *slot == scratch->pending[i] ? 0 : *slot;
+    }
+    scratch->pending_count = 0;
+}
+
+/* Scan what was gathered since the last time. */
+static bool gathered_is_clean(struct redact_scratch *scratch)
+{
+    struct buf *gather = &scratch->gather;
+    bool is_clean =
+        !buf_failed(gather) && (gather->len == 0 || !scan_any(scratch, buf_str(gather)));
+    pending_settle(scratch, is_clean);
+    if (is_clean)
+        buf_reset(gather);
+    return is_clean;
 }
 
 /* Hashed as one, in the form of a replacement so that it is known as one. */
@@ -155,12 +200,10 @@ static enum err text_visit(struct work *work, str key, str *text, enum mode mode
 {
     if (text->len <= HARMLESS_BYTES_MAX && !key_is_sensitive(key))
         return ERR_OK;
-    bool scans_itself = mode == MODE_JSON;
-    if (scans_itself && !work->is_asking)
-        return ERR_OK;
-    if (scans_itself || !work->is_asking)
+    if (mode == MODE_JSON ? work->does_json : !work->is_asking)
         return text_apply(work, key, text, mode);
-    text_gather(work, key, *text);
+    if (mode != MODE_JSON && !was_seen(work, key, *text))
+        text_gather(work, key, *text);
     return ERR_OK;
 }
 
@@ -171,14 +214,19 @@ static enum err i64_visit(struct work *work, str key, struct value *value)
 {
     char digits[24];
     size_t len = 0;
+    if (value->i64 < CARD_NUMBER_MIN)
+        return ERR_OK;
     for (int64_t rest = value->i64; rest > 0; rest /= 10)
         digits[sizeof digits - ++len] = (char)('0' + rest % 10);
     char *first = digits + sizeof digits - len;
-    if (len < CARD_DIGITS_MIN || *first < '2' || *first > '6')
+    if (*first < '2' || *first > '6')
         return ERR_OK;
     str text = str_make(first, len);
     str before = text;
+    struct seen *seen = work->seen;
+    work->seen = NULL; /* the next number will stand at the same place */
     enum err code = text_visit(work, key, &text, MODE_TEXT);
+    work->seen = seen;
     if (code == ERR_OK && text.ptr != before.ptr)
         *value = value_str(text);
     return code;
@@ -327,18 +375,14 @@ static enum err record_redact(struct work *work, const struct record *record)
 {
     struct redact_scratch *scratch = work->scratch;
     buf_reset(&scratch->gather);
-    scratch->pending_count = 0;
-    work->is_asking = true;
+    work->is_asking = work->does_json = true;
     enum err code = record_visit(work, record);
-    if (code != ERR_OK || scratch->gather.len == 0)
+    bool is_clean = gathered_is_clean(scratch);
+    if (code == ERR_OK && buf_failed(&scratch->gather))
+        code = ERR_LIMIT;
+    if (code != ERR_OK || is_clean)
         return code;
-    if (buf_failed(&scratch->gather))
-        return ERR_LIMIT;
-    if (!scan_any(scratch, buf_str(&scratch->gather))) {
-        pending_remember(scratch);
-        return ERR_OK;
-    }
-    work->is_asking = false;
+    work->is_asking = work->does_json = false;
     return record_visit(work, record);
 }
 
@@ -379,17 +423,26 @@ static enum err redactions_set(struct work *work, struct span *span)
     return ERR_OK;
 }
 
-static enum err span_redact(struct work *work, struct span *span)
+static enum err json_fields_redact(struct work *work, struct span *span)
+{
+    static const enum field fields[] = { FIELD_parameters, FIELD_sender_usage, FIELD_events };
+    enum err code = ERR_OK;
+    work->does_json = true;
+    for (size_t i = 0; code == ERR_OK && i < COUNT_OF(fields); i++)
+        if (span_knows(span, fields[i]))
+            code = field_visit(work, span, fields[i]);
+    return code;
+}
+
+/* `is_clean`: all but JSON was asked about already, and nothing was found. */
+static enum err span_redact(struct work *work, struct span *span, bool is_clean)
 {
     struct redact_scratch *scratch = work->scratch;
     if (scratch->replaced_count > 0)
         memset(scratch->counts, 0, scratch->redactor->kind_count * sizeof *scratch->counts);
     scratch->replaced_count = 0;
-    enum err code = identity_apply(work, span, FIELD_user_id);
-    if (code == ERR_OK)
-        code = identity_apply(work, span, FIELD_session_id);
-    if (code == ERR_OK)
-        code = record_redact(work, &(struct record){ .span = span });
+    enum err code = is_clean ? json_fields_redact(work, span)
+                             : record_redact(work, &(struct record){ .span = span });
     for (uint32_t i = 0; code == ERR_OK && i < span->part_count; i++)
         code = part_redact(scratch, work->policy, work->arena, span->parts[i].json,
                            &span->parts[i].json);
@@ -400,9 +453,9 @@ static enum err span_redact(struct work *work, struct span *span)
     return code;
 }
 
-static enum err log_redact(struct work *work, struct log_record *log)
+static enum err log_redact(struct work *work, struct log_record *log, bool is_clean)
 {
-    enum err code = record_redact(work, &(struct record){ .log = log });
+    enum err code = is_clean ? ERR_OK : record_redact(work, &(struct record){ .log = log });
     if (code == ERR_OK && log->body_json.len > 0)
         code =
             part_redact(work->scratch, work->policy, work->arena, log->body_json, &log->body_json);
@@ -420,6 +473,50 @@ static void buffers_trim(struct redact_scratch *scratch)
     arena_reset(&scratch->temporary);
 }
 
+/* The i-th of all records: spans, logs, metrics. */
+static struct record record_at(const struct batch *batch, uint64_t i)
+{
+    if (i < batch->span_count)
+        return (struct record){ .span = &batch->spans[i] };
+    i -= batch->span_count;
+    if (i < batch->log_count)
+        return (struct record){ .log = &batch->logs[i] };
+    return (struct record){ .metric = &batch->metrics[i - batch->log_count] };
+}
+
+/* Ask about all records at once; JSON fields are left for later. */
+static bool batch_is_clean(struct work *work, const struct batch *batch)
+{
+    struct redact_scratch *scratch = work->scratch;
+    uint64_t count = (uint64_t)batch->span_count + batch->log_count + batch->metric_count;
+    struct seen seen[SEEN_SLOTS] = { { NULL } };
+    bool is_clean = true;
+    buf_reset(&scratch->gather);
+    work->is_asking = true;
+    work->does_json = false;
+    work->seen = seen;
+    for (uint64_t i = 0; is_clean && i < count; i++) {
+        struct record record = record_at(batch, i);
+        enum err code = record_visit(work, &record);
+        assert(code == ERR_OK); /* it only gathers */
+        if (scratch->gather.len >= GATHER_BYTES)
+            is_clean = gathered_is_clean(scratch);
+    }
+    work->seen = NULL;
+    return is_clean && gathered_is_clean(scratch);
+}
+
+static enum err identities_apply(struct work *work, const struct batch *batch)
+{
+    enum err code = ERR_OK;
+    for (uint32_t i = 0; code == ERR_OK && i < batch->span_count; i++) {
+        code = identity_apply(work, &batch->spans[i], FIELD_user_id);
+        if (code == ERR_OK)
+            code = identity_apply(work, &batch->spans[i], FIELD_session_id);
+    }
+    return code;
+}
+
 enum err redact_batch(const struct redactor *redactor, struct redact_scratch *scratch,
                       const struct redact_policy *policy, struct arena *arena, struct batch *batch,
                       struct diag *reterr_why)
@@ -429,12 +526,13 @@ enum err redact_batch(const struct redactor *redactor, struct redact_scratch *sc
         .scratch = scratch, .policy = policy, .secrets_only = *policy, .arena = arena
     };
     work.secrets_only.pii = REDACT_KEEP;
-    enum err code = ERR_OK;
+    enum err code = identities_apply(&work, batch);
+    bool is_clean = code == ERR_OK && batch_is_clean(&work, batch);
     for (uint32_t i = 0; code == ERR_OK && i < batch->span_count; i++)
-        code = span_redact(&work, &batch->spans[i]);
+        code = span_redact(&work, &batch->spans[i], is_clean);
     for (uint32_t i = 0; code == ERR_OK && i < batch->log_count; i++)
-        code = log_redact(&work, &batch->logs[i]);
-    for (uint32_t i = 0; code == ERR_OK && i < batch->metric_count; i++)
+        code = log_redact(&work, &batch->logs[i], is_clean);
+    for (uint32_t i = 0; code == ERR_OK && !is_clean && i < batch->metric_count; i++)
         code = record_redact(&work, &(struct record){ .metric = &batch->metrics[i] });
     buffers_trim(scratch);
     if (code != ERR_OK)

@@ -182,12 +182,15 @@ bool check_terraform(struct candidate *candidate)
     return is_whole;
 }
 
-static const char *const sensitive_endings[] = {
-    "password",    "passwd",      "passphrase",    "passcode",     "pwd",           "secret",
-    "secretkey",   "apikey",      "accesskey",     "privatekey",   "encryptionkey", "signingkey",
-    "authtoken",   "accesstoken", "refreshtoken",  "sessiontoken", "bearertoken",   "idtoken",
-    "apitoken",    "bottoken",    "securitytoken", "csrftoken",    "authorization", "credential",
-    "credentials", "cookie",      "authkey",       "masterkey",    "sharedkey",     "accountkey",
+static const str sensitive_endings[] = {
+    STR("password"),      STR("passwd"),      STR("passphrase"),    STR("passcode"),
+    STR("pwd"),           STR("secret"),      STR("secretkey"),     STR("apikey"),
+    STR("accesskey"),     STR("privatekey"),  STR("encryptionkey"), STR("signingkey"),
+    STR("authtoken"),     STR("accesstoken"), STR("refreshtoken"),  STR("sessiontoken"),
+    STR("bearertoken"),   STR("idtoken"),     STR("apitoken"),      STR("bottoken"),
+    STR("securitytoken"), STR("csrftoken"),   STR("authorization"), STR("credential"),
+    STR("credentials"),   STR("cookie"),      STR("authkey"),       STR("masterkey"),
+    STR("sharedkey"),     STR("accountkey"),
 };
 
 bool key_is_sensitive(str key)
@@ -198,9 +201,11 @@ bool key_is_sensitive(str key)
     for (size_t i = 0; i < key.len; i++)
         if (is_alnum(key.ptr[i]))
             plain[len++] = to_lower(key.ptr[i]);
-    for (size_t i = 0; i < COUNT_OF(sensitive_endings); i++)
-        if (str_ends(str_make(plain, len), str_from_c(sensitive_endings[i])))
+    for (size_t i = 0; len > 0 && i < COUNT_OF(sensitive_endings); i++) {
+        str ending = sensitive_endings[i];
+        if (ending.ptr[ending.len - 1] == plain[len - 1] && str_ends(str_make(plain, len), ending))
             return true;
+    }
     return false;
 }
 

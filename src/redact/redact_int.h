@@ -169,7 +169,7 @@ struct hit {
     size_t start, end;
     uint32_t rule;
 };
-enum { CLEAN_SLOTS = 4096, PENDING_MAX = 256 };
+enum { CLEAN_SLOTS = 4096, PENDING_MAX = 1024 };
 
 struct redact_scratch {
     const struct redactor *redactor;
@@ -188,8 +188,8 @@ struct redact_scratch {
     bool only_ask;                                /* stop at the first hit */
     uint64_t clean_seed;
     uint64_t pending[PENDING_MAX]; /* hashes of what is being asked about */
-    uint32_t pending_count;
-    uint64_t clean[CLEAN_SLOTS]; /* hashes of texts in which nothing was found */
+    uint32_t pending_count;        /* may be more: then all is forgotten when something is found */
+    uint64_t clean[CLEAN_SLOTS];   /* hashes of texts in which nothing was found */
 };
 
 /* rules.c: the tables of a redactor; what was prepared is used when it fits, else compiled. */

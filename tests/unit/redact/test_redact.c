@@ -1,4 +1,4 @@
-/* test_redact.c -- texts, JSON, whole spans, previews, the cache of compiled rules.
+/* test_redact.c -- texts, JSON, whole spans, previews, the rules compiled at build.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -462,6 +462,105 @@ static void rules_are_compiled_at_build_and_again_when_they_do_not_fit(void **st
     buf_clear(&copy);
 }
 
+static uint64_t crowd_random(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+enum { CROWD_SPANS = 24, CROWD_ATTRS = 6 };
+
+/* A value that comes again at the same address, one that comes again elsewhere, or a new one;
+ * rarely one that must go: as text, as a number, or in a list behind a harmless one. */
+static struct value crowd_value(struct fixture *fixture, uint64_t *seed, bool may_be_personal)
+{
+    static const char *const common[] = { "gpt-4o-mini", "https", "prod", "kb-2026-10" };
+    static const char at_one_place[] = "checkout-assistant";
+    uint64_t draw = crowd_random(seed);
+    if (may_be_personal && draw % 512 == 0)
+        return value_str(arena_printf(&fixture->arena, "u%u@example.com", (unsigned)(draw >> 40)));
+    if (may_be_personal && draw % 512 == 1)
+        return value_i64(INT64_C(4111111111111111));
+    struct value *items = arena_new(&fixture->arena, struct value, 2);
+    items[0] = value_i64(INT64_C(2718281828459046)); /* no card: its check digit is wrong */
+    items[1] = value_i64(INT64_C(4111111111111111));
+    if (may_be_personal && draw % 512 == 2)
+        return (struct value){ .type = VALUE_ARRAY, .count = 2, .items = items };
+    if (draw % 4 == 0)
+        return value_str(str_from_c(at_one_place));
+    if (draw % 4 == 1)
+        return value_str(arena_str(&fixture->arena, str_from_c(common[(draw >> 8) % 4])));
+    if (draw % 4 == 2)
+        return value_i64((int64_t)(draw >> 44));
+    return value_str(arena_printf(&fixture->arena, "chatcmpl-%x", (unsigned)(draw >> 32)));
+}
+
+static struct batch crowd_make(struct fixture *fixture, uint64_t seed)
+{
+    static const char *const keys[] = { "gen_ai.request.model", "url.scheme", "app.note", "n" };
+    struct batch batch = { .span_count = CROWD_SPANS };
+    batch.spans = arena_new(&fixture->arena, struct span, CROWD_SPANS);
+    bool may_be_personal = crowd_random(&seed) % 2;
+    for (uint32_t i = 0; i < CROWD_SPANS; i++) {
+        struct span *span = &batch.spans[i];
+        span->attr_count = CROWD_ATTRS;
+        span->attrs = arena_new(&fixture->arena, struct attr, CROWD_ATTRS);
+        for (uint32_t j = 0; j < CROWD_ATTRS; j++)
+            span->attrs[j] = (struct attr){ str_from_c(keys[crowd_random(&seed) % 4]),
+                                            crowd_value(fixture, &seed, may_be_personal) };
+        SPAN_SET(span, service, STR_OF("shop"));
+        struct value id = crowd_value(fixture, &seed, may_be_personal);
+        if (id.type == VALUE_STR)
+            SPAN_SET(span, user_id, id.text);
+    }
+    return batch;
+}
+
+static str crowd_text(struct fixture *fixture, const struct span *span)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    span_fields_to_json(&out, span);
+    attrs_to_json(&out, span->attrs, span->attr_count);
+    str text = arena_str(&fixture->arena, buf_str(&out));
+    buf_clear(&out);
+    return text;
+}
+
+/* shows: P1 P2 */
+static void a_batch_asked_at_once_becomes_what_each_of_its_spans_alone_becomes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct redact_scratch *forgetful = redact_scratch_new(fixture->redactor);
+    uint32_t redacted_count = 0;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct batch whole = crowd_make(fixture, seed);
+        struct batch parts = crowd_make(fixture, seed);
+        assert_int_equal(redact_batch(fixture->redactor, fixture->scratch, &fixture->policy,
+                                      &fixture->arena, &whole, NULL),
+                         ERR_OK);
+        for (uint32_t i = 0; i < CROWD_SPANS; i++) {
+            struct batch one = { .spans = &parts.spans[i], .span_count = 1 };
+            memset(forgetful->clean, 0, sizeof forgetful->clean);
+            assert_int_equal(redact_batch(fixture->redactor, forgetful, &fixture->policy,
+                                          &fixture->arena, &one, NULL),
+                             ERR_OK);
+            str expected = crowd_text(fixture, &parts.spans[i]);
+            str got = crowd_text(fixture, &whole.spans[i]);
+            assert_int_equal(got.len, expected.len);
+            assert_memory_equal(got.ptr, expected.ptr, got.len);
+            assert_int_equal(str_find(got, STR_OF("@example.com")), got.len);
+            assert_int_equal(str_find(got, STR_OF("4111111111111111")), got.len);
+            redacted_count += SPAN_KNOWS(&whole.spans[i], redactions);
+        }
+        arena_reset(&fixture->arena);
+    }
+    assert_true(redacted_count > 50);
+    redact_scratch_free(forgetful);
+}
+
 static void a_spent_arena_is_an_error_not_a_crash(void **state)
 {
     struct fixture *fixture = *state;
@@ -520,6 +619,7 @@ int main(void)
         cmocka_unit_test(redaction_is_idempotent_and_json_stays_valid),
         cmocka_unit_test(no_planted_secret_survives),
         cmocka_unit_test(rules_are_compiled_at_build_and_again_when_they_do_not_fit),
+        cmocka_unit_test(a_batch_asked_at_once_becomes_what_each_of_its_spans_alone_becomes),
         cmocka_unit_test(a_spent_arena_is_an_error_not_a_crash),
         cmocka_unit_test(a_hostile_text_stays_linear),
     };
