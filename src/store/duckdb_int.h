@@ -149,9 +149,10 @@ struct bounds {
 };
 enum { BLOOM_LEVELS = 20 };
 struct bloom {
-    uint64_t *bits[BLOOM_LEVELS]; /* each level twice as large as the one before */
-    uint32_t last;                /* level that is being filled */
-    uint64_t count;               /* of its keys */
+    uint64_t
+        *bits[BLOOM_LEVELS]; /* lines of 512 bits; each level twice as large as the one before */
+    uint32_t last;           /* level that is being filled */
+    uint64_t count;          /* of its keys */
 };
 struct day {
     int32_t date;

@@ -1,8 +1,11 @@
 /* duckdb_known.c -- which traces and spans are stored already.
  *
- * Nearly all traces are new, so a Bloom filter of each day in memory (16 to 32
+ * Nearly all traces are new, so a Bloom filter of each day in memory (32 to 64
  * bits per settled trace) answers without the engine; only what may be there is
- * looked up.  It is made from the table of traces at start and grows by levels.
+ * looked up.  A key sets 8 bits in each of two cache lines: one is read to find that
+ * a trace is new, and a wrong "maybe" (one in a million per level) is rare enough
+ * that the scan of a day's traces that it costs is not felt.  The filter is made
+ * from the table of traces at start and grows by levels.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,7 +14,13 @@
 
 #include <stdio.h>
 
-enum { BLOOM_KEYS_MIN = 1 << 14, BLOOM_BITS_PER_KEY = 16, BLOOM_PROBES = 4, KNOWN_LIST = 500 };
+enum {
+    BLOOM_KEYS_MIN = 1 << 14,
+    BLOOM_KEYS_PER_LINE = 16, /* of 512 bits */
+    BLOOM_LINE_WORDS = 8,
+    BLOOM_BITS = 8, /* of a key in a line */
+    LOOKUP_FEW = 8, /* keys that are said in the statement itself */
+};
 
 /* -- set of hashes -- */
 
@@ -76,9 +85,9 @@ uint64_t key_hash(struct key key, uint64_t span_id)
 
 /* -- Bloom filter -- */
 
-static uint64_t level_bits(uint32_t level)
+static uint64_t level_lines(uint32_t level)
 {
-    return (uint64_t)BLOOM_KEYS_MIN * BLOOM_BITS_PER_KEY << level;
+    return ((uint64_t)BLOOM_KEYS_MIN << level) / BLOOM_KEYS_PER_LINE;
 }
 
 void bloom_clear(struct bloom *bloom)
@@ -90,9 +99,36 @@ void bloom_clear(struct bloom *bloom)
 
 static void level_open(struct bloom *bloom, uint32_t level)
 {
-    bloom->bits[level] = xcalloc(level_bits(level) / 64, sizeof *bloom->bits[level]);
+    bloom->bits[level] = xcalloc(level_lines(level) * BLOOM_LINE_WORDS, sizeof *bloom->bits[level]);
     bloom->last = level;
     bloom->count = 0;
+}
+
+/* A key's line and its bits: all of them from different bits of the hash. */
+static uint64_t *line_of(const struct bloom *bloom, uint32_t level, uint64_t hash)
+{
+    return &bloom->bits[level][(hash & (level_lines(level) - 1)) * BLOOM_LINE_WORDS];
+}
+
+static bool line_has(const uint64_t *line, uint64_t bits)
+{
+    for (int i = 0; i < BLOOM_BITS; i++, bits >>= 6)
+        if (!(line[i] >> (bits & 63) & 1))
+            return false;
+    return true;
+}
+
+static void line_add(uint64_t *line, uint64_t bits)
+{
+    for (int i = 0; i < BLOOM_BITS; i++, bits >>= 6)
+        line[i] |= UINT64_C(1) << (bits & 63);
+}
+
+/* Of the second line, and of the bits in both: as good as independent of the hash. */
+static uint64_t hash_mixed(uint64_t hash, uint64_t seed)
+{
+    hash = (hash ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
 }
 
 void bloom_add(struct bloom *bloom, uint64_t hash)
@@ -102,19 +138,18 @@ void bloom_add(struct bloom *bloom, uint64_t hash)
         level_open(bloom, bloom->last);
     else if (is_full && bloom->last + 1 < BLOOM_LEVELS)
         level_open(bloom, bloom->last + 1);
-    uint64_t step = hash >> 32 | 1, mask = level_bits(bloom->last) - 1;
-    for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
-        bloom->bits[bloom->last][(hash & mask) / 64] |= UINT64_C(1) << (hash % 64);
+    uint64_t other = hash_mixed(hash, 1);
+    line_add(line_of(bloom, bloom->last, hash), hash_mixed(hash, 2));
+    line_add(line_of(bloom, bloom->last, other), hash_mixed(other, 3));
     bloom->count++;
 }
 
 static bool level_has(const struct bloom *bloom, uint32_t level, uint64_t hash)
 {
-    uint64_t step = hash >> 32 | 1, mask = level_bits(level) - 1;
-    for (int i = 0; i < BLOOM_PROBES; i++, hash += step)
-        if (!(bloom->bits[level][(hash & mask) / 64] >> (hash % 64) & 1))
-            return false;
-    return true;
+    if (!line_has(line_of(bloom, level, hash), hash_mixed(hash, 2)))
+        return false;
+    uint64_t other = hash_mixed(hash, 1);
+    return line_has(line_of(bloom, level, other), hash_mixed(other, 3));
 }
 
 bool bloom_has(const struct bloom *bloom, uint64_t hash)
@@ -179,28 +214,42 @@ static void found_add(struct key key, uint64_t span_id, void *arg)
     keyset_get(arg, key_hash(key, span_id), &was_there);
 }
 
-/* Look the traces keys[index[0..count)] up in one day. */
-static enum err day_lookup(duckdb_connection connection, const char *day, const struct key *keys,
+/* The traces keys[index[0..count)] in one statement: the engine compares with each of a few,
+ * and makes a hash table of more. */
+static enum err few_lookup(struct store *store, const char *day, const struct key *keys,
                            const uint32_t *index, size_t count, struct keyset *found,
                            struct diag *reterr_why)
 {
     struct buf text;
-    enum err code = ERR_OK;
-    buf_init(&text, 64 * KIB);
-    for (size_t first = 0; first < count && code == ERR_OK; first += KNOWN_LIST) {
-        buf_reset(&text);
-        buf_printf(&text,
-                   "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces WHERE "
-                   "trace_id_hi IN (",
-                   day);
-        for (size_t i = first; i < MIN(count, first + KNOWN_LIST); i++)
-            buf_printf(&text, "%s%llu::UBIGINT", i == first ? "" : ",",
-                       (unsigned long long)keys[index[i]].high);
-        buf_add(&text, ")", 2);
-        code = keys_query(connection, text.ptr, found_add, found, reterr_why);
-    }
+    buf_init(&text, 4 * KIB);
+    buf_printf(&text,
+               "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces WHERE trace_id_hi IN (",
+               day);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&text, "%s%llu::UBIGINT", i ? "," : "", (unsigned long long)keys[index[i]].high);
+    buf_add(&text, ")", 2);
+    enum err code = keys_query(store->write, text.ptr, found_add, found, reterr_why);
     buf_clear(&text);
     return code;
+}
+
+static enum err many_lookup(struct store *store, const char *day, const struct key *keys,
+                            const uint32_t *index, size_t count, struct keyset *found,
+                            struct diag *reterr_why)
+{
+    struct probe probe;
+    char text[256];
+    enum err code = probe_begin(store, &probe, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    for (size_t i = 0; i < count; i++)
+        probe_add(&probe, PROBE_STORED, keys[index[i]], 0);
+    code = probe_end(&probe, reterr_why);
+    snprintf(text, sizeof text,
+             "SELECT project, trace_id_hi, trace_id_lo FROM %s.traces WHERE trace_id_hi IN "
+             "(SELECT hi FROM memory.main.probe WHERE kind=%d)",
+             day, PROBE_STORED);
+    return code == ERR_OK ? keys_query(store->write, text, found_add, found, reterr_why) : code;
 }
 
 enum err keys_known(struct store *store, const struct key *keys, size_t count, bool *ret_known,
@@ -219,8 +268,8 @@ enum err keys_known(struct store *store, const struct key *keys, size_t count, b
             if (bloom_has(&day->traces, hashes[i]))
                 maybe[maybe_count++] = (uint32_t)i;
         if (maybe_count > 0)
-            code =
-                day_lookup(store->write, day->name, keys, maybe, maybe_count, &found, reterr_why);
+            code = (maybe_count > LOOKUP_FEW ? many_lookup : few_lookup)(
+                store, day->name, keys, maybe, maybe_count, &found, reterr_why);
     }
     for (size_t i = 0; i < count && code == ERR_OK; i++)
         ret_known[i] = keyset_has(&found, hashes[i]);
