@@ -4,6 +4,7 @@
  */
 #include "base/hash.h"
 #define XXH_INLINE_ALL
+#define XXH_FORCE_MEMORY_ACCESS 1 /* words by packed structs: their memcpy may become a call */
 #include <xxhash.h>
 #if defined(__x86_64__)
 #include <nmmintrin.h>

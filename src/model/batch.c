@@ -37,35 +37,99 @@ static uint64_t table_hash(void)
 
 /* ---- writing ---- */
 
-static void put_u64(struct buf *out, uint64_t value)
+/* The end of a buffer, held in registers: a span is some sixty small pieces.  What was written
+ * counts for the buffer from writer_close() on. */
+struct writer {
+    char *at;
+    const char *end;
+    struct buf *buf;
+};
+
+static struct writer writer_open(struct buf *buf)
 {
-    char *to = buf_reserve(out, VARINT_BYTES_MAX);
-    if (!to)
-        return;
-    size_t len = 0;
-    while (value >= 0x80) {
-        to[len++] = (char)(value | 0x80);
-        value >>= 7;
-    }
-    to[len++] = (char)value;
-    out->len += len;
+    char *at = buf_reserve(buf, 1);
+    return (struct writer){ .at = at, .end = at ? buf->ptr + buf->capacity : at, .buf = buf };
 }
 
-static void put_i64(struct buf *out, int64_t value)
+static void writer_close(struct writer *out)
+{
+    if (out->at)
+        out->buf->len = (size_t)(out->at - out->buf->ptr);
+}
+
+/* False past the buffer's maximum, and from then on. */
+static __attribute__((noinline)) bool writer_grow(struct writer *out, size_t bytes)
+{
+    writer_close(out);
+    out->at = out->at ? buf_reserve(out->buf, bytes) : NULL;
+    out->end = out->at ? out->buf->ptr + out->buf->capacity : NULL;
+    return out->at;
+}
+
+static inline bool writer_has(struct writer *out, size_t bytes)
+{
+    return bytes <= (size_t)(out->end - out->at) || writer_grow(out, bytes);
+}
+
+/* memcpy of at least one byte, without a call for the short texts that most are. */
+static inline void bytes_copy(char *to, const char *from, size_t len)
+{
+    if (len > 32) {
+        memcpy(to, from, len);
+    } else if (len >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, from + len - 4, 4);
+    } else {
+        to[0] = from[0];
+        to[len / 2] = from[len / 2];
+        to[len - 1] = from[len - 1];
+    }
+}
+
+static inline void put_bytes(struct writer *out, const void *bytes, size_t len)
+{
+    if (len == 0 || !writer_has(out, len))
+        return;
+    bytes_copy(out->at, bytes, len);
+    out->at += len;
+}
+
+static inline void put_char(struct writer *out, char c)
+{
+    if (writer_has(out, 1))
+        *out->at++ = c;
+}
+
+static inline void put_u64(struct writer *out, uint64_t value)
+{
+    if (!writer_has(out, VARINT_BYTES_MAX))
+        return;
+    for (; value >= 0x80; value >>= 7)
+        *out->at++ = (char)(value | 0x80);
+    *out->at++ = (char)value;
+}
+
+static inline void put_i64(struct writer *out, int64_t value)
 {
     put_u64(out, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
-static void put_str(struct buf *out, str s)
+static inline void put_str(struct writer *out, str s)
 {
     put_u64(out, s.len);
-    buf_add_str(out, s);
+    put_bytes(out, s.ptr, s.len);
 }
 
-static void put_value(struct buf *out, const struct value *value, int depth)
+static void put_value(struct writer *out, const struct value *value, int depth)
 {
     bool too_deep = depth > VALUE_DEPTH_MAX;
-    buf_add_char(out, (char)(too_deep ? VALUE_NULL : value->type));
+    put_char(out, (char)(too_deep ? VALUE_NULL : value->type));
     if (too_deep)
         return;
     switch (value->type) {
@@ -76,13 +140,13 @@ static void put_value(struct buf *out, const struct value *value, int depth)
         put_str(out, value->text);
         break;
     case VALUE_BOOL:
-        buf_add_char(out, (char)value->boolean);
+        put_char(out, (char)value->boolean);
         break;
     case VALUE_I64:
         put_i64(out, value->i64);
         break;
     case VALUE_F64:
-        buf_add(out, &value->f64, sizeof value->f64);
+        put_bytes(out, &value->f64, sizeof value->f64);
         break;
     case VALUE_ARRAY:
         put_u64(out, value->count);
@@ -99,7 +163,7 @@ static void put_value(struct buf *out, const struct value *value, int depth)
     }
 }
 
-static void put_attrs(struct buf *out, const struct attr *attrs, uint32_t count)
+static void put_attrs(struct writer *out, const struct attr *attrs, uint32_t count)
 {
     put_u64(out, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -108,15 +172,15 @@ static void put_attrs(struct buf *out, const struct attr *attrs, uint32_t count)
     }
 }
 
-static void put_field(struct buf *out, const struct span *span, enum field field)
+static void put_field(struct writer *out, const struct span *span, enum field field)
 {
     const void *at = span_field_const(span, field);
     switch (field_table[field].type) {
     case FIELD_TYPE_ID16:
-        buf_add(out, at, 16);
+        put_bytes(out, at, 16);
         break;
     case FIELD_TYPE_ID8:
-        buf_add(out, at, 8);
+        put_bytes(out, at, 8);
         break;
     case FIELD_TYPE_STR:
     case FIELD_TYPE_JSON:
@@ -129,10 +193,10 @@ static void put_field(struct buf *out, const struct span *span, enum field field
         put_i64(out, *(const int64_t *)at);
         break;
     case FIELD_TYPE_F64:
-        buf_add(out, at, 8);
+        put_bytes(out, at, 8);
         break;
     case FIELD_TYPE_BOOL:
-        buf_add_char(out, (char)*(const bool *)at);
+        put_char(out, (char)*(const bool *)at);
         break;
     case FIELD_TYPE_STRS:
         put_u64(out, ((const struct strs *)at)->count);
@@ -141,15 +205,15 @@ static void put_field(struct buf *out, const struct span *span, enum field field
         break;
     case FIELD_TYPE_F64S:
         put_u64(out, ((const struct f64s *)at)->count);
-        buf_add(out, ((const struct f64s *)at)->items,
-                (size_t)8 * ((const struct f64s *)at)->count);
+        put_bytes(out, ((const struct f64s *)at)->items,
+                  (size_t)8 * ((const struct f64s *)at)->count);
         break;
     }
 }
 
-static void put_span(struct buf *out, const struct span *span)
+static void put_span(struct writer *out, const struct span *span)
 {
-    buf_add(out, span->known, sizeof span->known);
+    put_bytes(out, span->known, sizeof span->known);
     for (unsigned word = 0; word < KNOWN_WORDS; word++)
         for (uint64_t bits = span->known[word]; bits; bits &= bits - 1)
             put_field(out, span, (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits)));
@@ -157,23 +221,23 @@ static void put_span(struct buf *out, const struct span *span)
     put_u64(out, span->dropped_attr_count);
     put_u64(out, span->link_count);
     for (uint32_t i = 0; i < span->link_count; i++) {
-        buf_add(out, &span->links[i].trace_id, 16);
-        buf_add(out, &span->links[i].span_id, 8);
+        put_bytes(out, &span->links[i].trace_id, 16);
+        put_bytes(out, &span->links[i].span_id, 8);
         put_attrs(out, span->links[i].attrs, span->links[i].attr_count);
     }
     put_u64(out, span->part_count);
     for (uint32_t i = 0; i < span->part_count; i++) {
-        buf_add_char(out, (char)span->parts[i].role);
+        put_char(out, (char)span->parts[i].role);
         put_str(out, span->parts[i].json);
     }
-    buf_add_char(out, (char)span->is_addition);
+    put_char(out, (char)span->is_addition);
 }
 
-static void put_log(struct buf *out, const struct log_record *log)
+static void put_log(struct writer *out, const struct log_record *log)
 {
-    buf_add(out, &log->log_id, 8);
-    buf_add(out, &log->trace_id, 16);
-    buf_add(out, &log->span_id, 8);
+    put_bytes(out, &log->log_id, 8);
+    put_bytes(out, &log->trace_id, 16);
+    put_bytes(out, &log->span_id, 8);
     put_i64(out, log->time_ns);
     put_i64(out, log->severity);
     put_str(out, log->severity_text);
@@ -183,53 +247,55 @@ static void put_log(struct buf *out, const struct log_record *log)
     put_attrs(out, log->attrs, log->attr_count);
 }
 
-static void put_metric(struct buf *out, const struct metric_point *point)
+static void put_metric(struct writer *out, const struct metric_point *point)
 {
-    buf_add_char(out, (char)point->type);
+    put_char(out, (char)point->type);
     put_str(out, point->name);
     put_str(out, point->unit);
     put_str(out, point->service);
     put_i64(out, point->start_ns);
     put_i64(out, point->time_ns);
-    buf_add_char(out, (char)point->is_monotonic);
+    put_char(out, (char)point->is_monotonic);
     put_i64(out, point->temporality);
-    buf_add_char(out, (char)point->has_value);
-    buf_add(out, &point->value, 8);
+    put_char(out, (char)point->has_value);
+    put_bytes(out, &point->value, 8);
     put_u64(out, point->count);
     put_str(out, point->buckets_json);
     put_attrs(out, point->attrs, point->attr_count);
 }
 
-static void put_u32_fixed(struct buf *out, uint32_t value)
+static void put_u32_fixed(struct writer *out, uint32_t value)
 {
-    buf_add(out, &value, sizeof value);
+    put_bytes(out, &value, sizeof value);
 }
 
 void batch_encode(struct buf *out, const struct batch *batch)
 {
     uint64_t hash = table_hash();
     size_t start = out->len;
-    put_u32_fixed(out, BATCH_MAGIC);
-    buf_add(out, &hash, sizeof hash);
-    buf_add(out, &batch->received_ns, 8);
-    buf_add(out, &batch->body_hash, 8);
-    put_u32_fixed(out, batch->span_count);
-    put_u32_fixed(out, batch->log_count);
-    put_u32_fixed(out, batch->metric_count);
-    put_str(out, batch->project);
-    size_t table = out->len; /* offsets from `start`, one more than spans: the end */
+    struct writer to = writer_open(out);
+    put_u32_fixed(&to, BATCH_MAGIC);
+    put_bytes(&to, &hash, sizeof hash);
+    put_bytes(&to, &batch->received_ns, 8);
+    put_bytes(&to, &batch->body_hash, 8);
+    put_u32_fixed(&to, batch->span_count);
+    put_u32_fixed(&to, batch->log_count);
+    put_u32_fixed(&to, batch->metric_count);
+    put_str(&to, batch->project);
+    size_t table = to.at ? (size_t)(to.at - out->ptr) : 0;
     for (uint32_t i = 0; i <= batch->span_count; i++)
-        put_u32_fixed(out, 0);
-    for (uint32_t i = 0; i <= batch->span_count && !buf_failed(out); i++) {
-        uint32_t offset = (uint32_t)(out->len - start);
+        put_u32_fixed(&to, 0); /* offsets from `start`, one more than spans: the end */
+    for (uint32_t i = 0; i <= batch->span_count && to.at; i++) {
+        uint32_t offset = (uint32_t)((size_t)(to.at - out->ptr) - start);
         memcpy(out->ptr + table + 4 * (size_t)i, &offset, 4);
         if (i < batch->span_count)
-            put_span(out, &batch->spans[i]);
+            put_span(&to, &batch->spans[i]);
     }
     for (uint32_t i = 0; i < batch->log_count; i++)
-        put_log(out, &batch->logs[i]);
+        put_log(&to, &batch->logs[i]);
     for (uint32_t i = 0; i < batch->metric_count; i++)
-        put_metric(out, &batch->metrics[i]);
+        put_metric(&to, &batch->metrics[i]);
+    writer_close(&to);
 }
 
 /* ---- reading: a cursor with a sticky error ---- */
