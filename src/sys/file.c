@@ -24,6 +24,11 @@ static int64_t real_write(int fd, const void *bytes, size_t len)
     return write(fd, bytes, len);
 }
 
+static int64_t real_pwritev(int fd, const struct iovec *pieces, int count, int64_t offset)
+{
+    return pwritev(fd, pieces, count, offset);
+}
+
 static int64_t real_pread(int fd, void *bytes, size_t len, int64_t offset)
 {
     return pread(fd, bytes, len, offset);
@@ -37,11 +42,14 @@ static int real_ftruncate(int fd, int64_t len)
 const struct sys_files sys_files_real = {
     .open = real_open,
     .write = real_write,
+    .pwritev = real_pwritev,
     .pread = real_pread,
     .fdatasync = fdatasync,
     .ftruncate = real_ftruncate,
     .close = close,
     .unlink = unlink,
+    .rename = rename,
+    .sync_dir = dir_sync,
 };
 
 static enum err err_of_errno(struct diag *why, const char *what, const char *path)
@@ -68,6 +76,33 @@ enum err file_write_all(const struct sys_files *files, int fd, const void *bytes
             return err_of_errno(reterr_why, "write to", "the file");
         at += wrote;
         len -= (size_t)wrote;
+    }
+    return ERR_OK;
+}
+
+enum err file_write_at(const struct sys_files *files, int fd, struct iovec *pieces, int count,
+                       int64_t offset, struct diag *reterr_why)
+{
+    while (count) {
+        if (pieces->iov_len == 0) {
+            pieces++;
+            count--;
+            continue;
+        }
+        int64_t wrote = files->pwritev(fd, pieces, count, offset);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote == 0)
+            errno = ENOSPC;
+        if (wrote <= 0)
+            return err_of_errno(reterr_why, "write to", "the file");
+        offset += wrote;
+        for (size_t left = (size_t)wrote; left; pieces += left > 0, count -= left > 0) {
+            size_t part = MIN(left, pieces->iov_len);
+            pieces->iov_base = (char *)pieces->iov_base + part;
+            pieces->iov_len -= part;
+            left -= part;
+        }
     }
     return ERR_OK;
 }

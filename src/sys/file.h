@@ -12,21 +12,28 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include <sys/uio.h>
 
 struct sys_files {
     int (*open)(const char *path, int flags, int mode);
     int64_t (*write)(int fd, const void *bytes, size_t len);
+    int64_t (*pwritev)(int fd, const struct iovec *pieces, int count, int64_t offset);
     int64_t (*pread)(int fd, void *bytes, size_t len, int64_t offset);
     int (*fdatasync)(int fd);
     int (*ftruncate)(int fd, int64_t len);
     int (*close)(int fd);
     int (*unlink)(const char *path);
+    int (*rename)(const char *from, const char *to);
+    enum err (*sync_dir)(const char *path, struct diag *reterr_why);
 };
 extern const struct sys_files sys_files_real;
 
 /* All of bytes, or ERR_DISK_FULL / ERR_IO. */
 MUST_CHECK enum err file_write_all(const struct sys_files *files, int fd, const void *bytes,
                                    size_t len, struct diag *reterr_why);
+/* The same for pieces, from `offset` on; `pieces` is used up. */
+MUST_CHECK enum err file_write_at(const struct sys_files *files, int fd, struct iovec *pieces,
+                                  int count, int64_t offset, struct diag *reterr_why);
 /* Whole small file into buf (its maximum is the limit). ERR_NOT_FOUND, ERR_LIMIT, ERR_IO. */
 MUST_CHECK enum err file_read(const char *path, struct buf *out, struct diag *reterr_why);
 /* Write to a temporary beside it, fsync, rename, fsync the folder; mode e.g. 0600. */
