@@ -53,8 +53,8 @@ void content_close(struct content_store *store);
 /* Append one frame of the items that are not previews, and one of those that are
  * (role CONTENT_PREVIEW), each to its own kind of segment.  A pointer's segment is 0
  * when there was no such item.  Nothing is stored, nor can be read, before content_sync,
- * and the keystore must be synced before that.  ERR_DISK_FULL, ERR_TOO_LARGE: nothing of
- * this call counts; ERR_IO: as for content_sync. */
+ * and the keystore must be synced before that.  ERR_TOO_LARGE: nothing of this call counts;
+ * ERR_DISK_FULL, ERR_IO: as for content_sync. */
 MUST_CHECK enum err content_append(struct content_store *store, struct id16 trace_id,
                                    const struct crypt_key *key, uint64_t key_id,
                                    const struct content_item *items, size_t count,

@@ -89,9 +89,9 @@ bool content_footer_ok(const struct content_footer *footer);
 bool content_frame_ok(const struct content_frame *frame);
 void content_frame_key(const struct crypt_key *subject_key, const uint8_t id[CONTENT_ID_BYTES],
                        struct crypt_key *ret_key);
-/* Fills in payload_crc and crc, and appends header and ciphertext to out. */
+/* Fills in payload_crc and crc, and writes header and ciphertext to ret_bytes. */
 void content_frame_seal(struct crypt_gcm *gcm, const struct crypt_key *frame_key,
-                        struct content_frame *frame, const char *stored, struct buf *out);
+                        struct content_frame *frame, const char *stored, char *ret_bytes);
 MUST_CHECK bool content_frame_open(struct crypt_gcm *gcm, const struct crypt_key *frame_key,
                                    const struct content_frame *frame, const char *sealed,
                                    char *ret_stored);
@@ -125,10 +125,13 @@ MUST_CHECK enum err content_recover(const struct sys_files *files, const char *p
 
 struct content_stream {
     enum content_kind kind;
-    int fd; /* -1: the next frame opens a segment */
+    int fd;        /* -1: the next frame opens a segment */
+    int direct_fd; /* the same file past the page cache; -1: not here */
     uint64_t number, next_number;
-    uint64_t offset, written, synced; /* behind `written`: in `waiting` */
-    struct buf waiting;
+    uint64_t offset, written, synced; /* of the end; of what the file has; of what is durable */
+    uint64_t memory_at;               /* offset of waiting[0], at a block */
+    char *waiting, *memory;           /* aligned to a block; as allocated */
+    size_t capacity;
     uint32_t counter;
     uint8_t id[CONTENT_ID_BYTES];
     struct crypt_gcm *gcm;
@@ -153,3 +156,20 @@ struct content_store {
     _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
     uint64_t torn_bytes_cut, damaged_places;
 };
+
+/* stream.c */
+uint64_t content_stream_segment(const struct content_stream *stream, uint64_t number);
+void content_totals_add(struct content_store *store, const struct content_footer *footer, bool add);
+/* Where a frame of that size is to be written, in the open segment; it counts once the caller
+ * adds `size` to stream->offset.  On failure the segment was given up. */
+MUST_CHECK enum err content_stream_reserve(struct content_store *store,
+                                           struct content_stream *stream, size_t size,
+                                           char **ret_to, struct diag *why);
+MUST_CHECK enum err content_stream_sync(struct content_store *store, struct content_stream *stream,
+                                        struct diag *why);
+/* Sync, add the footer, sync, leave.  Without a footer the next start seals it. */
+enum err content_stream_seal(struct content_store *store, struct content_stream *stream,
+                             struct diag *why);
+/* Give back what a huge frame needed. */
+MUST_CHECK enum err content_stream_trim(struct content_store *store, struct content_stream *stream,
+                                        struct diag *why);

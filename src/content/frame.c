@@ -63,21 +63,18 @@ static str frame_aad(const struct content_frame *frame)
 }
 
 void content_frame_seal(struct crypt_gcm *gcm, const struct crypt_key *frame_key,
-                        struct content_frame *frame, const char *stored, struct buf *out)
+                        struct content_frame *frame, const char *stored, char *ret_bytes)
 {
     _Static_assert(offsetof(struct content_frame, payload_crc) == CONTENT_FRAME_AAD_BYTES,
                    "all but the checksums is authenticated");
     uint8_t nonce[CRYPT_NONCE_BYTES];
     frame_nonce(frame, nonce);
-    char *to = buf_reserve(out, sizeof *frame + frame->stored_len);
-    assert(to);
-    char *sealed = to + sizeof *frame;
+    char *sealed = ret_bytes + sizeof *frame;
     crypt_gcm_seal(gcm, frame_key, nonce, frame_aad(frame), stored,
                    frame->stored_len - CRYPT_TAG_BYTES, sealed);
     frame->payload_crc = hash_crc32c(0, sealed, frame->stored_len);
     frame->crc = hash_crc32c(0, frame, offsetof(struct content_frame, crc));
-    memcpy(to, frame, sizeof *frame);
-    out->len += sizeof *frame + frame->stored_len;
+    memcpy(ret_bytes, frame, sizeof *frame);
 }
 
 bool content_frame_open(struct crypt_gcm *gcm, const struct crypt_key *frame_key,

@@ -1,9 +1,4 @@
-/* store.c -- writing content: one growing segment per kind, sealed when full or closed.
- *
- * Frames wait in memory for a large write; content_sync writes the rest and makes
- * everything before it durable.  After an input/output error the segment is given up:
- * what was synced stays readable and is sealed by the next start, what was not is
- * reported by content_sync.
+/* store.c -- writing content: items become frames of the open segment of their kind.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,20 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-static uint64_t stream_segment(const struct content_stream *stream, uint64_t number)
-{
-    return number | (stream->kind == CONTENT_KIND_PREVIEW ? CONTENT_SEGMENT_PREVIEW : 0);
-}
-
-static void totals_add(struct content_store *store, const struct content_footer *footer, bool add)
-{
-    uint64_t sign = add ? 1 : UINT64_MAX; /* times -1, modulo 2^64 */
-    atomic_fetch_add(&store->segments, sign);
-    atomic_fetch_add(&store->frames, sign * footer->frames);
-    atomic_fetch_add(&store->bytes_plain, sign * footer->bytes_plain);
-    atomic_fetch_add(&store->bytes_stored, sign * footer->bytes_stored);
-}
-
 /* ---- opening ---- */
 
 static enum err segment_look(struct content_store *store, uint64_t segment, struct diag *why)
@@ -35,7 +16,7 @@ static enum err segment_look(struct content_store *store, uint64_t segment, stru
     content_path(store->dir, segment, path);
     struct content_footer footer;
     if (content_footer_read(store->config.files, path, &footer)) {
-        totals_add(store, &footer, true);
+        content_totals_add(store, &footer, true);
         return ERR_OK;
     }
     struct content_recovered recovered;
@@ -45,7 +26,7 @@ static enum err segment_look(struct content_store *store, uint64_t segment, stru
     store->torn_bytes_cut += recovered.torn_bytes;
     store->damaged_places += recovered.damaged_places;
     if (!recovered.removed)
-        totals_add(store, &recovered.footer, true);
+        content_totals_add(store, &recovered.footer, true);
     return ERR_OK;
 }
 
@@ -53,14 +34,13 @@ static enum err stream_open(struct content_store *store, enum content_kind kind,
 {
     struct content_stream *stream = &store->streams[kind];
     stream->kind = kind;
-    stream->fd = -1;
     stream->next_number = 1;
     struct content_numbers numbers;
     enum err err = content_list(store->dir, kind, &numbers, why);
     if (err)
         return err;
     for (size_t i = 0; i < numbers.count && !err; i++) {
-        err = segment_look(store, stream_segment(stream, numbers.items[i]), why);
+        err = segment_look(store, content_stream_segment(stream, numbers.items[i]), why);
         stream->next_number = numbers.items[i] + 1;
     }
     xfree(numbers.items);
@@ -85,10 +65,8 @@ enum err content_open(const struct content_config *config, struct content_store 
     buf_init(&store->plain, CONTENT_FRAME_BYTES_MAX);
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
         struct content_stream *stream = &store->streams[kind];
-        stream->fd = -1;
+        stream->fd = stream->direct_fd = -1;
         stream->gcm = crypt_gcm_new();
-        buf_init(&stream->waiting, CONTENT_WRITE_BYTES + CONTENT_FRAME_BYTES_MAX +
-                                       CONTENT_FRAME_HEADER_BYTES + CRYPT_TAG_BYTES);
     }
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++)
         err = stream_open(store, kind, reterr_why);
@@ -97,136 +75,6 @@ enum err content_open(const struct content_config *config, struct content_store 
         return err;
     }
     *ret_store = store;
-    return ERR_OK;
-}
-
-/* ---- the open segment ---- */
-
-static enum err err_of_errno(struct diag *why, const char *what)
-{
-    return diag_set(why, errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_IO,
-                    "cannot %s a content segment: %s", what, strerror(errno));
-}
-
-static void key_forget(struct content_stream *stream)
-{
-    crypt_wipe(&stream->subject_key, sizeof stream->subject_key);
-    crypt_wipe(&stream->frame_key, sizeof stream->frame_key);
-    stream->has_frame_key = false;
-}
-
-static void stream_leave(struct content_store *store, struct content_stream *stream)
-{
-    if (stream->fd >= 0)
-        store->config.files->close(stream->fd);
-    stream->fd = -1;
-    buf_reset(&stream->waiting);
-    key_forget(stream);
-    atomic_store(&stream->open_number, 0);
-}
-
-/* Give the segment up; frames that were not synced are gone. */
-static void stream_poison(struct content_store *store, struct content_stream *stream)
-{
-    stream->lost |= stream->offset > stream->synced && stream->totals.frames > 0;
-    totals_add(store, &stream->totals, false);
-    if (stream->synced == 0) {
-        char path[CONTENT_PATH_MAX];
-        content_path(store->dir, stream_segment(stream, stream->number), path);
-        (void)store->config.files->unlink(path);
-    } else {
-        totals_add(store, &stream->synced_totals, true);
-        (void)store->config.files->ftruncate(stream->fd, (int64_t)stream->synced);
-    }
-    stream_leave(store, stream);
-}
-
-/* What waits goes into the file.  ERR_DISK_FULL: it still waits; else the segment is gone. */
-static enum err stream_write(struct content_store *store, struct content_stream *stream,
-                             struct diag *why)
-{
-    struct buf *waiting = &stream->waiting;
-    if (waiting->len == 0)
-        return ERR_OK;
-    assert(stream->written + waiting->len == stream->offset);
-    enum err err = file_write_all(store->config.files, stream->fd, waiting->ptr, waiting->len, why);
-    if (!err) {
-        stream->written = stream->offset;
-        buf_reset(waiting);
-        return ERR_OK;
-    }
-    if (err != ERR_DISK_FULL ||
-        store->config.files->ftruncate(stream->fd, (int64_t)stream->written) != 0)
-        stream_poison(store, stream);
-    return err;
-}
-
-static enum err stream_sync(struct content_store *store, struct content_stream *stream,
-                            struct diag *why)
-{
-    if (stream->fd < 0 || stream->synced == stream->offset)
-        return ERR_OK;
-    enum err err = stream_write(store, stream, why);
-    if (!err && store->config.files->fdatasync(stream->fd) != 0)
-        err = err_of_errno(why, "sync");
-    else if (!err && stream->name_pending)
-        err = dir_sync(store->dir, why);
-    if (err) {
-        if (stream->fd >= 0)
-            stream_poison(store, stream);
-        return err;
-    }
-    stream->name_pending = false;
-    stream->synced = stream->offset;
-    stream->synced_totals = stream->totals;
-    return ERR_OK;
-}
-
-/* Sync, add the footer, sync, leave.  Without a footer the next start seals it. */
-static enum err stream_seal(struct content_store *store, struct content_stream *stream,
-                            struct diag *why)
-{
-    enum err err = stream_sync(store, stream, why);
-    if (err || stream->fd < 0)
-        return err;
-    struct content_footer footer = stream->totals;
-    footer.sealed_ns = clock_now_ns();
-    content_footer_close(&footer);
-    if (file_write_all(store->config.files, stream->fd, &footer, sizeof footer, NULL) == ERR_OK)
-        (void)store->config.files->fdatasync(stream->fd);
-    stream_leave(store, stream);
-    return ERR_OK;
-}
-
-static enum err stream_begin(struct content_store *store, struct content_stream *stream,
-                             struct diag *why)
-{
-    char path[CONTENT_PATH_MAX];
-    stream->number = stream->next_number++;
-    content_path(store->dir, stream_segment(stream, stream->number), path);
-    struct content_header header = { .kind = stream->kind,
-                                     .number = stream->number,
-                                     .created_ns = clock_now_ns() };
-    crypt_random(header.id, sizeof header.id);
-    content_header_close(&header);
-    int fd = store->config.files->open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
-    if (fd < 0)
-        return err_of_errno(why, "make");
-    enum err err = file_write_all(store->config.files, fd, &header, sizeof header, why);
-    if (err) {
-        store->config.files->close(fd);
-        (void)store->config.files->unlink(path);
-        return err;
-    }
-    stream->fd = fd;
-    memcpy(stream->id, header.id, sizeof header.id);
-    stream->totals = (struct content_footer){ 0 };
-    stream->counter = 0;
-    stream->offset = stream->written = sizeof header;
-    stream->synced = 0;
-    stream->name_pending = true;
-    atomic_store(&stream->open_number, stream->number);
-    totals_add(store, &stream->totals, true);
     return ERR_OK;
 }
 
@@ -312,24 +160,6 @@ static const char *frame_compress(struct content_store *store, struct content_fr
     return store->stored;
 }
 
-/* The stream can take a frame of that size. */
-static enum err stream_ready(struct content_store *store, struct content_stream *stream,
-                             size_t size, struct diag *why)
-{
-    bool is_full = stream->offset + size + CONTENT_FOOTER_BYTES > store->config.segment_bytes_max ||
-                   stream->counter == UINT32_MAX;
-    enum err err = ERR_OK;
-    if (stream->fd >= 0 && is_full && stream->counter > 0)
-        err = stream_seal(store, stream, why);
-    else if (stream->fd >= 0 && stream->waiting.len + size > CONTENT_WRITE_BYTES)
-        err = stream_write(store, stream, why);
-    if (!err && stream->fd < 0)
-        err = stream_begin(store, stream, why);
-    if (!err && !stream->waiting.ptr)
-        (void)buf_reserve(&stream->waiting, CONTENT_WRITE_BYTES);
-    return err;
-}
-
 static const struct crypt_key *frame_key(struct content_stream *stream, const struct crypt_key *key)
 {
     if (stream->has_frame_key && crypt_equal(&stream->subject_key, key, sizeof *key))
@@ -363,15 +193,17 @@ static enum err append_kind(struct content_store *store, enum content_kind kind,
         return err;
     const char *stored = frame_compress(store, &frame);
     size_t size = sizeof frame + frame.stored_len;
-    err = stream_ready(store, stream, size, why);
+    char *to;
+    err = content_stream_reserve(store, stream, size, &to, why);
     if (err)
         return err;
     frame.counter = stream->counter++;
     frame.durable_offset = (uint32_t)stream->synced;
-    content_frame_seal(stream->gcm, frame_key(stream, key), &frame, stored, &stream->waiting);
-    *ret_pointer = (struct content_pointer){ .segment = stream_segment(stream, stream->number),
-                                             .offset = (uint32_t)stream->offset,
-                                             .len = (uint32_t)size };
+    content_frame_seal(stream->gcm, frame_key(stream, key), &frame, stored, to);
+    *ret_pointer =
+        (struct content_pointer){ .segment = content_stream_segment(stream, stream->number),
+                                  .offset = (uint32_t)stream->offset,
+                                  .len = (uint32_t)size };
     stream->offset += size;
     count_frame(store, stream, &frame, size);
     return ERR_OK;
@@ -387,14 +219,8 @@ static enum err memory_trim(struct content_store *store, struct diag *why)
         store->stored_capacity = 0;
     }
     enum err err = ERR_OK;
-    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++) {
-        struct content_stream *stream = &store->streams[kind];
-        if (stream->waiting.capacity <= CONTENT_KEEP_BYTES)
-            continue;
-        err = stream_write(store, stream, why);
-        if (!err)
-            buf_clear(&stream->waiting);
-    }
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++)
+        err = content_stream_trim(store, &store->streams[kind], why);
     return err;
 }
 
@@ -426,7 +252,7 @@ enum err content_sync(struct content_store *store, struct diag *reterr_why)
     enum err first = ERR_OK;
     bool lost = false;
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
-        enum err err = stream_sync(store, &store->streams[kind], first ? NULL : reterr_why);
+        enum err err = content_stream_sync(store, &store->streams[kind], first ? NULL : reterr_why);
         first = first ? first : err;
         lost |= store->streams[kind].lost;
         store->streams[kind].lost = false;
@@ -445,9 +271,9 @@ void content_close(struct content_store *store)
         return;
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
         struct content_stream *stream = &store->streams[kind];
-        (void)stream_seal(store, stream, NULL);
+        (void)content_stream_seal(store, stream, NULL);
         crypt_gcm_free(stream->gcm);
-        buf_clear(&stream->waiting);
+        xfree(stream->memory);
     }
     ZSTD_freeCCtx(store->zstd);
     buf_clear(&store->plain);
@@ -468,12 +294,12 @@ enum err content_expire(struct content_store *store, bool previews, int64_t befo
     for (size_t i = 0; i < numbers.count; i++) {
         char path[CONTENT_PATH_MAX];
         struct content_footer footer;
-        content_path(store->dir, stream_segment(stream, numbers.items[i]), path);
+        content_path(store->dir, content_stream_segment(stream, numbers.items[i]), path);
         if (numbers.items[i] == atomic_load(&stream->open_number) ||
             !content_footer_read(store->config.files, path, &footer) ||
             footer.sealed_ns >= before_ns || store->config.files->unlink(path) != 0)
             continue;
-        totals_add(store, &footer, false);
+        content_totals_add(store, &footer, false);
         (*ret_segments)++;
     }
     xfree(numbers.items);
