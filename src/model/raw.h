@@ -87,6 +87,7 @@ struct raw_metric {
 
 /* Everything one request held.  A bad item is left out alone and counted. */
 struct raw_batch {
+    bool is_utf8; /* every text is valid UTF-8: the codec saw to it */
     struct raw_span *spans;
     uint32_t span_count;
     struct raw_log *logs;

@@ -13,7 +13,7 @@
 enum { LIST_ITEMS_MAX = 1024 };
 #define COUNT_ABSURD INT64_C(1000000000000) /* tokens in one call */
 
-str text_clean(struct norm *norm, str text)
+str text_repair(struct norm *norm, str text)
 {
     const char *at = text.ptr, *end = text.ptr + text.len;
     uint64_t high = 0;

@@ -107,6 +107,15 @@ const struct row *dialect_row(size_t index)
     return &rows[index];
 }
 
+void dialect_prefix_heads(uint64_t ret_heads[4])
+{
+    memset(ret_heads, 0, 4 * sizeof *ret_heads);
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
+        unsigned char head = (unsigned char)prefixes[i].text.ptr[0];
+        ret_heads[head / 64] |= UINT64_C(1) << (head % 64);
+    }
+}
+
 bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect, str *ret_rest)
 {
     if (str_is_empty(key))

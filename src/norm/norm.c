@@ -117,7 +117,9 @@ enum err norm_batch(struct arena *arena, const struct norm_config *config,
         return diag_set(reterr_why, ERR_LIMIT, "no room to normalise a request");
     norm->arena = arena;
     norm->config = config;
+    norm->is_utf8 = raw->is_utf8;
     norm->dialects_text = STR_OF("");
+    dialect_prefix_heads(norm->prefix_heads);
     buf_init(&norm->out, OUT_BYTES_MAX);
     buf_init(&norm->canon, OUT_BYTES_MAX);
     buf_init(&norm->canon_system, OUT_BYTES_MAX);

@@ -154,6 +154,7 @@ struct event_seen {
 struct norm {
     struct arena *arena;
     const struct norm_config *config;
+    bool is_utf8; /* all that came is, and texts are cut between characters only */
     bool spent;
 
     struct span *span; /* being made */
@@ -187,6 +188,7 @@ struct norm {
     struct buf canon;        /* text that prompt or answer hash is made from */
     struct buf canon_system; /* likewise, system prompt */
 
+    uint64_t prefix_heads[4]; /* bit per byte: a prefix of dialect_prefix() begins with it */
     uint32_t dialects_cached; /* the mask whose text is dialects_text */
     str dialects_text;
     struct place place;
@@ -197,6 +199,8 @@ const struct row *dialect_find(str key);
 unsigned dialect_row_index(const struct row *row);
 size_t dialect_row_count(void);
 const struct row *dialect_row(size_t index);
+/* For norm->prefix_heads, so that most names are told without a look-up. */
+void dialect_prefix_heads(uint64_t ret_heads[4]);
 /* The family a name belongs to; *ret_rest is what follows the prefix. */
 bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect, str *ret_rest);
 str dialect_text(struct norm *norm);
@@ -211,7 +215,11 @@ bool convert(struct norm *norm, const struct row *row, const struct value *value
 /* As a kept text: valid UTF-8, at most text_field_bytes_max; false when empty or no scalar. */
 bool convert_text(struct norm *norm, const struct value *value, str *ret_text);
 /* Valid UTF-8; the same bytes when they are. */
-str text_clean(struct norm *norm, str text);
+str text_repair(struct norm *norm, str text);
+static inline str text_clean(struct norm *norm, str text)
+{
+    return norm->is_utf8 ? text : text_repair(norm, text);
+}
 bool text_has_nocase(str text, const char *lower_needle);
 struct value value_clean(struct norm *norm, const struct value *value);
 

@@ -82,12 +82,19 @@ static void take_retry(struct norm *norm, const struct attr *attr, str rest)
         keep(norm, attr);
 }
 
+static bool may_have_prefix(const struct norm *norm, str key)
+{
+    unsigned char head = key.len ? (unsigned char)key.ptr[0] : 0;
+    return norm->prefix_heads[head / 64] >> (head % 64) & 1;
+}
+
 static void take_unknown(struct norm *norm, const struct attr *attr, enum level level)
 {
     enum family family;
     enum dialect dialect;
     str rest;
-    if (level == LEVEL_RESOURCE || !dialect_prefix(attr->key, &family, &dialect, &rest)) {
+    if (level == LEVEL_RESOURCE || !may_have_prefix(norm, attr->key) ||
+        !dialect_prefix(attr->key, &family, &dialect, &rest)) {
         keep(norm, attr);
         return;
     }
@@ -380,8 +387,13 @@ static void finish_attrs(struct norm *norm, const struct raw_span *raw)
     }
     for (uint32_t i = 0; i < norm->kept_count; i++) {
         const struct attr *attr = &norm->kept[i];
+        bool is_long = value_is_long(norm, &attr->value);
+        if (norm->is_utf8 && !is_long && attr->value.count == 0) { /* a tree needs a copy */
+            span->attrs[i] = *attr;
+            continue;
+        }
         span->attrs[i].key = text_clean(norm, attr->key);
-        if (value_is_long(norm, &attr->value)) {
+        if (is_long) {
             norm->longs[norm->longs_count++] = attr;
             span->attrs[i].value = value_str(STR_OF(NORM_CONTENT_MARKER));
         } else {
@@ -396,7 +408,9 @@ void norm_begin(struct norm *norm, const struct raw_span *raw, struct span *span
     const struct place *place = &norm->place;
     assert(place->scope == raw->scope);
     begin(norm);
-    memcpy(span, &place->span, sizeof *span);
+    memcpy(span, &place->span, offsetof(struct span, parts));
+    span->part_count = 0;
+    span->is_addition = false;
     memcpy(norm->score, place->score, sizeof norm->score);
     memcpy(norm->use, place->use, sizeof norm->use);
     norm->span = span;

@@ -280,5 +280,6 @@ const struct otlp_ops otlp_pb_ops = { .walk = walk };
 enum err otlp_pb_request(struct otlp *otlp, enum otlp_message request)
 {
     struct pb pb = pb_make(otlp->body);
+    otlp->batch.is_utf8 = true; /* text_read() */
     return walk(otlp, &pb, request, &otlp->batch);
 }

@@ -6,11 +6,51 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/check.h"
+#include "base/utf8.h"
 #include "norm/norm.h"
 #include "wire/json.h"
 #include "wire/otlp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void attrs_check(const struct attr *attrs, uint32_t count);
+
+static void value_check(const struct value *value)
+{
+    if (value->type == VALUE_STR)
+        assert(utf8_is_valid(value->text));
+    for (uint32_t i = 0; value->type == VALUE_ARRAY && i < value->count; i++)
+        value_check(&value->items[i]);
+    if (value->type == VALUE_MAP)
+        attrs_check(value->attrs, value->count);
+}
+
+static void attrs_check(const struct attr *attrs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        assert(utf8_is_valid(attrs[i].key));
+        value_check(&attrs[i].value);
+    }
+}
+
+/* What is kept can be shown: every text is UTF-8, every part is JSON. */
+static void span_check(const struct span *span)
+{
+    for (unsigned field = 0; field < FIELD_COUNT; field++) {
+        const void *at = span_field_const(span, (enum field)field);
+        enum field_type type = field_table[field].type;
+        if (!span_knows(span, (enum field)field))
+            continue;
+        if (type == FIELD_TYPE_STR || type == FIELD_TYPE_JSON)
+            assert(utf8_is_valid(*(const str *)at));
+        const struct strs *list = at;
+        for (uint32_t i = 0; type == FIELD_TYPE_STRS && i < list->count; i++)
+            assert(utf8_is_valid(list->items[i]));
+    }
+    attrs_check(span->attrs, span->attr_count);
+    for (uint32_t i = 0; i < span->part_count; i++)
+        assert(json_check(span->parts[i].json));
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -30,8 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                     &otlp_limits_default, &raw, NULL) == ERR_OK &&
         norm_batch(&arena, &config, &raw, &batch, NULL) == ERR_OK) {
         for (uint32_t i = 0; i < batch.span_count; i++)
-            for (uint32_t k = 0; k < batch.spans[i].part_count; k++)
-                assert(json_check(batch.spans[i].parts[k].json));
+            span_check(&batch.spans[i]);
+        for (uint32_t i = 0; i < batch.log_count; i++)
+            attrs_check(batch.logs[i].attrs, batch.logs[i].attr_count);
     }
     arena_clear(&arena);
     return 0;
