@@ -5,21 +5,31 @@
 #include "base/utf8.h"
 #include "base/check.h"
 
+static const uint64_t ones = UINT64_C(0x0101010101010101);
+
+static uint64_t word_at(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
 /* Length of the ASCII run, eight bytes at a time; the last eight overlap those before. */
 static size_t ascii_run(const char *at, size_t len)
 {
+    const uint64_t highs = ones << 7;
     size_t i = 0;
-    uint64_t word = 0;
-    for (; i + 8 <= len; i += 8) {
-        memcpy(&word, at + i, 8);
-        if (word & UINT64_C(0x8080808080808080))
+    for (; i + 32 <= len; i += 32) {
+        uint64_t any =
+            word_at(at + i) | word_at(at + i + 8) | word_at(at + i + 16) | word_at(at + i + 24);
+        if (any & highs)
             break;
     }
-    if (i + 8 > len && len >= 8) {
-        memcpy(&word, at + len - 8, 8);
-        if (!(word & UINT64_C(0x8080808080808080)))
-            return len;
-    }
+    for (; i + 8 <= len; i += 8)
+        if (word_at(at + i) & highs)
+            break;
+    if (i + 8 > len && len >= 8 && !(word_at(at + len - 8) & highs))
+        return len;
     while (i < len && !((unsigned char)at[i] & 0x80))
         i++;
     return i;
@@ -92,25 +102,50 @@ str utf8_repair(struct arena *arena, str s)
     return str_make(out, len);
 }
 
+static bool is_continuation(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* A one in each byte that continues a character. */
+static uint64_t continuations(uint64_t word)
+{
+    return (word >> 7) & ~(word >> 6) & ones;
+}
+
+static size_t bytes_sum(uint64_t word)
+{
+    return (size_t)((word * ones) >> 56);
+}
+
 size_t utf8_count(str s)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < s.len; i++)
-        count += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
-    return count;
+    enum { STEP = 32, ROUND = 63 * STEP }; /* each byte of a sum stays below 256 */
+    size_t continued = 0, i = 0;
+    while (i + STEP <= s.len) {
+        uint64_t sum = 0;
+        for (size_t end = i + MIN((s.len - i) / STEP * STEP, (size_t)ROUND); i < end; i += STEP)
+            sum += continuations(word_at(s.ptr + i)) + continuations(word_at(s.ptr + i + 8)) +
+                   continuations(word_at(s.ptr + i + 16)) + continuations(word_at(s.ptr + i + 24));
+        const uint64_t evens = UINT64_C(0x00ff00ff00ff00ff);
+        sum = (sum & evens) + (sum >> 8 & evens);
+        continued += (size_t)((sum * UINT64_C(0x0001000100010001)) >> 48);
+    }
+    for (; i < s.len; i++)
+        continued += is_continuation(s.ptr[i]);
+    return s.len - continued;
 }
 
 str utf8_prefix(str s, size_t max_chars)
 {
     if (s.len <= max_chars)
         return s;
-    size_t count = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (((unsigned char)s.ptr[i] & 0xc0) == 0x80)
-            continue;
-        if (count++ == max_chars)
+    size_t count = 0, i = 0;
+    for (; i + 8 <= s.len && count + 8 <= max_chars; i += 8)
+        count += 8 - bytes_sum(continuations(word_at(s.ptr + i)));
+    for (; i < s.len; i++)
+        if (!is_continuation(s.ptr[i]) && count++ == max_chars)
             return str_make(s.ptr, i);
-    }
     return s;
 }
 

@@ -24,21 +24,24 @@ static bool is_text_member(str key)
     return false;
 }
 
-static bool is_full(const struct buf *out, uint32_t chars_max)
-{
-    return out->len > (size_t)chars_max * 4 + 4; /* more characters than are shown */
-}
+/* Text being collected: one character more than is shown tells that there is more. */
+struct collecting {
+    struct buf *out;
+    uint32_t chars_max;
+    bool is_full;
+};
 
-static bool text_collect(struct json *json, enum json_token token, struct buf *out,
-                         uint32_t chars_max);
+static bool text_collect(struct json *json, enum json_token token, struct collecting *to);
 
-static void line_add(struct buf *out, const char *before, str text, const char *after)
+static void line_add(struct collecting *to, const char *before, str text, const char *after)
 {
-    if (out->len > 0 && text.len > 0)
-        buf_add_char(out, '\n');
-    buf_add_c(out, before);
-    buf_add_str(out, text);
-    buf_add_c(out, after);
+    str taken = utf8_prefix(text, (size_t)to->chars_max + 1);
+    if (to->out->len > 0 && text.len > 0)
+        buf_add_char(to->out, '\n');
+    buf_add_c(to->out, before);
+    buf_add_str(to->out, taken);
+    buf_add_c(to->out, after);
+    to->is_full = taken.len < text.len || to->out->len > (size_t)to->chars_max * 4 + 4;
 }
 
 /* Parts whose content is no text are shown by what they are.  norm/ writes "type" first. */
@@ -52,8 +55,7 @@ static enum part_kind part_kind(str type)
 }
 
 /* One member, whose name was read. */
-static bool member_collect(struct json *json, enum part_kind *kind, struct buf *out,
-                           uint32_t chars_max)
+static bool member_collect(struct json *json, enum part_kind *kind, struct collecting *to)
 {
     str key = json->text;
     bool is_text = is_text_member(key) && *kind != PART_BINARY;
@@ -61,51 +63,50 @@ static bool member_collect(struct json *json, enum part_kind *kind, struct buf *
     bool is_mime = str_equal_c(key, "mime_type");
     enum json_token token = json_next(json);
     if (is_text)
-        return text_collect(json, token, out, chars_max);
+        return text_collect(json, token, to);
     if (token == JSON_STRING && is_type)
         *kind = part_kind(json->text);
     else if (token == JSON_STRING && is_name && *kind == PART_CALL)
-        line_add(out, "\xe2\x86\x92 ", json->text, ""); /* an arrow */
+        line_add(to, "\xe2\x86\x92 ", json->text, ""); /* an arrow */
     else if (token == JSON_STRING && is_mime && *kind == PART_BINARY)
-        line_add(out, "[", json->text, "]");
+        line_add(to, "[", json->text, "]");
     return json_skip(json, token);
 }
 
-static bool object_collect(struct json *json, struct buf *out, uint32_t chars_max)
+static bool object_collect(struct json *json, struct collecting *to)
 {
     enum part_kind kind = PART_TEXT;
     for (;;) {
         enum json_token token = json_next(json);
         if (token == JSON_OBJECT_END)
             return true;
-        if (token != JSON_KEY || !member_collect(json, &kind, out, chars_max))
+        if (token != JSON_KEY || !member_collect(json, &kind, to))
             return false;
     }
 }
 
-static bool array_collect(struct json *json, struct buf *out, uint32_t chars_max)
+static bool array_collect(struct json *json, struct collecting *to)
 {
     for (;;) {
         enum json_token token = json_next(json);
         if (token == JSON_ARRAY_END)
             return true;
-        if (!text_collect(json, token, out, chars_max))
+        if (!text_collect(json, token, to))
             return false;
     }
 }
 
 /* Append the texts of the value whose first token was read. */
-static bool text_collect(struct json *json, enum json_token token, struct buf *out,
-                         uint32_t chars_max)
+static bool text_collect(struct json *json, enum json_token token, struct collecting *to)
 {
-    if (is_full(out, chars_max) && token != JSON_ERROR && token != JSON_END)
+    if (to->is_full && token != JSON_ERROR && token != JSON_END)
         return json_skip(json, token);
     if (token == JSON_OBJECT)
-        return object_collect(json, out, chars_max);
+        return object_collect(json, to);
     if (token == JSON_ARRAY)
-        return array_collect(json, out, chars_max);
+        return array_collect(json, to);
     if (token == JSON_STRING) {
-        line_add(out, "", json->text, "");
+        line_add(to, "", json->text, "");
         return true;
     }
     return token != JSON_ERROR && token != JSON_END && json_skip(json, token);
@@ -132,8 +133,9 @@ static bool role_is_user(struct arena *arena, str message)
 static void raw_collect(struct arena *arena, str raw, struct buf *out, uint32_t chars_max)
 {
     struct json json;
+    struct collecting to = { .out = out, .chars_max = chars_max };
     json_init(&json, arena, raw, JSON_DEPTH_MAX);
-    bool is_whole = text_collect(&json, json_next(&json), out, chars_max);
+    bool is_whole = text_collect(&json, json_next(&json), &to);
     (void)is_whole; /* what could be read is shown */
 }
 

@@ -153,6 +153,31 @@ static void a_prefix_counts_characters_not_bytes(void **state)
         assert_int_equal(utf8_prefix(text, i).len, lens[i]);
 }
 
+/* Any bytes, of any length: text is taken eight and 32 bytes at a time. */
+static void counts_and_prefixes_are_those_of_the_reference(void **state)
+{
+    (void)state;
+    enum { BYTES_MAX = 4200 };
+    static char bytes[BYTES_MAX];
+    static const unsigned char kinds[] = { 'a', 0x80, 0xbf, 0xc3, 0xff, 'z', 0x41, 0x9f };
+    uint64_t bits = 3;
+    for (size_t len = 0; len < BYTES_MAX; len += len < 200 ? 1 : 97) {
+        for (size_t i = 0; i < len; i++) {
+            bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            bytes[i] = (char)(len % 3 ? kinds[bits >> 61] : len % 2 ? 0x80 : 'x');
+        }
+        size_t max = len ? (size_t)(bits >> 32) % len : 0, count = 0, prefix = len;
+        for (size_t i = 0; i < len; i++) {
+            bool leads = ((unsigned char)bytes[i] & 0xc0) != 0x80;
+            if (leads && count == max && prefix == len)
+                prefix = i;
+            count += leads;
+        }
+        assert_int_equal(utf8_count(str_make(bytes, len)), count);
+        assert_int_equal(utf8_prefix(str_make(bytes, len), max).len, prefix);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +186,7 @@ int main(void)
         cmocka_unit_test(random_texts_are_judged_as_by_the_reference_and_repaired),
         cmocka_unit_test(each_invalid_sequence_becomes_one_replacement),
         cmocka_unit_test(a_prefix_counts_characters_not_bytes),
+        cmocka_unit_test(counts_and_prefixes_are_those_of_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
