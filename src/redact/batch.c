@@ -86,9 +86,12 @@ struct work {
     bool does_json;    /* JSON fields, which need no asking, are replaced in this pass */
 };
 
-static uint64_t *clean_slot(struct redact_scratch *scratch, str key, str text, uint64_t *ret_hash)
+/* What is clean of secrets may still be personal: `mode` counts. */
+static uint64_t *clean_slot(struct redact_scratch *scratch, str key, str text, enum mode mode,
+                            uint64_t *ret_hash)
 {
-    uint64_t hash = hash_bytes_seeded(key.ptr, key.len, scratch->clean_seed);
+    uint64_t seed = scratch->clean_seed + (mode == MODE_SECRET);
+    uint64_t hash = hash_bytes_seeded(key.ptr, key.len, seed);
     *ret_hash = hash_bytes_seeded(text.ptr, text.len, hash) | 1;
     return &scratch->clean[*ret_hash >> 52];
 }
@@ -107,14 +110,14 @@ static bool was_seen(struct work *work, str key, str text)
 }
 
 /* Ask: add to the text that is scanned in one go, unless it is known to be clean. */
-static void text_gather(struct work *work, str key, str text)
+static void text_gather(struct work *work, str key, str text, enum mode mode)
 {
     _Static_assert(CLEAN_SLOTS == 1 << 12, "clean_slot() takes twelve bits");
     struct redact_scratch *scratch = work->scratch;
-    struct buf *gather = &scratch->gather;
+    struct buf *gather = mode == MODE_SECRET ? &scratch->gather_ids : &scratch->gather;
     if (key.len + text.len <= REMEMBERED_BYTES_MAX) {
         uint64_t hash;
-        uint64_t *slot = clean_slot(scratch, key, text, &hash);
+        uint64_t *slot = clean_slot(scratch, key, text, mode, &hash);
         if (*slot == hash)
             return;
         *slot = hash; /* unless something is found: pending_settle() */
@@ -144,15 +147,22 @@ static void pending_settle(struct redact_scratch *scratch, bool is_clean)
     scratch->pending_count = 0;
 }
 
+static void gathered_reset(struct redact_scratch *scratch)
+{
+    buf_reset(&scratch->gather);
+    buf_reset(&scratch->gather_ids);
+}
+
 /* Scan what was gathered since the last time. */
 static bool gathered_is_clean(struct redact_scratch *scratch)
 {
-    struct buf *gather = &scratch->gather;
-    bool is_clean =
-        !buf_failed(gather) && (gather->len == 0 || !scan_any(scratch, buf_str(gather)));
+    str texts = buf_str(&scratch->gather);
+    str ids = buf_str(&scratch->gather_ids);
+    bool is_clean = !buf_failed(&scratch->gather) && !buf_failed(&scratch->gather_ids) &&
+                    !scan_any(scratch, texts) && !scan_any_secret(scratch, ids);
     pending_settle(scratch, is_clean);
     if (is_clean)
-        buf_reset(gather);
+        gathered_reset(scratch);
     return is_clean;
 }
 
@@ -203,7 +213,7 @@ static enum err text_visit(struct work *work, str key, str *text, enum mode mode
     if (mode == MODE_JSON ? work->does_json : !work->is_asking)
         return text_apply(work, key, text, mode);
     if (mode != MODE_JSON && !was_seen(work, key, *text))
-        text_gather(work, key, *text);
+        text_gather(work, key, *text, mode);
     return ERR_OK;
 }
 
@@ -374,11 +384,11 @@ static enum err record_visit(struct work *work, const struct record *record)
 static enum err record_redact(struct work *work, const struct record *record)
 {
     struct redact_scratch *scratch = work->scratch;
-    buf_reset(&scratch->gather);
+    gathered_reset(scratch);
     work->is_asking = work->does_json = true;
     enum err code = record_visit(work, record);
     bool is_clean = gathered_is_clean(scratch);
-    if (code == ERR_OK && buf_failed(&scratch->gather))
+    if (code == ERR_OK && (buf_failed(&scratch->gather) || buf_failed(&scratch->gather_ids)))
         code = ERR_LIMIT;
     if (code != ERR_OK || is_clean)
         return code;
@@ -465,8 +475,8 @@ static enum err log_redact(struct work *work, struct log_record *log, bool is_cl
 /* One huge request must not keep its memory for ever. */
 static void buffers_trim(struct redact_scratch *scratch)
 {
-    struct buf *const buffers[] = { &scratch->gather, &scratch->flat, &scratch->joined,
-                                    &scratch->out[0], &scratch->out[1] };
+    struct buf *const buffers[] = { &scratch->gather, &scratch->gather_ids, &scratch->flat,
+                                    &scratch->joined, &scratch->out[0],     &scratch->out[1] };
     for (size_t i = 0; i < COUNT_OF(buffers); i++)
         if (buffers[i]->capacity > KEPT_BUFFER_BYTES_MAX)
             buf_clear(buffers[i]);
@@ -491,7 +501,7 @@ static bool batch_is_clean(struct work *work, const struct batch *batch)
     uint64_t count = (uint64_t)batch->span_count + batch->log_count + batch->metric_count;
     struct seen seen[SEEN_SLOTS] = { { NULL } };
     bool is_clean = true;
-    buf_reset(&scratch->gather);
+    gathered_reset(scratch);
     work->is_asking = true;
     work->does_json = false;
     work->seen = seen;
@@ -499,7 +509,7 @@ static bool batch_is_clean(struct work *work, const struct batch *batch)
         struct record record = record_at(batch, i);
         enum err code = record_visit(work, &record);
         assert(code == ERR_OK); /* it only gathers */
-        if (scratch->gather.len >= GATHER_BYTES)
+        if (scratch->gather.len + scratch->gather_ids.len >= GATHER_BYTES)
             is_clean = gathered_is_clean(scratch);
     }
     work->seen = NULL;

@@ -177,10 +177,11 @@ struct redact_scratch {
     struct crypt_mac *mac; /* NULL without a key */
     struct hit *hits;
     size_t hit_count, hit_capacity;
-    uint32_t *counts;        /* per kind, since the span began */
-    uint32_t replaced_count; /* their sum */
-    struct arena temporary;  /* decoded texts that nobody keeps */
-    struct buf gather, flat, joined, out[2];
+    uint32_t *counts;              /* per kind, since the span began */
+    uint32_t replaced_count;       /* their sum */
+    struct arena temporary;        /* decoded texts that nobody keeps */
+    struct buf gather, gather_ids; /* asked about; in ids only secrets count */
+    struct buf flat, joined, out[2];
     struct shape_runs runs;
     size_t pem_end_from, pem_end_at; /* memo of the search for the end of a PEM block */
     uint64_t field_mask[(FIELD_COUNT + 63) / 64]; /* fields that hold a sender's text */
@@ -224,6 +225,7 @@ bool window_next(struct window_walk *walk, size_t *ret_start, size_t *ret_end);
 void scan_hits(struct redact_scratch *scratch, const struct redact_policy *policy, str text);
 /* Something may be in it: faster than scan_hits. */
 bool scan_any(struct redact_scratch *scratch, str text);
+bool scan_any_secret(struct redact_scratch *scratch, str text); /* personal data do not count */
 /* Replace until nothing is found; *ret_text is the text itself when nothing was.
  * `key` (may be none) names the text: it may tell that the value is a secret. */
 MUST_CHECK enum err scan_replace(struct redact_scratch *scratch, const struct redact_policy *policy,

@@ -86,6 +86,7 @@ struct redact_scratch *redact_scratch_new(const struct redactor *redactor)
         scratch->mac = crypt_mac_new(&redactor->key);
     scratch->counts = xcalloc(redactor->kind_count, sizeof *scratch->counts);
     buf_init(&scratch->gather, GATHER_BYTES_MAX);
+    buf_init(&scratch->gather_ids, GATHER_BYTES_MAX);
     buf_init(&scratch->flat, GATHER_BYTES_MAX);
     buf_init(&scratch->joined, GATHER_BYTES_MAX);
     buf_init(&scratch->out[0], GATHER_BYTES_MAX);
@@ -104,6 +105,7 @@ void redact_scratch_free(struct redact_scratch *scratch)
     if (scratch->mac)
         crypt_mac_free(scratch->mac);
     buf_clear(&scratch->gather);
+    buf_clear(&scratch->gather_ids);
     buf_clear(&scratch->flat);
     buf_clear(&scratch->joined);
     buf_clear(&scratch->out[0]);

@@ -278,12 +278,22 @@ void scan_hits(struct redact_scratch *scratch, const struct redact_policy *polic
     hits_merge(scratch);
 }
 
-bool scan_any(struct redact_scratch *scratch, str text)
+static bool any_found(struct redact_scratch *scratch, str text, bool wants_pii)
 {
     scratch->only_ask = true;
-    text_scan(scratch, text, true);
+    text_scan(scratch, text, wants_pii);
     scratch->only_ask = false;
     return scratch->hit_count > 0;
+}
+
+bool scan_any(struct redact_scratch *scratch, str text)
+{
+    return any_found(scratch, text, true);
+}
+
+bool scan_any_secret(struct redact_scratch *scratch, str text)
+{
+    return any_found(scratch, text, false);
 }
 
 static void marker_add(struct redact_scratch *scratch, const struct redact_policy *policy,

@@ -561,6 +561,29 @@ static void a_batch_asked_at_once_becomes_what_each_of_its_spans_alone_becomes(v
     redact_scratch_free(forgetful);
 }
 
+/* The id of a model's answer may look like anything, but for a secret. */
+static void an_id_found_clean_is_not_taken_for_a_clean_attribute_of_that_name(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned round = 0; round < 3; round++) {
+        struct span spans[2] = { { .part_count = 0 }, { .part_count = 0 } };
+        struct attr attr = { STR("response_id"), value_str(STR_OF("jane@example.com")) };
+        SPAN_SET(&spans[0], response_id, STR_OF("jane@example.com"));
+        SPAN_SET(&spans[1], response_id, str_from_c(key_make(fixture, 24)));
+        spans[0].attrs = &attr;
+        spans[0].attr_count = round % 2; /* alone, then together, then alone */
+        struct batch batch = { .spans = spans, .span_count = round == 1 ? 2 : 1 };
+        assert_int_equal(redact_batch(fixture->redactor, fixture->scratch, &fixture->policy,
+                                      &fixture->arena, &batch, NULL),
+                         ERR_OK);
+        assert_true(str_equal_c(spans[0].response_id, "jane@example.com"));
+        if (round == 1) {
+            assert_true(str_equal_c(attr.value.text, "[REDACTED]"));
+            assert_true(str_equal_c(spans[1].response_id, "[REDACTED]"));
+        }
+    }
+}
+
 static void a_spent_arena_is_an_error_not_a_crash(void **state)
 {
     struct fixture *fixture = *state;
@@ -620,6 +643,7 @@ int main(void)
         cmocka_unit_test(no_planted_secret_survives),
         cmocka_unit_test(rules_are_compiled_at_build_and_again_when_they_do_not_fit),
         cmocka_unit_test(a_batch_asked_at_once_becomes_what_each_of_its_spans_alone_becomes),
+        cmocka_unit_test(an_id_found_clean_is_not_taken_for_a_clean_attribute_of_that_name),
         cmocka_unit_test(a_spent_arena_is_an_error_not_a_crash),
         cmocka_unit_test(a_hostile_text_stays_linear),
     };
