@@ -60,8 +60,9 @@ MUST_CHECK enum err content_append(struct content_store *store, struct id16 trac
                                    const struct content_item *items, size_t count,
                                    struct content_pointer *ret_pointer,
                                    struct content_pointer *ret_preview, struct diag *reterr_why);
-/* Frames from now on: compressed in a third of the time, to about 1.6 times the size (prose;
- * what repeats over hundreds of bytes costs the same).  For a writer that is behind. */
+/* Frames from now on: compressed in half the time, to about 1.7 times the size (prose; what
+ * repeats over hundreds of bytes costs the same), previews not at all.  For a writer that is
+ * behind. */
 void content_hurry(struct content_store *store, bool in_hurry);
 /* Everything appended so far is on disk.  ERR_IO, ERR_DISK_FULL: everything appended since the
  * last successful sync is lost and must be appended again (the log still has it). */

@@ -139,9 +139,14 @@ void content_hurry(struct content_store *store, bool in_hurry)
     store->in_hurry = in_hurry;
 }
 
-/* What is encrypted: compressed, unless that does not help. */
-static const char *frame_compress(struct content_store *store, struct content_frame *frame)
+/* What is encrypted: compressed, unless that does not help, or it is previews in a hurry, which
+ * are short: making a code for their letters costs as much as using it saves. */
+static const char *frame_compress(struct content_store *store, enum content_kind kind,
+                                  struct content_frame *frame)
 {
+    frame->stored_len = (uint32_t)store->plain.len + CRYPT_TAG_BYTES;
+    if (kind == CONTENT_KIND_PREVIEW && store->in_hurry)
+        return store->plain.ptr;
     size_t bound = ZSTD_compressBound(store->plain.len);
     if (bound > store->stored_capacity) {
         store->stored = xrealloc(store->stored, bound);
@@ -151,10 +156,8 @@ static const char *frame_compress(struct content_store *store, struct content_fr
         zstd_set(store);
     size_t len =
         ZSTD_compress2(store->zstd, store->stored, bound, store->plain.ptr, store->plain.len);
-    if (ZSTD_isError(len) || len >= store->plain.len) {
-        frame->stored_len = (uint32_t)store->plain.len + CRYPT_TAG_BYTES;
+    if (ZSTD_isError(len) || len >= store->plain.len)
         return store->plain.ptr;
-    }
     frame->flags |= CONTENT_FLAG_ZSTD;
     frame->stored_len = (uint32_t)len + CRYPT_TAG_BYTES;
     return store->stored;
@@ -191,7 +194,7 @@ static enum err append_kind(struct content_store *store, enum content_kind kind,
     enum err err = items_encode(store, kind, items, count, &frame, why);
     if (err || frame.item_count == 0)
         return err;
-    const char *stored = frame_compress(store, &frame);
+    const char *stored = frame_compress(store, kind, &frame);
     size_t size = sizeof frame + frame.stored_len;
     char *to;
     err = content_stream_reserve(store, stream, size, &to, why);

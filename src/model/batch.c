@@ -509,7 +509,8 @@ static void get_parts(struct cursor *in, struct span *span)
     }
 }
 
-static void get_span(struct cursor *in, struct span *span)
+/* Everything before the parts. */
+static void get_lean(struct cursor *in, struct span *span)
 {
     memset(span, 0, sizeof *span);
     get_fixed(in, span->known, sizeof span->known);
@@ -521,8 +522,82 @@ static void get_span(struct cursor *in, struct span *span)
     span->attrs = get_attrs(in, &span->attr_count, 0);
     span->dropped_attr_count = (uint32_t)get_u64(in);
     get_links(in, span);
+}
+
+static void get_tail(struct cursor *in, struct span *span)
+{
     get_parts(in, span);
     span->is_addition = get_byte(in) != 0;
+}
+
+static void get_span(struct cursor *in, struct span *span)
+{
+    get_lean(in, span);
+    get_tail(in, span);
+}
+
+/* ---- passing over what get_lean() reads ---- */
+
+static void skip_attrs(struct cursor *in, int depth);
+
+static void skip_value(struct cursor *in, int depth)
+{
+    struct value scalar;
+    if (in->at == in->end || (*in->at != VALUE_ARRAY && *in->at != VALUE_MAP)) {
+        get_value(in, &scalar, depth);
+        return;
+    }
+    if (depth > VALUE_DEPTH_MAX) {
+        in->failed = true;
+        return;
+    }
+    if (*in->at++ == VALUE_MAP) {
+        skip_attrs(in, depth + 1);
+        return;
+    }
+    for (uint32_t count = get_count(in, 1); count && !in->failed; count--)
+        skip_value(in, depth + 1);
+}
+
+static void skip_attrs(struct cursor *in, int depth)
+{
+    for (uint32_t count = get_count(in, 2); count && !in->failed; count--) {
+        (void)get_str(in);
+        skip_value(in, depth);
+    }
+}
+
+static void skip_field(struct cursor *in, enum field field)
+{
+    struct span scratch;
+    enum field_type type = field_table[field].type;
+    if (type == FIELD_TYPE_STRS)
+        for (uint32_t count = get_count(in, 1); count && !in->failed; count--)
+            (void)get_str(in);
+    else if (type == FIELD_TYPE_F64S)
+        get_bytes(in, (size_t)8 * get_count(in, 8));
+    else
+        get_field(in, &scratch, field);
+}
+
+/* Bytes of a span before its parts; 0: damaged. */
+static size_t lean_len(str span)
+{
+    struct cursor in = { span.ptr, span.ptr + span.len, NULL, false };
+    uint64_t known[KNOWN_WORDS];
+    get_fixed(&in, known, sizeof known);
+    if (FIELD_COUNT % 64 && known[KNOWN_WORDS - 1] >> (FIELD_COUNT % 64))
+        return 0;
+    for (unsigned word = 0; word < KNOWN_WORDS && !in.failed; word++)
+        for (uint64_t bits = known[word]; bits && !in.failed; bits &= bits - 1)
+            skip_field(&in, (enum field)(word * 64 + (unsigned)__builtin_ctzll(bits)));
+    skip_attrs(&in, 0);
+    (void)get_u64(&in);
+    for (uint32_t links = get_count(&in, 25); links && !in.failed; links--) {
+        get_bytes(&in, 24);
+        skip_attrs(&in, 0);
+    }
+    return in.failed ? 0 : (size_t)(in.at - span.ptr);
 }
 
 static void get_log(struct cursor *in, struct log_record *log)
@@ -640,26 +715,55 @@ enum err batch_peek_spans(struct arena *arena, str bytes, struct batch_span_ids 
     return ERR_OK;
 }
 
-enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index, struct span *ret_span,
-                           struct diag *reterr_why)
+static enum err span_find(str bytes, uint32_t index, str *ret_span, struct diag *reterr_why)
 {
-    struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, arena, false };
+    struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, NULL, false };
     struct batch_header header;
     enum err err = get_header(&in, &header, reterr_why);
     if (err)
         return err;
     if (index >= header.span_count)
         return diag_set(reterr_why, ERR_CORRUPT, "no span %u in the batch", index);
-    str span;
-    if (!span_bytes(&in, bytes, index, &span))
+    if (!span_bytes(&in, bytes, index, ret_span))
         return diag_set(reterr_why, ERR_CORRUPT, "damaged offset table");
-    str copy = arena_str(arena, span);
+    return ERR_OK;
+}
+
+/* The first `len` bytes are copied and read from the copy, the rest where it is. */
+static enum err span_decode(struct arena *arena, str span, size_t len, struct span *ret_span,
+                            struct diag *reterr_why)
+{
+    str copy = arena_str(arena, str_sub(span, 0, len));
     if (str_is_none(copy))
-        return diag_set(reterr_why, ERR_LIMIT, "no room for span %u of the batch", index);
-    in.at = copy.ptr;
-    in.end = copy.ptr + copy.len;
-    get_span(&in, ret_span);
-    return in.failed ? diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", index) : ERR_OK;
+        return diag_set(reterr_why, ERR_LIMIT, "no room for a span of the batch");
+    struct cursor in = { copy.ptr, copy.ptr + copy.len, arena, false };
+    get_lean(&in, ret_span);
+    if (len < span.len) {
+        in.failed |= in.at != in.end;
+        in.at = span.ptr + len;
+        in.end = span.ptr + span.len;
+    }
+    get_tail(&in, ret_span);
+    return in.failed ? diag_set(reterr_why, ERR_CORRUPT, "damaged span") : ERR_OK;
+}
+
+enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index, struct span *ret_span,
+                           struct diag *reterr_why)
+{
+    str span;
+    enum err err = span_find(bytes, index, &span, reterr_why);
+    return err ? err : span_decode(arena, span, span.len, ret_span, reterr_why);
+}
+
+enum err batch_decode_span_lean(struct arena *arena, str bytes, uint32_t index,
+                                struct span *ret_span, struct diag *reterr_why)
+{
+    str span;
+    enum err err = span_find(bytes, index, &span, reterr_why);
+    size_t len = err ? 0 : lean_len(span);
+    if (!err && len == 0)
+        err = diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", index);
+    return err ? err : span_decode(arena, span, len, ret_span, reterr_why);
 }
 
 enum err batch_decode(struct arena *arena, str bytes, struct batch *ret_batch,

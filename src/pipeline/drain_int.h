@@ -19,9 +19,10 @@ enum {
     APPEND_SPANS_MAX = 1024,   /* shown together: they and their copies fit the processor's cache */
     RETRY_SET_COUNT = 1 << 16, /* body hashes of the last 10 minutes */
 };
-/* Of decoded spans in one commit: so much stays in the processor's cache until it is stored.
- * A commit with content waits for the disk, and is larger. */
+/* Of decoded spans, without content, in one commit: so much stays in the processor's cache until
+ * it is stored.  A commit with content waits for the disk, and is larger. */
 #define COMMIT_BYTES (2 * MIB)
+#define COMMIT_BYTES_SYNCED (16 * MIB)
 #define COMMIT_BYTES_MAX (48 * MIB)
 #define DRAIN_BEHIND_NS (250 * NS_PER_MS)
 /* So that commits are large.  Not while more is due, nor with nothing else to do. */

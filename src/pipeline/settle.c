@@ -88,13 +88,15 @@ static enum err log_record_bytes(struct drain *drain, struct wal_position positi
 }
 
 /* The span records of a trace, from the log, each where its final row will stand.
- * Unreadable ones are counted and left out. */
+ * Unreadable ones are counted and left out.  Their content stays in the cached batches, all
+ * of which are there until the next trace, unless they are too many. */
 static size_t read_spans(struct settling *settling, const struct open_trace *open,
                          struct span **ret_spans)
 {
     struct drain *drain = settling->drain;
     size_t count = 0;
     struct store_span *rows = arena_alloc(settling->arena, open->ref_count * sizeof *rows);
+    bool is_small = open->ref_count <= BATCH_CACHE_COUNT;
     for (uint32_t i = 0; i < open->ref_count; i++) {
         struct diag why = DIAG_NONE;
         str bytes;
@@ -102,7 +104,8 @@ static size_t read_spans(struct settling *settling, const struct open_trace *ope
         enum err err =
             rows ? log_record_bytes(drain, open->refs[i].position, &bytes, &why) : ERR_LIMIT;
         if (!err)
-            err = batch_decode_span(settling->arena, bytes, open->refs[i].index, span, &why);
+            err = (is_small ? batch_decode_span_lean : batch_decode_span)(
+                settling->arena, bytes, open->refs[i].index, span, &why);
         if (!err) {
             ret_spans[count++] = span;
             continue;
@@ -359,6 +362,7 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
         final[i].settled = true;
         for (uint32_t p = 0; p < spans[i]->part_count; p++)
             final[i].content_roles |= UINT32_C(1) << spans[i]->parts[p].role;
+        final[i].span.part_count = 0; /* they are written, and their texts may be gone */
     }
     settling->spans[index] = final;
     settling->span_counts[index] = (uint32_t)count;
@@ -571,7 +575,9 @@ static bool is_enough(const struct settling *settling, size_t done)
 {
     bool between = done >= settling->stored.to;
     size_t bytes = settling->arena->used_bytes - settling->bytes_before;
-    size_t bytes_max = between && !settling->has_content ? COMMIT_BYTES : COMMIT_BYTES_MAX;
+    size_t bytes_max = !between                ? COMMIT_BYTES_MAX
+                       : settling->has_content ? COMMIT_BYTES_SYNCED
+                                               : COMMIT_BYTES;
     return bytes > bytes_max || (between && clock_monotonic_ns() > settling->until_ns);
 }
 

@@ -516,14 +516,16 @@ static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **stat
         buf_add_c(&text, words[bits >> 61]);
     }
     buf_add(&text, "\"", 2);
-    struct content_pointer pointers[3], none;
+    struct content_pointer pointers[3], previews[3];
     for (int i = 0; i < 3; i++) {
         content_hurry(store, i == 1);
-        assert_int_equal(put(store, 1, text.ptr, NULL, &pointers[i], &none), ERR_OK);
+        assert_int_equal(put(store, 1, text.ptr, text.ptr, &pointers[i], &previews[i]), ERR_OK);
     }
     assert_int_equal(content_sync(store, NULL), ERR_OK);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         check(&place, store, pointers[i], text.ptr);
+        check(&place, store, previews[i], text.ptr);
+    }
     assert_true(pointers[1].len > pointers[0].len && pointers[1].len < text.len * 3 / 4);
     assert_int_equal(pointers[2].len, pointers[0].len);
     buf_clear(&text);

@@ -345,6 +345,10 @@ static void what_goes_in_comes_out(struct dice *dice)
             assert_same_span(&in.spans[i], &out.spans[i]);
             assert_int_equal(batch_decode_span(&coded.read, bytes, i, &alone, NULL), ERR_OK);
             assert_same_span(&in.spans[i], &alone);
+            assert_int_equal(batch_decode_span_lean(&coded.read, bytes, i, &alone, NULL), ERR_OK);
+            assert_same_span(&in.spans[i], &alone);
+            for (uint32_t p = 0; p < alone.part_count; p++)
+                assert_ptr_equal(alone.parts[p].json.ptr, out.spans[i].parts[p].json.ptr);
         }
         struct batch_span_ids *ids;
         assert_int_equal(batch_peek_spans(&coded.read, bytes, &ids, NULL), ERR_OK);
@@ -413,9 +417,16 @@ static void damage_never_crashes(struct dice *dice)
         struct span span;
         arena_reset(&coded.read);
         decoded += !batch_peek_spans(&coded.read, str_make(bytes, len), &ids, NULL);
-        if (batch_decode(&coded.read, str_make(bytes, len), &out, NULL) == ERR_OK)
-            for (uint32_t i = 0; i < out.span_count; i++)
-                decoded += !batch_decode_span(&coded.read, str_make(bytes, len), i, &span, NULL);
+        struct batch_header header;
+        if (batch_peek(str_make(bytes, len), &header, NULL) == ERR_OK)
+            for (uint32_t i = 0; i < header.span_count; i++) {
+                bool whole =
+                    !batch_decode_span_lean(&coded.read, str_make(bytes, len), i, &span, NULL);
+                decoded += whole;
+                assert_int_equal(
+                    whole, !batch_decode_span(&coded.read, str_make(bytes, len), i, &span, NULL));
+            }
+        decoded += !batch_decode(&coded.read, str_make(bytes, len), &out, NULL);
         xfree(bytes);
     }
     assert_true(decoded > 0); /* a changed number is still a number */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "pipe_fixture.h"
+#include "pipeline/drain_int.h"
 
 #define ASKED                                                                                      \
     "[{\\\"role\\\":\\\"user\\\",\\\"parts\\\":[{\\\"type\\\":\\\"text\\\",\\\"content\\\":"       \
@@ -447,6 +448,43 @@ static void messages_that_come_as_events_before_and_after_their_span_are_joined(
 }
 
 /* shows: P1 */
+/* A trace in as many batches as are cached, and in one more: its content is of other batches
+ * by the time it is written. */
+static void content_of_a_trace_in_many_batches_is_each_spans_own(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    pipe_init(&pipe);
+    static const uint64_t counts[] = { BATCH_CACHE_COUNT, BATCH_CACHE_COUNT + 1 };
+    for (uint64_t t = 0; t < COUNT_OF(counts); t++) {
+        for (uint64_t i = 0; i < counts[t]; i++) {
+            char attrs[512];
+            snprintf(attrs, sizeof attrs,
+                     CHAT_ATTRS "," TEXT_ATTR("gen_ai.input.messages", "question %04llu"),
+                     (unsigned long long)i);
+            struct span_spec span = call_of(t, i + 2);
+            span.attrs = attrs;
+            pipe_send_span(&pipe, &span);
+        }
+    }
+    pipe_restart(&pipe, true);
+    struct pipe_rows rows;
+    pipe_rows(&pipe, &rows);
+    assert_int_equal(rows.span_count, counts[0] + counts[1]);
+    for (uint64_t t = 0; t < COUNT_OF(counts); t++) {
+        for (uint64_t i = 0; i < counts[t]; i++) {
+            const struct store_span *row = rows_span(&rows, t, i + 2);
+            char expected[32];
+            int len = snprintf(expected, sizeof expected, "question %04llu", (unsigned long long)i);
+            str input =
+                rows_content(&pipe, &rows, row->span.trace_id, row->span.span_id, CONTENT_INPUT);
+            assert_true(str_find(input, str_make(expected, (size_t)len)) < input.len);
+        }
+    }
+    pipe_rows_clear(&rows);
+    pipe_clear(&pipe);
+}
+
 static void a_secret_is_in_no_row_and_no_content(void **state)
 {
     (void)state;
@@ -495,6 +533,7 @@ int main(void)
         cmocka_unit_test(past_the_memory_limit_the_oldest_settle_early),
         cmocka_unit_test(logs_and_metrics_are_stored_once_over_crashes),
         cmocka_unit_test(messages_that_come_as_events_before_and_after_their_span_are_joined),
+        cmocka_unit_test(content_of_a_trace_in_many_batches_is_each_spans_own),
         cmocka_unit_test(a_secret_is_in_no_row_and_no_content),
         cmocka_unit_test(redactions_are_counted_where_they_are_made),
     };
