@@ -24,6 +24,27 @@ static void crc32c_gives_the_published_values(void **state)
     assert_int_equal(hash_crc32c(0, "", 0), 0);
 }
 
+/* Long runs are done in another way than short ones. */
+static void a_long_run_gives_what_its_short_pieces_give(struct dice *dice)
+{
+    static uint8_t bytes[70000];
+    dice_fill(dice, bytes, sizeof bytes);
+    for (int i = 0; i < 200; i++) {
+        size_t max = i % 2 ? 1200 : 60000;
+        size_t start = dice_roll(dice, 64), len = dice_roll(dice, (uint32_t)max);
+        uint32_t whole = hash_crc32c((uint32_t)i, bytes + start, len), pieces = (uint32_t)i;
+        for (size_t at = 0; at < len; at += 100)
+            pieces = hash_crc32c(pieces, bytes + start + at, MIN(len - at, (size_t)100));
+        assert_int_equal(whole, pieces);
+    }
+}
+
+static void crc32c_of_a_long_run_is_that_of_its_pieces(void **state)
+{
+    (void)state;
+    dice_each_seed(a_long_run_gives_what_its_short_pieces_give);
+}
+
 static void pieces_give_the_whole(struct dice *dice)
 {
     uint8_t bytes[300];
@@ -61,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_published_values),
         cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),
+        cmocka_unit_test(crc32c_of_a_long_run_is_that_of_its_pieces),
         cmocka_unit_test(hashes_do_not_change_between_releases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
