@@ -4,6 +4,10 @@
  * header makes it search for the next good one; a bad payload under a good
  * header costs exactly that record.
  *
+ * A file may have been a segment before.  Records that say another number are no
+ * records; and where none of this number follows, the log ends: what was being
+ * written there shows in the rest of the page, which the writer fills with zeros.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/arena.h"
@@ -12,11 +16,14 @@
 #include "wal/wal_int.h"
 #include <errno.h>
 
-void wal_cursor_init(struct wal_cursor *cursor, const struct sys_files *files, int fd, size_t chunk)
+void wal_cursor_init(struct wal_cursor *cursor, const struct sys_files *files, int fd,
+                     uint32_t number, size_t chunk)
 {
-    *cursor = (struct wal_cursor){
-        .files = files, .fd = fd, .chunk = chunk, .offset = WAL_SEGMENT_HEADER_BYTES
-    };
+    *cursor = (struct wal_cursor){ .files = files,
+                                   .fd = fd,
+                                   .number = number,
+                                   .chunk = chunk,
+                                   .offset = WAL_SEGMENT_HEADER_BYTES };
 }
 
 void wal_cursor_clear(struct wal_cursor *cursor)
@@ -64,6 +71,7 @@ static bool header_at(struct wal_cursor *cursor, uint64_t offset)
         return false;
     memcpy(&cursor->header, bytes, sizeof cursor->header);
     return wal_record_header_ok(&cursor->header) &&
+           (cursor->header.segment == cursor->number || cursor->header.segment == 0) &&
            wal_record_size(cursor->header.len) <= cursor->end - offset;
 }
 
@@ -91,9 +99,27 @@ static enum wal_step damaged(struct wal_cursor *cursor, uint64_t next)
         return WAL_STEP_IO;
     cursor->at = cursor->offset;
     cursor->at_bytes = next - cursor->offset;
-    cursor->offset = next;
+    cursor->offset = cursor->written = next;
     assert(cursor->at_bytes > 0);
     return WAL_STEP_DAMAGED;
+}
+
+/* No record follows, in a file that may hold old bytes. */
+static enum wal_step tail(struct wal_cursor *cursor)
+{
+    uint64_t page_end = (cursor->offset / WAL_PAGE_BYTES + 1) * WAL_PAGE_BYTES;
+    uint64_t stop = cursor->offset % WAL_PAGE_BYTES ? MIN(page_end, cursor->end) : cursor->offset;
+    size_t len = (size_t)(stop - cursor->offset), zeros = 0;
+    const char *bytes = wal_cursor_bytes(cursor, cursor->offset, len);
+    if (!bytes)
+        return WAL_STEP_IO;
+    while (zeros < len && bytes[zeros] == '\0')
+        zeros++;
+    enum wal_step step = WAL_STEP_END;
+    if (zeros < len)
+        step = damaged(cursor, stop);
+    cursor->offset = cursor->end;
+    return step;
 }
 
 enum wal_step wal_cursor_next(struct wal_cursor *cursor)
@@ -101,8 +127,11 @@ enum wal_step wal_cursor_next(struct wal_cursor *cursor)
     if (cursor->offset >= cursor->end)
         return WAL_STEP_END;
     cursor->failed = false;
-    if (!header_at(cursor, cursor->offset))
-        return damaged(cursor, find_record(cursor, cursor->offset + 1));
+    if (!header_at(cursor, cursor->offset)) {
+        uint64_t next = find_record(cursor, cursor->offset + 1);
+        bool is_tail = cursor->is_open && next == cursor->end && !cursor->failed;
+        return is_tail ? tail(cursor) : damaged(cursor, next);
+    }
     size_t sealed_len = cursor->header.len + CRYPT_TAG_BYTES;
     const char *record =
         wal_cursor_bytes(cursor, cursor->offset, wal_record_size(cursor->header.len));
@@ -114,5 +143,25 @@ enum wal_step wal_cursor_next(struct wal_cursor *cursor)
     cursor->at = cursor->offset;
     cursor->at_bytes = wal_record_size(cursor->header.len);
     cursor->offset += cursor->at_bytes;
+    cursor->written = cursor->offset;
     return WAL_STEP_RECORD;
+}
+
+enum wal_header_state wal_cursor_begin(struct wal_cursor *cursor, uint64_t size, uint64_t known_end,
+                                       struct wal_segment_header *ret_header)
+{
+    memset(ret_header, 0, sizeof *ret_header);
+    cursor->end = size;
+    const char *bytes = wal_cursor_bytes(cursor, 0, sizeof *ret_header);
+    if (bytes)
+        memcpy(ret_header, bytes, sizeof *ret_header);
+    enum wal_header_state state =
+        bytes ? wal_segment_header_state(ret_header, cursor->number) : WAL_HEADER_BAD;
+    cursor->is_open = state != WAL_HEADER_OK || (ret_header->flags & WAL_SEGMENT_REUSED);
+    cursor->written = MIN(size, (uint64_t)WAL_SEGMENT_HEADER_BYTES);
+    if (known_end >= WAL_SEGMENT_HEADER_BYTES) {
+        cursor->end = MIN(size, known_end);
+        cursor->is_open = false;
+    }
+    return state;
 }

@@ -2,7 +2,8 @@
  *
  * Readers open the files themselves and look only at what the table of segments
  * says is durable, so they need the lock for one look per call and never wait for
- * a write.
+ * a write.  A released segment's file is soon written over: after a failure they
+ * look whether it is in the table still.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -67,23 +68,32 @@ static enum err cursor_open(struct wal *wal, const struct wal_segment *segment, 
     if (fd < 0)
         return diag_set(why, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
                         "cannot open log segment %u: %s", segment->number, strerror(errno));
-    wal_cursor_init(ret_cursor, wal->config.files, fd, chunk);
+    wal_cursor_init(ret_cursor, wal->config.files, fd, segment->number, chunk);
     return ERR_OK;
 }
 
-/* Update the segment's durable end; *ret_is_final: a newer one exists, this one is done. */
-static void reader_look(struct wal_reader *reader, bool *ret_is_final)
+/* Update the segment's durable end; *ret_is_final: a newer one exists, this one is done.
+ * False: it is released. */
+static bool reader_look(struct wal_reader *reader, bool *ret_is_final)
 {
     struct wal *wal = reader->wal;
-    *ret_is_final = true;
     pthread_mutex_lock(&wal->lock);
     struct wal_segment *segment = wal_segment_find(wal, reader->segment.number);
-    if (segment) { /* else released: what was durable at the last look still is */
+    if (segment) {
         reader->segment = *segment;
         *ret_is_final = segment != &wal->segments[wal->segment_count - 1];
     }
     pthread_mutex_unlock(&wal->lock);
     reader->cursor.end = reader->segment.end;
+    return segment != NULL;
+}
+
+static bool is_live(struct wal *wal, uint32_t number)
+{
+    pthread_mutex_lock(&wal->lock);
+    bool found = wal_segment_find(wal, number) != NULL;
+    pthread_mutex_unlock(&wal->lock);
+    return found;
 }
 
 /* The oldest segment not yet passed that may hold something new; false: there is none. */
@@ -184,9 +194,14 @@ enum err wal_read(struct wal_reader *reader, str *ret_bytes, uint64_t *ret_seque
                 return err;
             }
         }
-        bool is_final;
-        reader_look(reader, &is_final);
-        switch (wal_cursor_next(&reader->cursor)) {
+        bool is_final = true;
+        enum wal_step step = WAL_STEP_END;
+        if (reader_look(reader, &is_final))
+            step = wal_cursor_next(&reader->cursor);
+        bool has_failed = step == WAL_STEP_DAMAGED || step == WAL_STEP_IO;
+        if (has_failed && !is_live(reader->wal, reader->segment.number))
+            continue; /* released meanwhile */
+        switch (step) {
         case WAL_STEP_RECORD:
             if (reader->cursor.header.sequence <= reader->after)
                 continue;
@@ -243,6 +258,8 @@ enum err wal_read_at(struct wal_reader *reader, struct wal_position position, st
                         position.offset, position.segment);
     reader->again.offset = position.offset;
     enum wal_step step = wal_cursor_next(&reader->again);
+    if (step != WAL_STEP_RECORD && !is_live(reader->wal, position.segment))
+        return diag_set(reterr_why, ERR_NOT_FOUND, "log segment %u is released", position.segment);
     if (step == WAL_STEP_IO)
         return diag_set(reterr_why, ERR_IO, "cannot read log segment %u", position.segment);
     if (step != WAL_STEP_RECORD)

@@ -20,11 +20,17 @@ void wal_segment_header_close(struct wal_segment_header *header)
     header->crc = hash_crc32c(0, header, offsetof(struct wal_segment_header, crc));
 }
 
-bool wal_segment_header_ok(const struct wal_segment_header *header)
+enum wal_header_state wal_segment_header_state(const struct wal_segment_header *header,
+                                               uint32_t number)
 {
-    return memcmp(header->magic, WAL_MAGIC, sizeof header->magic) == 0 &&
-           header->crc == hash_crc32c(0, header, offsetof(struct wal_segment_header, crc)) &&
-           header->version == WAL_VERSION;
+    static const struct wal_segment_header blank;
+    if (memcmp(header, &blank, sizeof blank) == 0)
+        return WAL_HEADER_BLANK;
+    if (memcmp(header->magic, WAL_MAGIC, sizeof header->magic) != 0 ||
+        header->crc != hash_crc32c(0, header, offsetof(struct wal_segment_header, crc)) ||
+        header->version < WAL_VERSION_FIRST || header->version > WAL_VERSION)
+        return WAL_HEADER_BAD;
+    return header->number == number ? WAL_HEADER_OK : WAL_HEADER_STALE;
 }
 
 bool wal_record_header_ok(const struct wal_record_header *header)
@@ -63,12 +69,14 @@ void wal_record_seal(struct crypt_gcm *gcm, const struct crypt_key *key, int64_t
     memcpy(entry->header, &header, sizeof header);
 }
 
-void wal_record_place(struct wal_entry *entry, uint64_t sequence, uint32_t durable_offset)
+void wal_record_place(struct wal_entry *entry, uint32_t segment, uint64_t sequence,
+                      uint32_t durable_offset)
 {
     struct wal_record_header header;
     memcpy(&header, entry->header, sizeof header);
     header.sequence = sequence;
     header.durable_offset = durable_offset;
+    header.segment = segment;
     header.crc = hash_crc32c(0, &header, offsetof(struct wal_record_header, crc));
     memcpy(entry->header, &header, sizeof header);
     entry->sequence = sequence;

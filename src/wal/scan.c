@@ -18,7 +18,9 @@ struct scan {
     struct wal_cursor cursor;
     struct wal_segment_header header;
     bool header_ok;
+    bool is_released; /* the file is another segment by now */
     uint32_t number;
+    const char *path;
     char *plain;
     size_t plain_capacity;
 };
@@ -42,8 +44,12 @@ static bool scan_decrypt(struct scan *scan)
     return opened;
 }
 
+/* Beside a live log: a released file is renamed before it is written over. */
 static void scan_damage(struct scan *scan, uint64_t at, uint64_t len)
 {
+    scan->is_released = scan->is_released || !file_exists(scan->path);
+    if (scan->is_released)
+        return;
     struct wal_scan_item item = { .position = { scan->number, (uint32_t)at }, .len = (size_t)len };
     scan->each(&item, scan->arg);
 }
@@ -62,15 +68,9 @@ static void scan_record(struct scan *scan)
     scan->each(&item, scan->arg);
 }
 
-static enum err scan_segment(struct scan *scan, struct diag *why)
+static enum err scan_records(struct scan *scan, struct diag *why)
 {
-    const char *bytes = wal_cursor_bytes(&scan->cursor, 0, sizeof scan->header);
-    if (bytes)
-        memcpy(&scan->header, bytes, sizeof scan->header);
-    scan->header_ok = bytes && wal_segment_header_ok(&scan->header);
-    if (!scan->header_ok)
-        scan_damage(scan, 0, MIN(scan->cursor.end, (uint64_t)WAL_SEGMENT_HEADER_BYTES));
-    for (;;) {
+    while (!scan->is_released) {
         switch (wal_cursor_next(&scan->cursor)) {
         case WAL_STEP_RECORD:
             scan_record(scan);
@@ -85,6 +85,62 @@ static enum err scan_segment(struct scan *scan, struct diag *why)
                             (unsigned long long)scan->cursor.offset);
         }
     }
+    return ERR_OK;
+}
+
+/* Its header is not written yet, and no record proves that one was: recovery removes it. */
+static bool is_being_made(struct scan *scan)
+{
+    enum wal_step step;
+    bool has_second_group = false;
+    while ((step = wal_cursor_next(&scan->cursor)) == WAL_STEP_RECORD || step == WAL_STEP_DAMAGED) {
+        if (step == WAL_STEP_RECORD && scan->cursor.header.durable_offset > 0)
+            has_second_group = true;
+    }
+    scan->cursor.offset = WAL_SEGMENT_HEADER_BYTES;
+    return step == WAL_STEP_END && !has_second_group;
+}
+
+static enum err scan_segment(struct scan *scan, uint64_t size, bool is_newest, struct diag *why)
+{
+    uint64_t known_end =
+        is_newest ? 0 : wal_segment_known_end(scan->config->dir, scan->config->files, scan->number);
+    enum wal_header_state state = wal_cursor_begin(&scan->cursor, size, known_end, &scan->header);
+    scan->is_released = false;
+    scan->header_ok = state == WAL_HEADER_OK;
+    bool is_unwritten = state == WAL_HEADER_STALE || state == WAL_HEADER_BLANK;
+    if (is_newest && is_unwritten && is_being_made(scan))
+        return ERR_OK;
+    if (!scan->header_ok)
+        scan_damage(scan, 0, MIN(scan->cursor.end, (uint64_t)WAL_SEGMENT_HEADER_BYTES));
+    enum err err = scan_records(scan, why);
+    if (!err && known_end > size)
+        scan_damage(scan, size, known_end - size);
+    return err;
+}
+
+static enum err scan_all(struct scan *scan, const struct wal_numbers *numbers, struct diag *why)
+{
+    const struct wal_config *config = scan->config;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < numbers->count && !err; i++) {
+        char path[WAL_PATH_MAX];
+        scan->number = numbers->items[i];
+        scan->path = path;
+        wal_segment_path(config->dir, scan->number, path);
+        int fd = config->files->open(path, O_RDONLY, 0);
+        if (fd < 0) { /* a live log may have released it since the listing */
+            if (errno != ENOENT)
+                err = diag_set(why, ERR_IO, "cannot open %s: %s", path, strerror(errno));
+            continue;
+        }
+        int64_t size = file_size(path);
+        wal_cursor_init(&scan->cursor, config->files, fd, scan->number,
+                        (size_t)WAL_CHUNK_SEQUENTIAL * 4);
+        err = scan_segment(scan, size < 0 ? 0 : (uint64_t)size, i + 1 == numbers->count, why);
+        wal_cursor_clear(&scan->cursor);
+    }
+    return err;
 }
 
 enum err wal_scan(const struct wal_config *config,
@@ -92,29 +148,15 @@ enum err wal_scan(const struct wal_config *config,
                   struct diag *reterr_why)
 {
     assert(config->dir && config->files && each);
-    struct wal_numbers numbers;
-    enum err err = wal_segment_list(config->dir, &numbers, reterr_why);
+    struct wal_numbers numbers, spares;
+    enum err err = wal_segment_list(config->dir, &numbers, &spares, reterr_why);
     if (err)
         return err;
     struct scan scan = { .config = config, .each = each, .arg = arg, .gcm = crypt_gcm_new() };
-    for (size_t i = 0; i < numbers.count && !err; i++) {
-        char path[WAL_PATH_MAX];
-        scan.number = numbers.items[i];
-        wal_segment_path(config->dir, scan.number, path);
-        int fd = config->files->open(path, O_RDONLY, 0);
-        if (fd < 0) { /* a live log may have released it since the listing */
-            if (errno != ENOENT)
-                err = diag_set(reterr_why, ERR_IO, "cannot open %s: %s", path, strerror(errno));
-            continue;
-        }
-        int64_t size = file_size(path);
-        wal_cursor_init(&scan.cursor, config->files, fd, (size_t)WAL_CHUNK_SEQUENTIAL * 4);
-        scan.cursor.end = size < 0 ? 0 : (uint64_t)size;
-        err = scan_segment(&scan, reterr_why);
-        wal_cursor_clear(&scan.cursor);
-    }
+    err = scan_all(&scan, &numbers, reterr_why);
     crypt_gcm_free(scan.gcm);
     xfree(scan.plain);
-    xfree(numbers.items);
+    wal_numbers_clear(&numbers);
+    wal_numbers_clear(&spares);
     return err;
 }

@@ -1,4 +1,4 @@
-/* segment.c -- segment files by name, and the table of the live ones.
+/* segment.c -- the log's files by name, and the table of the live segments.
  *
  * The newest segment is never unlinked: it remembers the sequence over a restart.
  *
@@ -8,11 +8,14 @@
 #include "base/check.h"
 #include "sys/clock.h"
 #include "wal/wal_int.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static const str name_prefix = STR("wal-");
+static const str segment_prefix = STR("wal-");
+static const str spare_prefix = STR("spare-");
 static const str name_suffix = STR(".log");
+enum { NUMBER_DIGITS_MIN = 8 };
 
 int64_t wal_clock_hour(void)
 {
@@ -34,16 +37,27 @@ static void numbers_add(struct wal_numbers *numbers, uint32_t number)
     numbers->items[numbers->count++] = number;
 }
 
+struct lists {
+    struct wal_numbers segments, spares;
+};
+
 static void list_each(const char *name, void *arg)
 {
+    struct lists *lists = arg;
     str s = str_from_c(name);
+    bool is_spare = str_starts(s, spare_prefix);
+    str prefix = is_spare ? spare_prefix : segment_prefix;
     uint64_t number;
-    if (!str_starts(s, name_prefix) || !str_ends(s, name_suffix) ||
-        s.len < name_prefix.len + name_suffix.len + 8)
+    if (!str_starts(s, prefix) || !str_ends(s, name_suffix) ||
+        s.len < prefix.len + name_suffix.len + NUMBER_DIGITS_MIN)
         return;
-    str digits = str_sub(s, name_prefix.len, s.len - name_prefix.len - name_suffix.len);
-    if (str_to_u64(digits, &number) && number > 0 && number < UINT32_MAX)
-        numbers_add(arg, (uint32_t)number);
+    str digits = str_sub(s, prefix.len, s.len - prefix.len - name_suffix.len);
+    if (!str_to_u64(digits, &number) || number == 0 || number >= UINT32_MAX)
+        return;
+    if (is_spare)
+        numbers_add(&lists->spares, (uint32_t)number);
+    else
+        numbers_add(&lists->segments, (uint32_t)number);
 }
 
 static int by_number(const void *a, const void *b)
@@ -52,18 +66,50 @@ static int by_number(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-enum err wal_segment_list(const char *dir, struct wal_numbers *ret_numbers, struct diag *reterr_why)
+static void numbers_sort(struct wal_numbers *numbers)
 {
-    struct wal_numbers numbers = { 0 };
-    enum err err = dir_list(dir, list_each, &numbers, reterr_why);
+    if (numbers->count)
+        qsort(numbers->items, numbers->count, sizeof numbers->items[0], by_number);
+}
+
+void wal_numbers_clear(struct wal_numbers *numbers)
+{
+    xfree(numbers->items);
+    *numbers = (struct wal_numbers){ 0 };
+}
+
+enum err wal_segment_list(const char *dir, struct wal_numbers *ret_segments,
+                          struct wal_numbers *ret_spares, struct diag *reterr_why)
+{
+    struct lists lists = { 0 };
+    enum err err = dir_list(dir, list_each, &lists, reterr_why);
     if (err) {
-        xfree(numbers.items);
+        wal_numbers_clear(&lists.segments);
+        wal_numbers_clear(&lists.spares);
         return err;
     }
-    if (numbers.count)
-        qsort(numbers.items, numbers.count, sizeof numbers.items[0], by_number);
-    *ret_numbers = numbers;
+    numbers_sort(&lists.segments);
+    numbers_sort(&lists.spares);
+    *ret_segments = lists.segments;
+    *ret_spares = lists.spares;
     return ERR_OK;
+}
+
+uint64_t wal_segment_known_end(const char *dir, const struct sys_files *files, uint32_t number)
+{
+    char path[WAL_PATH_MAX];
+    wal_segment_path(dir, number + 1, path);
+    int fd = files->open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return 0;
+    struct wal_segment_header header;
+    struct wal_cursor cursor;
+    wal_cursor_init(&cursor, files, fd, number + 1, WAL_CHUNK_RANDOM);
+    int64_t size = file_size(path);
+    enum wal_header_state state =
+        wal_cursor_begin(&cursor, size < 0 ? 0 : (uint64_t)size, 0, &header);
+    wal_cursor_clear(&cursor);
+    return state == WAL_HEADER_OK ? header.previous_end : 0;
 }
 
 struct wal_segment *wal_segment_add(struct wal *wal, const struct wal_segment *segment)
@@ -86,29 +132,4 @@ struct wal_segment *wal_segment_find(struct wal *wal, uint32_t number)
             return &wal->segments[i - 1];
     }
     return NULL;
-}
-
-void wal_segments_take_released(struct wal *wal, struct wal_numbers *ret_numbers)
-{
-    size_t count = 0;
-    while (count + 1 < wal->segment_count && wal->segments[count].last_sequence <= wal->released) {
-        numbers_add(ret_numbers, wal->segments[count].number);
-        wal->segment_bytes -= wal->segments[count].end;
-        count++;
-    }
-    wal->segment_count -= count;
-    if (count)
-        memmove(wal->segments, wal->segments + count, wal->segment_count * sizeof wal->segments[0]);
-}
-
-/* One that cannot be unlinked now is released again after the next start. */
-void wal_segments_unlink(struct wal *wal, struct wal_numbers *numbers)
-{
-    for (size_t i = 0; i < numbers->count; i++) {
-        char path[WAL_PATH_MAX];
-        wal_segment_path(wal->config.dir, numbers->items[i], path);
-        (void)wal->config.files->unlink(path);
-    }
-    xfree(numbers->items);
-    *numbers = (struct wal_numbers){ 0 };
 }

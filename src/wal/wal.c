@@ -36,8 +36,9 @@ static void wal_free(struct wal *wal)
     pthread_mutex_destroy(&wal->lock);
     pthread_cond_destroy(&wal->work);
     pthread_cond_destroy(&wal->durable);
+    pthread_cond_destroy(&wal->keep);
     xfree(wal->segments);
-    xfree(wal->stage);
+    xfree(wal->spares);
     char *dir;
     memcpy(&dir, &wal->config.dir, sizeof dir);
     xfree(dir);
@@ -63,17 +64,18 @@ enum err wal_open(const struct wal_config *config, struct wal **ret_wal, struct 
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&wal->work, &monotonic);
     pthread_cond_init(&wal->durable, &monotonic);
+    pthread_cond_init(&wal->keep, &monotonic);
     pthread_condattr_destroy(&monotonic);
     wal->last = &wal->first;
     wal->hour_floor = wal_clock_hour();
     wal->fd = -1;
-    wal->stage = xmalloc(WAL_STAGE_BYTES);
     err = wal_recover(wal, reterr_why);
     if (err) {
         wal_free(wal);
         return err;
     }
     thread_start(&wal->thread, "wal", wal_writer_run, wal);
+    thread_start_behind(&wal->keeper, "wal keeper", wal_keeper_run, wal);
     *ret_wal = wal;
     return ERR_OK;
 }
@@ -86,8 +88,10 @@ void wal_close(struct wal *wal)
     pthread_mutex_lock(&wal->lock);
     wal->closing = true;
     pthread_cond_signal(&wal->work);
+    pthread_cond_signal(&wal->keep);
     pthread_mutex_unlock(&wal->lock);
     thread_join(&wal->thread);
+    thread_join(&wal->keeper);
     assert(!wal->first);
     assert(wal->status.pending_bytes == 0);
     if (wal->fd >= 0)
@@ -201,16 +205,16 @@ bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns)
 void wal_release(struct wal *wal, uint64_t through_sequence)
 {
     CHECK(wal, WAL_OBJECT_MAGIC);
-    struct wal_numbers numbers = { 0 };
+    struct wal_retired retired = { 0 };
     pthread_mutex_lock(&wal->lock);
     assert(through_sequence <= wal->status.durable_sequence);
     bool is_news = through_sequence > wal->released;
     wal->released = MAX(wal->released, through_sequence);
-    wal_segments_take_released(wal, &numbers);
+    wal_segments_take_released(wal, &retired);
     if (is_news && wal->released == wal->status.durable_sequence)
         pthread_cond_signal(&wal->work); /* it may have a segment of a past hour to leave */
     pthread_mutex_unlock(&wal->lock);
-    wal_segments_unlink(wal, &numbers);
+    wal_segments_retire(wal, &retired);
 }
 
 int64_t wal_first_hour(struct wal *wal)

@@ -4,9 +4,9 @@
  * batch with sequence number and CRC.  A writer thread groups records from all
  * workers, writes, calls fdatasync once and then runs each record's callback.
  * Recovery scans the last segment, cuts a torn tail and never appends to an old
- * segment again.  An fdatasync error poisons the segment: it is never retried on
- * the same descriptor; records not yet acknowledged fail, writing goes on in a new
- * segment.  Format to the byte: docs/formats/wal.md.
+ * segment again.  Files of released segments are written over by new ones.  An fdatasync error
+ * poisons the segment: it is never retried on the same descriptor; records not yet acknowledged
+ * fail, writing goes on in a new segment.  Format to the byte: docs/formats/wal.md.
  *
  * Memory:  a submitted record's bytes belong to the log until its callback ran.
  * Threads: wal_submit from any thread; callbacks run on the writer thread and
@@ -30,8 +30,8 @@ struct wal_config {
     void *log_key_arg;
     size_t segment_bytes_max; /* 0: 64 MiB; at most 1 GiB */
     size_t pending_bytes_max; /* wal_submit answers ERR_BUSY beyond it; 0: 64 MiB */
-    /* Of all segments that are not released; wal_submit answers ERR_BUSY beyond it.
-     * 0: 4 GiB; at least four segments. */
+    /* Of all segments that are not released; wal_submit answers ERR_BUSY beyond it.  With
+     * spares the files on disk stay below it too.  0: 4 GiB; at least four segments. */
     uint64_t bytes_max;
     int64_t group_wait_ns; /* shortest time between two syncs; 0: 1 ms */
     /* The consumers' checkpoint: new sequences are above it even when the folder was
@@ -90,7 +90,7 @@ MUST_CHECK enum err wal_read_at(struct wal_reader *reader, struct wal_position p
                                 struct buf *out, struct diag *reterr_why);
 /* Wait until something after `sequence` is durable, or the timeout. */
 bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns);
-/* Every consumer is past this: whole segments before it are unlinked. */
+/* Every consumer is past this: whole segments before it are spares for new ones, or go. */
 void wal_release(struct wal *wal, uint64_t through_sequence);
 /* Keys of hours before this one are needed by no record, durable or on its way: the
  * keystore may destroy them.  Never goes back while the log is open. */
@@ -98,7 +98,8 @@ int64_t wal_first_hour(struct wal *wal);
 
 struct wal_status {
     uint64_t first_sequence, last_sequence, durable_sequence;
-    uint64_t bytes, segments; /* on disk now */
+    uint64_t bytes, segments; /* not released */
+    uint64_t spare_bytes;     /* on disk too: released files that wait for their next use */
     uint64_t records, syncs;  /* since wal_open */
     uint64_t torn_bytes_cut;  /* by the last recovery */
     uint64_t damaged_places;  /* seen by the last recovery inside what was durable; kept */

@@ -6,7 +6,8 @@
  *                                                  └─ no space: cut back, refuse, look again
  *
  * While one group syncs, the next one gathers, so a lone sender waits for one sync and
- * a crowd shares one.  Files grow instead of being preallocated: docs/decisions.
+ * a crowd shares one.  A new segment writes over a released one's file where there is
+ * one (spare.c), else its file grows.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -122,19 +123,38 @@ static enum err err_now(void)
     return errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_IO;
 }
 
+/* Where the segment of the number before ends, if the last one has that number. */
+static uint32_t previous_end(struct wal *wal)
+{
+    uint64_t end = 0;
+    pthread_mutex_lock(&wal->lock);
+    if (wal->segment_count && wal->segments[wal->segment_count - 1].number == wal->number - 1)
+        end = wal->segments[wal->segment_count - 1].end;
+    pthread_mutex_unlock(&wal->lock);
+    return end <= UINT32_MAX ? (uint32_t)end : 0;
+}
+
 static enum err segment_begin(struct wal *wal)
 {
-    char path[WAL_PATH_MAX];
     assert(wal->next_number < UINT32_MAX);
     wal->number = wal->next_number++;
-    wal_segment_path(wal->config.dir, wal->number, path);
-    wal->fd = wal->config.files->open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
-    if (wal->fd < 0)
-        return err_now();
-    wal->header = (struct wal_segment_header){ .number = wal->number,
+    enum err err = wal_spare_take(wal, wal->number, &wal->fd, &wal->file_bytes);
+    bool is_reused = !err;
+    if (err == ERR_NOT_FOUND) {
+        char path[WAL_PATH_MAX];
+        wal_segment_path(wal->config.dir, wal->number, path);
+        wal->fd = wal->config.files->open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        wal->file_bytes = 0;
+        err = wal->fd < 0 ? err_now() : ERR_OK;
+    }
+    if (err)
+        return err;
+    wal->header = (struct wal_segment_header){ .flags = is_reused ? WAL_SEGMENT_REUSED : 0,
+                                               .number = wal->number,
                                                .hour = wal_clock_hour(),
                                                .first_sequence = wal->next_sequence,
-                                               .created_ns = clock_now_ns() };
+                                               .created_ns = clock_now_ns(),
+                                               .previous_end = previous_end(wal) };
     memcpy(wal->header.salt, wal->salt, sizeof wal->salt);
     wal_segment_header_close(&wal->header);
     wal->header_pending = true;
@@ -164,50 +184,83 @@ static void segment_poison(struct wal *wal)
     }
     segment_leave(wal);
     pthread_mutex_lock(&wal->lock);
+    struct wal_segment *segment = wal_segment_find(wal, wal->number);
+    if (segment)
+        segment->is_single_use = true;
     wal->status.poisoned++;
     pthread_mutex_unlock(&wal->lock);
 }
 
 /* ---- one group ---- */
 
-static enum err stage_flush(struct wal *wal)
+/* What of a group goes to the disk by one call. */
+struct pieces {
+    struct iovec items[WAL_PIECES_MAX];
+    int count;
+    size_t bytes;
+    uint64_t offset; /* of the first */
+};
+
+static void pieces_add(struct pieces *pieces, const void *bytes, size_t len)
 {
-    size_t len = wal->stage_len;
-    wal->stage_len = 0;
-    return len ? file_write_all(wal->config.files, wal->fd, wal->stage, len, NULL) : ERR_OK;
+    assert(pieces->count < WAL_PIECES_MAX);
+    struct iovec *piece = &pieces->items[pieces->count++];
+    memcpy(&piece->iov_base, &bytes, sizeof bytes);
+    piece->iov_len = len;
+    pieces->bytes += len;
 }
 
-static enum err stage_add(struct wal *wal, const void *bytes, size_t len)
+static enum err pieces_write(struct wal *wal, struct pieces *pieces)
 {
-    enum err err = ERR_OK;
-    if (len > WAL_STAGE_BYTES - wal->stage_len)
-        err = stage_flush(wal);
-    if (err)
-        return err;
-    if (len >= WAL_STAGE_BYTES / 4 && wal->stage_len == 0)
-        return file_write_all(wal->config.files, wal->fd, bytes, len, NULL);
-    assert(len <= WAL_STAGE_BYTES - wal->stage_len);
-    memcpy(wal->stage + wal->stage_len, bytes, len);
-    wal->stage_len += len;
-    return ERR_OK;
+    enum err err = file_write_at(wal->config.files, wal->fd, pieces->items, pieces->count,
+                                 (int64_t)pieces->offset, NULL);
+    pieces->offset += pieces->bytes;
+    pieces->bytes = 0;
+    pieces->count = 0;
+    return err;
+}
+
+/* Over old bytes, zeros to the end of the page: it need not be read from the disk to be
+ * completed, and recovery sees that the log ends here.  The next group writes over them. */
+static void pieces_pad(const struct wal *wal, struct pieces *pieces)
+{
+    static const char zeros[WAL_PAGE_BYTES];
+    uint64_t end = pieces->offset + pieces->bytes;
+    uint64_t page_end = (end + WAL_PAGE_BYTES - 1) / WAL_PAGE_BYTES * WAL_PAGE_BYTES;
+    uint64_t stop = MIN(page_end, wal->file_bytes);
+    if (stop > end)
+        pieces_add(pieces, zeros, (size_t)(stop - end));
 }
 
 static enum err group_write(struct wal *wal, struct group *group)
 {
     enum err err = ERR_OK;
-    wal->stage_len = 0;
+    struct pieces pieces;
+    pieces.count = 0;
+    pieces.bytes = 0;
+    pieces.offset = wal->offset;
     if (wal->header_pending)
-        err = stage_add(wal, &wal->header, sizeof wal->header);
+        pieces_add(&pieces, &wal->header, sizeof wal->header);
     for (struct wal_entry *entry = group->first; entry && !err; entry = entry->next) {
         struct wal_record_header header;
-        wal_record_place(entry, wal->next_sequence++, (uint32_t)wal->offset);
+        wal_record_place(entry, wal->number, wal->next_sequence++, (uint32_t)wal->offset);
         memcpy(&header, entry->header, sizeof header);
         group->first_hour = MIN(group->first_hour, (int64_t)header.hour);
-        err = stage_add(wal, entry->header, sizeof entry->header);
-        if (!err)
-            err = stage_add(wal, entry->bytes, entry->len + CRYPT_TAG_BYTES);
+        pieces_add(&pieces, entry->header, sizeof entry->header);
+        pieces_add(&pieces, entry->bytes, entry->len + CRYPT_TAG_BYTES);
+        if (pieces.count + 3 > WAL_PIECES_MAX) /* no room for two and the zeros */
+            err = pieces_write(wal, &pieces);
     }
-    return err ? err : stage_flush(wal);
+    if (err)
+        return err;
+    pieces_pad(wal, &pieces);
+    return pieces.count ? pieces_write(wal, &pieces) : ERR_OK;
+}
+
+static bool is_disk_short(const struct wal *wal)
+{
+    int64_t free_bytes = disk_free_bytes(wal->config.dir);
+    return free_bytes >= 0 && (uint64_t)free_bytes < wal->config.disk_free_bytes_min;
 }
 
 /* ERR_DISK_FULL when there is less than the reserve; looked at now and then. */
@@ -220,9 +273,9 @@ static enum err disk_check(struct wal *wal, size_t bytes)
         return ERR_OK;
     wal->disk_checked_bytes = 0;
     wal->disk_checked_ns = now;
-    int64_t free_bytes = disk_free_bytes(wal->config.dir);
-    return free_bytes >= 0 && (uint64_t)free_bytes < wal->config.disk_free_bytes_min ? ERR_DISK_FULL
-                                                                                     : ERR_OK;
+    if (!is_disk_short(wal))
+        return ERR_OK;
+    return wal_spares_give_up(wal) && !is_disk_short(wal) ? ERR_OK : ERR_DISK_FULL;
 }
 
 /* Write and sync; on failure the file is cut back to what was durable, or left for good. */
@@ -237,12 +290,14 @@ static enum err group_make_durable(struct wal *wal, struct group *group)
         return err;
     err = group_write(wal, group);
     if (err == ERR_DISK_FULL && wal->offset > 0 &&
-        wal->config.files->ftruncate(wal->fd, (int64_t)wal->offset) == 0)
+        wal->config.files->ftruncate(wal->fd, (int64_t)wal->offset) == 0) {
+        wal->file_bytes = MIN(wal->file_bytes, wal->offset);
         return err; /* its sequences are not used again: a crash may bring the bytes back */
+    }
     if (!err && wal->config.files->fdatasync(wal->fd) != 0)
         err = err_now();
-    if (!err && wal->header_pending) /* its name must be on disk as well */
-        err = dir_sync(wal->config.dir, NULL);
+    if (!err && wal->header_pending && !(wal->header.flags & WAL_SEGMENT_REUSED)) /* its name */
+        err = wal->config.files->sync_dir(wal->config.dir, NULL);
     if (err) {
         segment_poison(wal);
         return err == ERR_DISK_FULL ? err : ERR_IO;
@@ -317,12 +372,15 @@ static enum err idle_rotate(struct wal *wal)
     enum err err = group_make_durable(wal, &none);
     if (err)
         return err;
-    struct wal_numbers numbers = { 0 };
+    struct wal_retired retired = { 0 };
     pthread_mutex_lock(&wal->lock);
     group_publish(wal, &none);
-    wal_segments_take_released(wal, &numbers);
+    wal_segments_take_released(wal, &retired);
     pthread_mutex_unlock(&wal->lock);
-    wal_segments_unlink(wal, &numbers);
+    wal_segments_retire(wal, &retired);
+    pthread_mutex_lock(&wal->lock);
+    wal_spares_trim(wal, 1);
+    pthread_mutex_unlock(&wal->lock);
     return ERR_OK;
 }
 
@@ -335,6 +393,7 @@ static void look_around(struct wal *wal, int64_t *retry_at)
     pthread_mutex_unlock(&wal->lock);
     if (disk_full) {
         wal->disk_checked_ns = 0;
+        (void)wal_spares_give_up(wal);
         bool still_full = disk_check(wal, 0) == ERR_DISK_FULL;
         pthread_mutex_lock(&wal->lock);
         wal->status.disk_full = still_full;

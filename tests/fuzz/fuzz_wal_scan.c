@@ -40,6 +40,7 @@ static void repair(uint8_t *bytes, size_t len)
         memcpy(&header, bytes + at, sizeof header);
         header.magic = WAL_RECORD_MAGIC;
         header.len %= 200;
+        header.segment %= 3; /* none, ours, of an earlier use */
         size_t sealed = header.len + CRYPT_TAG_BYTES;
         if (at + sizeof header + sealed <= len)
             header.payload_crc = hash_crc32c(0, bytes + at + sizeof header, sealed);
@@ -61,8 +62,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     file.bytes = copy;
     file.len = size - 1;
     struct wal_cursor cursor;
-    wal_cursor_init(&cursor, &files, 3, data[0] & 2 ? 64 : WAL_CHUNK_RANDOM);
-    cursor.end = file.len;
+    wal_cursor_init(&cursor, &files, 3, 1, data[0] & 2 ? 64 : WAL_CHUNK_RANDOM);
+    struct wal_segment_header segment;
+    enum wal_header_state state =
+        wal_cursor_begin(&cursor, file.len, data[0] & 4 ? file.len / 2 : 0, &segment);
+    assert(cursor.end <= file.len && (state != WAL_HEADER_OK || segment.number == 1));
+    cursor.is_open = cursor.is_open && !(data[0] & 8);
     uint64_t before = cursor.offset;
     struct crypt_gcm *gcm = crypt_gcm_new();
     struct crypt_key key = { { 1 } };

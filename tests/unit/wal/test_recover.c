@@ -123,7 +123,7 @@ static void a_torn_group_is_cut_even_when_a_later_record_of_it_is_whole(void **s
     memcpy(&header, file.ptr + ends[1], sizeof header);
     struct wal_entry entry = { 0 };
     memcpy(entry.header, &header, sizeof header);
-    wal_record_place(&entry, header.sequence, (uint32_t)ends[0]);
+    wal_record_place(&entry, 1, header.sequence, (uint32_t)ends[0]);
     memcpy(file.ptr + ends[1], entry.header, sizeof header);
     file.ptr[ends[0] + WAL_RECORD_HEADER_BYTES] ^= 1;
     char path[WAL_PATH_MAX];
