@@ -10,7 +10,8 @@
 #include "sys/clock.h"
 #include <stdatomic.h>
 
-enum { PROJECT_MACS_MAX = 64, RECORD_BYTES_MAX = 64 * 1024 * 1024 - 4096 };
+enum { PROJECT_MACS_MAX = 64, RECORD_BYTES_MAX = 64 * 1024 * 1024 - 4096, SPARE_RECORDS = 8 };
+#define SPARE_BYTES_MAX (1 * MIB)
 
 struct project_mac {
     char *project;
@@ -23,8 +24,15 @@ struct counters {
         metrics_out, redactions, failed_requests, retagged_spans;
 };
 
+/* Memory of a record that is durable, for one to come: fresh pages cost as much as encoding.
+ * This stands at its start. */
+struct spare {
+    size_t capacity;
+};
+
 struct receiver {
     struct receive_config config;
+    _Atomic(struct spare *) spares[SPARE_RECORDS]; /* given by the log's thread */
     struct arena arena;
     struct redact_scratch *scratch;
     struct crypt_gcm *gcm;
@@ -53,6 +61,8 @@ void receiver_free(struct receiver *receiver)
         xfree(receiver->macs[i].project);
         crypt_mac_free(receiver->macs[i].mac);
     }
+    for (size_t i = 0; i < SPARE_RECORDS; i++)
+        xfree(receiver->spares[i]);
     redact_scratch_free(receiver->scratch);
     crypt_gcm_free(receiver->gcm);
     price_table_unref(receiver->config.prices);
@@ -183,10 +193,36 @@ static void count_items(struct counters *counters, enum otlp_signal signal,
     count(&counters->redactions, redaction_count(batch));
 }
 
+static void record_take(struct receiver *receiver, size_t capacity, struct buf *ret_record)
+{
+    buf_init(ret_record, RECORD_BYTES_MAX);
+    for (size_t i = 0; i < SPARE_RECORDS && !ret_record->ptr; i++) {
+        struct spare *spare = atomic_exchange(&receiver->spares[i], NULL);
+        ret_record->ptr = (char *)spare;
+        ret_record->capacity = spare ? spare->capacity : 0;
+    }
+    (void)buf_reserve(ret_record, MIN(capacity, (size_t)RECORD_BYTES_MAX));
+}
+
+static void record_give(struct receiver *receiver, char *bytes, size_t capacity)
+{
+    struct spare *spare = (struct spare *)(void *)bytes;
+    bool is_kept = false;
+    if (capacity >= sizeof *spare && capacity <= SPARE_BYTES_MAX) {
+        spare->capacity = capacity;
+        for (size_t i = 0; i < SPARE_RECORDS && !is_kept; i++) {
+            struct spare *none = NULL;
+            is_kept = atomic_compare_exchange_strong(&receiver->spares[i], &none, spare);
+        }
+    }
+    if (!is_kept)
+        xfree(bytes);
+}
+
 static void entry_done(struct wal_entry *entry)
 {
     struct receive_ticket *ticket = entry->arg;
-    xfree(entry->bytes);
+    record_give(ticket->receiver, entry->bytes, entry->capacity);
     entry->bytes = NULL;
     ticket->done(ticket);
 }
@@ -196,8 +232,7 @@ static enum err submit(struct receiver *receiver, const struct batch *batch, siz
                        struct receive_ticket *ticket, struct diag *why)
 {
     struct buf record;
-    buf_init(&record, RECORD_BYTES_MAX);
-    (void)buf_reserve(&record, MIN(bytes_expected, (size_t)RECORD_BYTES_MAX));
+    record_take(receiver, bytes_expected, &record);
     batch_encode(&record, batch);
     (void)buf_reserve(&record, CRYPT_TAG_BYTES); /* the log encrypts in place */
     if (buf_failed(&record)) {
@@ -207,13 +242,14 @@ static enum err submit(struct receiver *receiver, const struct batch *batch, siz
     }
     size_t len, capacity = record.capacity;
     char *bytes = buf_take(&record, &len);
+    ticket->receiver = receiver;
     ticket->entry = (struct wal_entry){
         .bytes = bytes, .len = len, .capacity = capacity, .done = entry_done, .arg = ticket
     };
     enum err err = wal_submit(receiver->config.wal, receiver->gcm, &ticket->entry);
     if (!err)
         return ERR_OK;
-    xfree(bytes);
+    record_give(receiver, bytes, capacity);
     diag_set(why, err, "%s", err_text(err));
     if (err == ERR_BUSY)
         diag_hint(why, "the log is catching up; senders keep the data and retry");

@@ -4,7 +4,8 @@
  * and nowhere else.  Everything happens on the worker's thread; the answer waits
  * for the log's fdatasync.
  *
- * Memory:  a receiver per worker, with an arena reset per request; a ticket per
+ * Memory:  a receiver per worker, with an arena reset per request and some memory of
+ *          records, which outlives its tickets in flight; a ticket per
  *          request in flight, owned by the caller until receive_take succeeded and
  *          again from the moment its `done` ran.
  * Threads: a receiver belongs to one worker; `done` runs on the log's thread.
@@ -40,6 +41,7 @@ struct receive_input {
 
 struct receive_ticket {
     struct wal_entry entry; /* entry.result and entry.done are the log's */
+    struct receiver *receiver;
     uint32_t rejected_count;
     char rejected_why[200];
     void (*done)(struct receive_ticket *ticket); /* on the log's thread */
