@@ -214,6 +214,8 @@ struct window_walk {
     str text;
     size_t block;
     uint64_t digits, marks; /* of the block */
+    size_t id_end;          /* digits before it are of an id: no number */
+    size_t iban_end;        /* what stands before it may be of an IBAN */
     struct cluster number, colons, hyphens;
     uint32_t count, given;
     struct window windows[WINDOWS_MAX];

@@ -13,6 +13,7 @@
  *   - four such digits with three dots (IPv4)
  *   - two colons, four hyphens, each beside a hexadecimal digit (IPv6, MAC)
  *   - a word of BASE58_MIN letters and digits that begins with 1 or 3
+ * Random ids ("chatcmpl-1f0a93c2") are none of them and common: see is_id().
  * test_window.c compares the result with a scan of everything.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -35,6 +36,9 @@ enum {
     HYPHEN_GAP_MAX = 3,
     BASE58_MIN = 26,
     BASE58_MAX = 35,
+    ID_MAX = 64, /* of a word that is looked at, on either side */
+    IBAN_SPACED_MAX = 48,
+    FISCAL_CODE = 16,
 };
 
 #ifdef __SSE2__
@@ -151,9 +155,51 @@ static bool is_base58_word(str text, size_t at)
     return end - at >= BASE58_MIN && end - at <= BASE58_MAX;
 }
 
+/* An IBAN begins a word with two letters and a digit: what follows may be of it. */
+static void iban_step(struct window_walk *walk, size_t at)
+{
+    const char *text = walk->text.ptr;
+    if (at >= 2 && is_alpha(text[at - 1]) && is_alpha(text[at - 2]) &&
+        (at == 2 || !is_alnum(text[at - 3])))
+        walk->iban_end = at + IBAN_SPACED_MAX;
+}
+
+/* The word around text[at] is letters and digits in a mix that no datum has.  Expressions begin
+ * at the start of a word (or at a plus).  Of those that go on through letters and then digits
+ * again an IBAN begins as it does, a fiscal code has 16 characters and three runs of digits, a
+ * French number has one capital letter.  A telephone number may end inside of a word, but
+ * begins with 0 or a plus. */
+static bool is_id(const struct window_walk *walk, size_t at, size_t *ret_end)
+{
+    str text = walk->text;
+    size_t start = at;
+    size_t end = at;
+    unsigned runs = 0;
+    bool has_lower = false;
+    if (at < walk->iban_end)
+        return false;
+    while (start > 0 && at - start < ID_MAX && is_alnum(text.ptr[start - 1]))
+        start--;
+    if (text.ptr[start] == '0' || (start > 0 && text.ptr[start - 1] == '+'))
+        return false;
+    for (; end < text.len && end - at < ID_MAX && is_alnum(text.ptr[end]); end++)
+        runs += is_digit(text.ptr[end]) && (end == at || !is_digit(text.ptr[end - 1]));
+    if (runs < 2)
+        return false;
+    for (size_t i = start; i < end; i++)
+        has_lower = has_lower || (text.ptr[i] >= 'a' && text.ptr[i] <= 'z');
+    if (runs < 4 && (!has_lower || end - start == FISCAL_CODE))
+        return false;
+    *ret_end = end;
+    return true;
+}
+
 static void digit_step(struct window_walk *walk, size_t at)
 {
     struct cluster *number = &walk->number;
+    if (at < walk->id_end)
+        return;
+    iban_step(walk, at);
     bool joins =
         number->count > 0 && (at == number->last + 1 || gap_joins(walk, number->last + 1, at));
     if (!joins) {
@@ -161,6 +207,8 @@ static void digit_step(struct window_walk *walk, size_t at)
         number->start = at;
         if (is_base58_word(walk->text, at))
             window_add(walk, at, at + BASE58_MAX);
+        if (is_id(walk, at, &walk->id_end))
+            return;
     }
     number->count++;
     number->last = at;

@@ -50,6 +50,66 @@ static void windows_find_all_in_random_texts(void **state)
     }
 }
 
+/* Words of random ids, with what datums begin and end with glued to them or beside them. */
+static void windows_find_all_beside_and_inside_of_ids(void **state)
+{
+    static const char *const pieces[] = {
+        "a1b2c3d4",
+        "0f3c",
+        "DE89",
+        "de89",
+        "37040044",
+        "0532013000",
+        "X1234567L",
+        "sess-",
+        "RSSMRA",
+        "85T",
+        "10A562S",
+        "rssmra",
+        "85t",
+        "10a562s",
+        "+49",
+        "0170",
+        "1234567",
+        "4111",
+        "11111111",
+        "1",
+        "8b7e",
+        "2551",
+        "2A",
+        "004123",
+        "_",
+        "-",
+        " ",
+        "f81d4f",
+        "12345678",
+        "Z",
+        "AB",
+        "123456C",
+        "c",
+        "(0",
+        "phone ",
+        "MT84MALT",
+        "011000012345",
+        "MTLCAST001S",
+        "mtlcast001s",
+        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+    };
+    static char text[600];
+    uint64_t seed = 7;
+    for (unsigned round = 0; round < 100000; round++) {
+        size_t len = 0;
+        unsigned count = 1 + (unsigned)(seed >> 61);
+        for (unsigned i = 0; i < count; i++) {
+            seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            const char *piece = pieces[(seed >> 33) % COUNT_OF(pieces)];
+            memcpy(text + len, piece, strlen(piece));
+            len += strlen(piece);
+        }
+        assert_same_finds(*state, str_make(text, len));
+    }
+}
+
 /* shows: P2 */
 static void windows_find_every_kind_at_every_place(void **state)
 {
@@ -116,6 +176,7 @@ int main(int argc, char **argv)
     fixtures_folder = argc > 1 ? argv[1] : "tests/fixtures/redaction";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_find_all_in_random_texts),
+        cmocka_unit_test(windows_find_all_beside_and_inside_of_ids),
         cmocka_unit_test(windows_find_every_kind_at_every_place),
         cmocka_unit_test(windows_find_all_in_the_labelled_files),
     };
