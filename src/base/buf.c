@@ -183,10 +183,26 @@ static void add_json_escape(struct buf *buf, unsigned char c)
     }
 }
 
+/* None of eight bytes needs an escape. */
+static bool is_unescaped_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t odd = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+                   ((backslash - ones) & ~backslash);
+    return (odd & ones * 0x80) == 0; /* exact for the lowest odd byte, so for all or none */
+}
+
 /* A run of bytes that need no escape, known to be valid UTF-8. */
 static size_t plain_run(str s)
 {
     size_t i = 0;
+    uint64_t word;
+    for (; i + sizeof word <= s.len; i += sizeof word) {
+        memcpy(&word, s.ptr + i, sizeof word);
+        if (!is_unescaped_word(word))
+            break;
+    }
     while (i < s.len) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (c < 0x20 || c == '"' || c == '\\')

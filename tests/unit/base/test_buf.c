@@ -388,6 +388,41 @@ static void json_texts_escape_at_every_place(void **state)
     buf_clear(&buf);
 }
 
+/* Behind an escape, too, and beside letters of more than one byte. */
+static void json_texts_with_two_escapes_are_those_of_the_reference(void **state)
+{
+    (void)state;
+    struct buf buf, expected;
+    buf_init(&buf, 1000);
+    buf_init(&expected, 1000);
+    for (unsigned byte = 0; byte < 0x80; byte++) {
+        for (size_t at = 3; at < 30; at++) {
+            char text[32] = "\n\xc3\xa9"; /* an escape, a letter */
+            memset(text + 3, at % 2 ? 'x' : '~', sizeof text - 3);
+            text[at] = (char)byte;
+            buf_reset(&expected);
+            buf_add_c(&expected, "\"\\n\xc3\xa9");
+            for (size_t i = 3; i < sizeof text; i++) {
+                bool is_quoted = text[i] == '"' || text[i] == '\\';
+                if (i != at || (byte >= 0x20 && !is_quoted))
+                    buf_add_char(&expected, text[i]);
+                else if (is_quoted)
+                    buf_printf(&expected, "\\%c", text[i]);
+                else if (byte == '\n' || byte == '\r' || byte == '\t')
+                    buf_printf(&expected, "\\%c", byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't');
+                else
+                    buf_printf(&expected, "\\u%04x", byte);
+            }
+            buf_add_char(&expected, '"');
+            buf_reset(&buf);
+            buf_add_json_str(&buf, str_make(text, sizeof text));
+            assert_true(str_equal(buf_str(&buf), buf_str(&expected)));
+        }
+    }
+    buf_clear(&buf);
+    buf_clear(&expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +442,7 @@ int main(void)
         cmocka_unit_test(json_texts_are_valid_utf8_whatever_came),
         cmocka_unit_test(decimals_are_written_as_printf_writes_them),
         cmocka_unit_test(json_texts_escape_at_every_place),
+        cmocka_unit_test(json_texts_with_two_escapes_are_those_of_the_reference),
         cmocka_unit_test(printf_at_the_maximum),
         cmocka_unit_test(hex_is_lower_case),
     };
