@@ -164,33 +164,40 @@ static void iban_step(struct window_walk *walk, size_t at)
         walk->iban_end = at + IBAN_SPACED_MAX;
 }
 
-/* The word around text[at] is letters and digits in a mix that no datum has.  Expressions begin
- * at the start of a word (or at a plus).  Of those that go on through letters and then digits
- * again an IBAN begins as it does, a fiscal code has 16 characters and three runs of digits, a
- * French number has one capital letter.  A telephone number may end inside of a word, but
- * begins with 0 or a plus. */
-static bool is_id(const struct window_walk *walk, size_t at, size_t *ret_end)
+/* The run of letters and digits around text[at], as far as ID_MAX on either side. */
+static str word_around(str text, size_t at)
 {
-    str text = walk->text;
     size_t start = at;
     size_t end = at;
-    unsigned runs = 0;
-    bool has_lower = false;
-    if (at < walk->iban_end)
-        return false;
     while (start > 0 && at - start < ID_MAX && is_alnum(text.ptr[start - 1]))
         start--;
-    if (text.ptr[start] == '0' || (start > 0 && text.ptr[start - 1] == '+'))
+    while (end < text.len && end - at < ID_MAX && is_alnum(text.ptr[end]))
+        end++;
+    return str_sub(text, start, end - start);
+}
+
+/* The word around text[at], where its first digit stands, is letters and digits in a mix that
+ * no datum has.  Expressions begin at the start of a word (or at a plus).  Of those that go on
+ * through letters and then digits again an IBAN begins as it does, a fiscal code has 16
+ * characters and three runs of digits, a French number has one capital letter.  A telephone
+ * number may end inside of a word, but begins with 0 or a plus. */
+static bool is_id(const struct window_walk *walk, size_t at, size_t *ret_end)
+{
+    if (at < walk->iban_end)
         return false;
-    for (; end < text.len && end - at < ID_MAX && is_alnum(text.ptr[end]); end++)
-        runs += is_digit(text.ptr[end]) && (end == at || !is_digit(text.ptr[end - 1]));
-    if (runs < 2)
+    str word = word_around(walk->text, at);
+    bool has_plus = word.ptr > walk->text.ptr && word.ptr[-1] == '+';
+    unsigned runs = 0;
+    bool has_lower = false;
+    for (size_t i = 0; i < word.len; i++) {
+        runs += is_digit(word.ptr[i]) && (i == 0 || !is_digit(word.ptr[i - 1]));
+        has_lower = has_lower || (word.ptr[i] >= 'a' && word.ptr[i] <= 'z');
+    }
+    if (word.ptr[0] == '0' || has_plus || runs < 2)
         return false;
-    for (size_t i = start; i < end; i++)
-        has_lower = has_lower || (text.ptr[i] >= 'a' && text.ptr[i] <= 'z');
-    if (runs < 4 && (!has_lower || end - start == FISCAL_CODE))
+    if (runs < 4 && (!has_lower || word.len == FISCAL_CODE))
         return false;
-    *ret_end = end;
+    *ret_end = (size_t)(word.ptr - walk->text.ptr) + word.len;
     return true;
 }
 

@@ -535,7 +535,7 @@ static void a_batch_asked_at_once_becomes_what_each_of_its_spans_alone_becomes(v
     struct fixture *fixture = *state;
     struct redact_scratch *forgetful = redact_scratch_new(fixture->redactor);
     uint32_t redacted_count = 0;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 120; seed++) {
         struct batch whole = crowd_make(fixture, seed);
         struct batch parts = crowd_make(fixture, seed);
         assert_int_equal(redact_batch(fixture->redactor, fixture->scratch, &fixture->policy,
@@ -557,7 +557,7 @@ static void a_batch_asked_at_once_becomes_what_each_of_its_spans_alone_becomes(v
         }
         arena_reset(&fixture->arena);
     }
-    assert_true(redacted_count > 50);
+    assert_true(redacted_count > 20);
     redact_scratch_free(forgetful);
 }
 
