@@ -80,8 +80,13 @@ static void column_add(struct columns *columns, const char *name, enum column_ki
     column->kind = kind;
     column->field = field;
     column->index = index;
-    if (field != FIELD_COUNT && !columns->of_field[field])
-        columns->of_field[field] = (uint8_t)columns->count;
+    if (field == FIELD_COUNT || columns->of_field[field])
+        return;
+    columns->of_field[field] = (uint8_t)columns->count;
+    uint64_t *set = kind == COLUMN_DICT  ? columns->dict_fields
+                    : kind == COLUMN_I64 ? columns->i64_fields
+                                         : columns->other_fields;
+    set[field / 64] |= UINT64_C(1) << (field % 64);
 }
 
 static void column_of_field(struct columns *columns, enum field field)

@@ -76,17 +76,25 @@ static uint32_t dict_add(struct dicts *dicts, struct dict *dict, str text)
     return id;
 }
 
+/* Texts of one field mostly differ in their length or last byte. */
+static uint32_t recent_slot(str text)
+{
+    size_t last = text.len ? (unsigned char)text.ptr[text.len - 1] : 0;
+    return (uint32_t)(last + 5 * text.len) % DICT_RECENT;
+}
+
 uint32_t dict_seen(struct dicts *dicts, enum field field, str text)
 {
     struct dict *dict = &dicts->fields[field];
-    if (dict->last.ptr && str_equal(dict->last, text))
-        return dict->last_id;
+    uint32_t at = recent_slot(text);
+    if (dict->recent[at].ptr && str_equal(dict->recent[at], text))
+        return dict->recent_ids[at];
     /* Only this thread writes, so that looking needs no lock. */
     uint32_t slot = dict->slots ? *slot_of(dict, text) : 0;
     if (!slot)
         return DICT_NO_ID;
-    dict->last = text_at(dict, slot - 1);
-    dict->last_id = slot - 1;
+    dict->recent[at] = text_at(dict, slot - 1);
+    dict->recent_ids[at] = slot - 1;
     return slot - 1;
 }
 

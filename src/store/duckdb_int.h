@@ -40,7 +40,7 @@ enum {
     DUCK_CHUNK_ROWS = 2048,     /* the engine's vector size */
     DUCK_WAL_ROWS_MAX = 245760, /* rows in a day's WAL before a checkpoint */
     DUCK_DIRECT_ROWS = 122880,  /* inserts of so many rows bypass the WAL */
-    DUCK_GATHER_ROWS = 491520,  /* settled spans wait in memory for that many */
+    DUCK_GATHER_ROWS = 245760,  /* settled spans wait in memory for that many */
     DUCK_SNAPSHOTS_MAX = 64,
     BLOCK_ROWS = DUCK_CHUNK_ROWS,
     BLOCK_SPARE_MAX = 320, /* empty blocks kept for the next rows */
@@ -50,15 +50,15 @@ enum {
 };
 
 /* -- dictionary -- */
-enum { DICT_BLOCK = 4096, DICT_BLOCKS_MAX = 1024 };
+enum { DICT_BLOCK = 4096, DICT_BLOCKS_MAX = 1024, DICT_RECENT = 16 };
 struct dict {
     str *blocks[DICT_BLOCKS_MAX];
     _Atomic uint32_t count;
     uint32_t saved_count; /* of them in meta */
     uint32_t *slots;      /* id + 1; 0: free */
     uint32_t slot_mask;
-    str last; /* drain's most recent text and its id */
-    uint32_t last_id;
+    str recent[DICT_RECENT]; /* drain's most recent texts, by a few of their bytes */
+    uint32_t recent_ids[DICT_RECENT];
     _Atomic bool is_full; /* some rows have DICT_OVERFLOW */
 };
 struct dicts {
@@ -80,6 +80,7 @@ uint32_t dict_find(struct dicts *dicts, enum field field, str text); /* DICT_NO_
 str dict_text(const struct dicts *dicts, enum field field, uint32_t id);
 
 /* -- columns -- */
+enum { FIELD_WORDS = (FIELD_COUNT + 63) / 64 };
 enum column_kind {
     COLUMN_ID_HIGH,
     COLUMN_ID_LOW,
@@ -104,6 +105,8 @@ struct columns {
     uint32_t count;
     uint32_t disk_count;           /* the rest are known of rows in memory only */
     uint8_t of_field[FIELD_COUNT]; /* index + 1 of a field's (first) column; 0: none */
+    /* Fields by how they are written: sets like span.known. */
+    uint64_t dict_fields[FIELD_WORDS], i64_fields[FIELD_WORDS], other_fields[FIELD_WORDS];
 };
 enum { ROW_NUMBERS_MAX = 6, ROW_TEXTS_MAX = 2 };
 /* What is stored of a span or trace: its fields, and the rest by kind. */

@@ -159,8 +159,8 @@ struct draft {
     struct block *block;
     uint32_t at;
     bool is_too_large;
-    uint64_t columns;                           /* that have a value */
-    uint64_t overflow[(FIELD_COUNT + 63) / 64]; /* fields whose dictionary is full */
+    uint64_t columns;               /* that have a value */
+    uint64_t overflow[FIELD_WORDS]; /* fields whose dictionary is full */
 };
 
 static struct draft draft_begin(struct recent *recent)
@@ -174,14 +174,12 @@ static void column_mark(struct draft *draft, uint32_t column)
     draft->columns |= UINT64_C(1) << column;
 }
 
-/* The engine must never see anything but UTF-8; a copy unless it fits the cell. */
-static void text_keep(struct draft *draft, uint32_t column, str text)
+/* A text that is UTF-8; a copy unless it fits the cell. */
+static void valid_keep(struct draft *draft, uint32_t column, str text)
 {
     struct block *block = draft->block;
     bool is_empty = text.len == 0;
-    if (!utf8_is_valid(text))
-        text = utf8_repair(&block->texts, text);
-    else if (text.len > CELL_INLINE_BYTES)
+    if (text.len > CELL_INLINE_BYTES)
         text = arena_str(&block->texts, text);
     if (text.len > UINT32_MAX || (str_is_none(text) && !is_empty)) {
         draft->is_too_large = true;
@@ -189,6 +187,18 @@ static void text_keep(struct draft *draft, uint32_t column, str text)
     }
     cell_text(block->cells[column], draft->at, text);
     column_mark(draft, column);
+}
+
+/* The engine must never see anything but UTF-8. */
+static void text_keep(struct draft *draft, uint32_t column, str text)
+{
+    if (utf8_is_valid(text)) {
+        valid_keep(draft, column, text);
+        return;
+    }
+    text = utf8_repair(&draft->block->texts, text);
+    draft->is_too_large = draft->is_too_large || str_is_none(text);
+    valid_keep(draft, column, str_is_none(text) ? STR_OF("") : text);
 }
 
 /* A text that is new to the dictionary. */
@@ -219,15 +229,15 @@ static void strs_keep(struct draft *draft, uint32_t column, struct strs list)
     buf_reset(scratch);
     strs_encode(scratch, list);
     draft->is_too_large = draft->is_too_large || buf_failed(scratch);
-    text_keep(draft, column, buf_str(scratch));
+    valid_keep(draft, column, buf_str(scratch));
 }
 
+/* Of kinds that are rarer than the two below. */
 static void cell_keep(struct draft *draft, uint32_t index, const void *field)
 {
-    const struct column *column = &draft->recent->columns->items[index];
     void *cells = draft->block->cells[index];
     uint32_t at = draft->at;
-    switch (column->kind) {
+    switch (draft->recent->columns->items[index].kind) {
     case COLUMN_ID_HIGH: /* the low half is the next column */
         ((uint64_t *)cells)[at] = id_high(*(const struct id16 *)field);
         ((uint64_t *)draft->block->cells[index + 1])[at] = id_low(*(const struct id16 *)field);
@@ -236,14 +246,8 @@ static void cell_keep(struct draft *draft, uint32_t index, const void *field)
     case COLUMN_ID8:
         ((uint64_t *)cells)[at] = id8_number(*(const struct id8 *)field);
         break;
-    case COLUMN_DICT:
-        ((uint32_t *)cells)[at] = dict_keep(draft, column->field, *(const str *)field);
-        break;
     case COLUMN_TEXT:
         text_keep(draft, index, *(const str *)field);
-        break;
-    case COLUMN_I64:
-        ((int64_t *)cells)[at] = *(const int64_t *)field;
         break;
     case COLUMN_F64:
         ((double *)cells)[at] = *(const double *)field;
@@ -254,23 +258,46 @@ static void cell_keep(struct draft *draft, uint32_t index, const void *field)
     case COLUMN_STRS:
         strs_keep(draft, index, *(const struct strs *)field);
         break;
+    case COLUMN_DICT:
+    case COLUMN_I64:
     case COLUMN_ID_LOW:
     case COLUMN_NUMBER:
     case COLUMN_LONG_TEXT:
-        assert(false); /* no column of a field */
+        assert(false); /* written elsewhere */
     }
     column_mark(draft, index);
 }
 
-/* All known fields that have a column. */
+static enum field field_at(size_t word, uint64_t bits)
+{
+    return (enum field)(word * 64 + (size_t)__builtin_ctzll(bits));
+}
+
+/* All known fields that have a column: kind by kind, which costs less than to ask each for
+ * its kind. */
 static void fields_keep(struct draft *draft, const struct span *span)
 {
-    for (size_t word = 0; word < COUNT_OF(span->known); word++) {
-        for (uint64_t bits = span->known[word]; bits != 0; bits &= bits - 1) {
-            enum field field = (enum field)(word * 64 + (size_t)__builtin_ctzll(bits));
-            uint32_t index = draft->recent->columns->of_field[field];
-            if (index != 0)
-                cell_keep(draft, index - 1, span_field_const(span, field));
+    const struct columns *columns = draft->recent->columns;
+    void **cells = draft->block->cells;
+    for (size_t word = 0; word < FIELD_WORDS; word++) {
+        uint64_t known = span->known[word];
+        for (uint64_t bits = known & columns->dict_fields[word]; bits; bits &= bits - 1) {
+            enum field field = field_at(word, bits);
+            uint32_t index = columns->of_field[field] - 1U;
+            const str *text = span_field_const(span, field);
+            ((uint32_t *)cells[index])[draft->at] = dict_keep(draft, field, *text);
+            column_mark(draft, index);
+        }
+        for (uint64_t bits = known & columns->i64_fields[word]; bits; bits &= bits - 1) {
+            enum field field = field_at(word, bits);
+            uint32_t index = columns->of_field[field] - 1U;
+            const int64_t *number = span_field_const(span, field);
+            ((int64_t *)cells[index])[draft->at] = *number;
+            column_mark(draft, index);
+        }
+        for (uint64_t bits = known & columns->other_fields[word]; bits; bits &= bits - 1) {
+            enum field field = field_at(word, bits);
+            cell_keep(draft, columns->of_field[field] - 1U, span_field_const(span, field));
         }
     }
 }
@@ -281,12 +308,12 @@ static void number_keep(struct draft *draft, uint32_t column, uint32_t number)
     column_mark(draft, column);
 }
 
-/* What is in the scratch buffer; nothing there is unknown. */
+/* The JSON text in the scratch buffer; nothing there is unknown. */
 static void scratch_keep(struct draft *draft, uint32_t column)
 {
     const struct buf *scratch = &draft->recent->scratch;
     if (scratch->len > 0 && !buf_failed(scratch))
-        text_keep(draft, column, buf_str(scratch));
+        valid_keep(draft, column, buf_str(scratch));
 }
 
 static void rare_keep(struct draft *draft, uint32_t column, const struct span *span)

@@ -13,6 +13,36 @@
 
 #include <math.h>
 
+enum { FIELD_WORDS = (FIELD_COUNT + 63) / 64 };
+_Static_assert(FIELD_WORDS == 3, "rare_fields has a row per word");
+
+/* As a set like span.known, and what stands before each value. */
+#define IN_WORD(field, word) ((field) / 64 == (word) ? UINT64_C(1) << (field) % 64 : 0)
+#define WORD_KEY(field, word) 0
+#define WORD_DICT(field, word) 0
+#define WORD_COL(field, word) 0
+#define WORD_RARE(field, word) IN_WORD(field, word)
+static const uint64_t rare_fields[FIELD_WORDS] = {
+#define FIELD(name, type, column, json, doc) WORD_##column(FIELD_##name, 0) |
+#include "model/fields.def"
+    0,
+#undef FIELD
+#define FIELD(name, type, column, json, doc) WORD_##column(FIELD_##name, 1) |
+#include "model/fields.def"
+    0,
+#undef FIELD
+#define FIELD(name, type, column, json, doc) WORD_##column(FIELD_##name, 2) |
+#include "model/fields.def"
+    0,
+#undef FIELD
+};
+static const str member_heads[FIELD_COUNT] = {
+#define FIELD(name, type, column, json, doc)                                                       \
+    [FIELD_##name] = { ",\"" #name "\":", sizeof ",\"" #name "\":" - 1 },
+#include "model/fields.def"
+#undef FIELD
+};
+
 bool field_is_rare(enum field field)
 {
     return field_table[field].column == FIELD_COLUMN_RARE;
@@ -82,11 +112,13 @@ static void value_encode(struct buf *out, const struct span *span, enum field fi
     }
 }
 
-static void member_begin(struct buf *out, size_t start, const char *name)
+/* `head` begins with the comma that the first one does not need. */
+static void member_begin(struct buf *out, size_t start, str head)
 {
-    buf_add_c(out, out->len == start ? "{\"" : ",\"");
-    buf_add_c(out, name);
-    buf_add_c(out, "\":");
+    bool is_first = out->len == start;
+    buf_add_str(out, head);
+    if (is_first && !buf_failed(out))
+        out->ptr[start] = '{';
 }
 
 static void links_encode(struct buf *out, const struct span *span)
@@ -107,24 +139,23 @@ static void links_encode(struct buf *out, const struct span *span)
 void rare_encode(struct buf *out, const struct span *span, const uint64_t *also)
 {
     size_t start = out->len;
-    for (size_t word = 0; word < COUNT_OF(span->known); word++) {
-        for (uint64_t bits = span->known[word]; bits != 0; bits &= bits - 1) {
+    for (size_t word = 0; word < FIELD_WORDS; word++) {
+        uint64_t bits = span->known[word] & (rare_fields[word] | also[word]);
+        for (; bits != 0; bits &= bits - 1) {
             enum field field = (enum field)(word * 64 + (size_t)__builtin_ctzll(bits));
-            if (!field_is_rare(field) && !(also[word] >> (field % 64) & 1))
-                continue;
             if (field_table[field].type == FIELD_TYPE_F64 &&
                 !isfinite(*(const double *)span_field_const(span, field)))
                 continue;
-            member_begin(out, start, field_table[field].name);
+            member_begin(out, start, member_heads[field]);
             value_encode(out, span, field);
         }
     }
     if (span->link_count > 0) {
-        member_begin(out, start, "#links");
+        member_begin(out, start, STR_OF(",\"#links\":"));
         links_encode(out, span);
     }
     if (span->dropped_attr_count > 0) {
-        member_begin(out, start, "#dropped");
+        member_begin(out, start, STR_OF(",\"#dropped\":"));
         buf_add_u64(out, span->dropped_attr_count);
     }
     if (out->len > start)

@@ -2,7 +2,7 @@
  *
  *   bench_store [rows] [days]     default 1,000,000 rows over 4 days
  *
- * Lean spans, 4 to a trace; one commit of 122,880 spans at a time, gathered as the
+ * Lean spans, 4 to a trace; one commit of 4,096 spans at a time, gathered as the
  * server does.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { SPANS = 4, BATCH = 30720, APPEND = 5000 };
+enum { SPANS = 4, BATCH = 1024, MOVED = 25000, APPEND = 5000 };
 #define DAY (86400 * NS_PER_S)
 #define T0 (INT64_C(1795219200) * NS_PER_S)
 
@@ -32,6 +32,28 @@ static struct id16 trace_id(uint64_t t)
 static str text_of(struct arena *arena, const char *prefix, uint64_t value)
 {
     return arena_printf(arena, "%s%llu", prefix, (unsigned long long)value);
+}
+
+static void attrs_fill(struct arena *arena, struct span *span, uint64_t hash)
+{
+    static const char *const names[] = { "http.request.method",    "http.route",
+                                         "user_agent.original",    "server.address",
+                                         "telemetry.sdk.language", "telemetry.sdk.version" };
+    static const char *const values[] = { "POST",
+                                          "/v1/conversations/{id}/answer",
+                                          "Mozilla/5.0 (X11; Linux x86_64)",
+                                          "chat.internal.example",
+                                          "python",
+                                          "1.38.0" };
+    enum { TEXTS = COUNT_OF(names) };
+    struct attr *attrs = arena_new(arena, struct attr, TEXTS + 1);
+    for (size_t i = 0; i < TEXTS; i++)
+        attrs[i] = (struct attr){ str_from_c(names[i]),
+                                  { .type = VALUE_STR, .text = str_from_c(values[i]) } };
+    attrs[TEXTS] = (struct attr){ STR_OF("server.port"),
+                                  { .type = VALUE_I64, .i64 = (int64_t)(hash % 9000) } };
+    span->attrs = attrs;
+    span->attr_count = TEXTS + 1;
 }
 
 static void span_fill(struct arena *arena, struct store_span *row, uint64_t t, uint32_t i,
@@ -62,6 +84,14 @@ static void span_fill(struct arena *arena, struct store_span *row, uint64_t t, u
     SPAN_SET(&row->span, ttft_ns, (int64_t)(h % 1000000000));
     SPAN_SET(&row->span, stream, h % 2 == 0);
     SPAN_SET(&row->span, received_time, start);
+    SPAN_SET(&row->span, session_id, text_of(arena, "sess-00000", h % 500000));
+    SPAN_SET(&row->span, response_id, text_of(arena, "chatcmpl-0000000000", h));
+    SPAN_SET(&row->span, peer_service, STR_OF("api.openai.example"));
+    SPAN_SET(&row->span, temperature, 0.2);
+    SPAN_SET(&row->span, max_tokens, 1024);
+    SPAN_SET(&row->span, price_id, STR_OF("genai-prices/google/gemini-2.5-flash"));
+    SPAN_SET(&row->span, scope_version, STR_OF("2.3b0"));
+    attrs_fill(arena, &row->span, h);
 }
 
 static void trace_fill(struct trace_row *row, const struct store_span *spans)
@@ -98,6 +128,13 @@ static int64_t process_cpu_ns(void)
            (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 
+static long process_faults(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
 struct bench {
     struct store *store;
     struct arena arena;
@@ -127,6 +164,7 @@ static void batch_fill(struct bench *b, uint64_t first, uint64_t count)
 static void load(struct bench *b)
 {
     int64_t wall = 0, cpu = 0;
+    long faults = 0;
     uint64_t sequence = 1;
     for (uint64_t t = 0; t < b->rows / SPANS; t += BATCH) {
         uint64_t count = MIN((uint64_t)BATCH, b->rows / SPANS - t);
@@ -137,17 +175,20 @@ static void load(struct bench *b)
                                        .trace_count = count,
                                        .checkpoint_sequence = sequence++ };
         int64_t w = clock_monotonic_ns(), c = process_cpu_ns();
+        long f = process_faults();
         must(store_duckdb.commit(b->store, &commit, &b->why), &b->why);
         wall += clock_monotonic_ns() - w;
         cpu += process_cpu_ns() - c;
+        faults += process_faults() - f;
     }
-    printf("commit   %8.0f rows/s (%.2f us CPU)\n", (double)b->rows * 1e9 / (double)wall,
-           (double)cpu / 1e3 / (double)b->rows);
+    printf("commit   %8.0f rows/s (%.2f us CPU, %.3f faults)\n",
+           (double)b->rows * 1e9 / (double)wall, (double)cpu / 1e3 / (double)b->rows,
+           (double)faults / (double)b->rows);
 }
 
 static void append_and_move(struct bench *b)
 {
-    uint64_t count = 100000 / SPANS, rows = count * SPANS;
+    uint64_t count = MOVED, rows = count * SPANS;
     batch_fill(b, b->rows, count);
     int64_t w = clock_monotonic_ns(), c = process_cpu_ns();
     for (uint64_t i = 0; i < rows; i += APPEND)
@@ -244,10 +285,10 @@ int main(int argc, char **argv)
     if (!mkdtemp(dir))
         return 1;
     arena_init(&b.arena, 1024 * MIB);
-    b.spans = xcalloc(BATCH * SPANS, sizeof *b.spans);
-    b.traces = xcalloc(BATCH, sizeof *b.traces);
-    b.lists = xcalloc(BATCH, sizeof *b.lists);
-    b.counts = xcalloc(BATCH, sizeof *b.counts);
+    b.spans = xcalloc(MOVED * SPANS, sizeof *b.spans);
+    b.traces = xcalloc(MOVED, sizeof *b.traces);
+    b.lists = xcalloc(MOVED, sizeof *b.lists);
+    b.counts = xcalloc(MOVED, sizeof *b.counts);
     struct store_config config = { .dir = dir, .threads_max = 2, .gather_ns = 5 * NS_PER_S };
     must(store_duckdb.open(&config, &b.store, &b.why), &b.why);
     load(&b);

@@ -240,6 +240,69 @@ static void settled_rows_go_to_disk_when_their_time_has_come(void **state)
     assert_int_equal(status.span_count, 1);
 }
 
+/* -- a flush by several threads, and many keys looked up at a time -- */
+
+enum { WIDE_SPANS = 512, WIDE_TRACES = DUCK_GATHER_ROWS / WIDE_SPANS };
+
+static enum err wide_commit(struct fixture *f, uint64_t trace)
+{
+    static struct store_span rows[WIDE_SPANS];
+    for (uint64_t i = 0; i < WIDE_SPANS; i++) {
+        rows[i] = span_make(trace, i + 1, T0 + (int64_t)(trace * WIDE_SPANS + i));
+        SPAN_SET(&rows[i].span, input_tokens, (int64_t)(trace * WIDE_SPANS + i));
+        if (i % 3 == 0)
+            SPAN_SET(&rows[i].span, output_tokens, 1);
+    }
+    return commit_trace_of(f, rows, WIDE_SPANS, trace + 1);
+}
+
+static void sums_are(struct fixture *f, double spans, double inputs, double outputs)
+{
+    struct store_aggregate ask = { .scope = list_of(NULL, 1).scope,
+                                   .metrics = { STORE_COUNT, STORE_INPUT_TOKENS,
+                                                STORE_OUTPUT_TOKENS, STORE_TRACES },
+                                   .metric_count = 4,
+                                   .limit = 10 };
+    struct store_group *groups;
+    size_t count;
+    assert_int_equal(f->ops->aggregate(f->store, &ask, &f->arena, &groups, &count, &f->why),
+                     ERR_OK);
+    assert_int_equal(count, 1);
+    assert_true(groups[0].values[0] == spans && groups[0].values[1] == inputs);
+    assert_true(groups[0].values[2] == outputs && groups[0].values[3] == WIDE_TRACES);
+}
+
+static void known_are_exactly_the_stored(struct fixture *f)
+{
+    static str projects[2 * WIDE_TRACES];
+    static struct id16 ids[2 * WIDE_TRACES];
+    static bool known[2 * WIDE_TRACES];
+    for (uint64_t i = 0; i < COUNT_OF(ids); i++) {
+        projects[i] = STR_OF("p1");
+        ids[i] = trace_of(i);
+    }
+    assert_int_equal(f->ops->known(f->store, projects, ids, COUNT_OF(ids), known, &f->why), ERR_OK);
+    for (uint64_t i = 0; i < COUNT_OF(ids); i++)
+        assert_int_equal(known[i], i < WIDE_TRACES);
+}
+
+static void a_flush_of_several_row_groups_stores_each_row_once(void **state)
+{
+    struct fixture *f = *state;
+    double spans = DUCK_GATHER_ROWS;
+    f->gather_ns = 3600 * NS_PER_S;
+    assert_true(fixture_open(f));
+    for (uint64_t trace = 0; trace < WIDE_TRACES; trace++)
+        assert_int_equal(wide_commit(f, trace), ERR_OK);
+    assert_int_equal(f->store->waiting_count, 0); /* the last one filled the row groups */
+    for (int pass = 0; pass < 2; pass++) {
+        sums_are(f, spans, spans * (spans - 1) / 2, WIDE_TRACES * ((WIDE_SPANS + 2) / 3));
+        known_are_exactly_the_stored(f);
+        f->ops->close(f->store);
+        assert_true(fixture_open(f));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +314,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_dictionary_keeps_exact_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(many_spans_of_one_trace_replace_each_other_quickly, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_flush_of_several_row_groups_stores_each_row_once,
+                                        setup_dir, teardown),
         cmocka_unit_test_setup_teardown(settled_rows_go_to_disk_when_their_time_has_come, setup,
                                         teardown),
     };
