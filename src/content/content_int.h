@@ -152,7 +152,9 @@ struct content_store {
     struct buf plain;
     char *stored;
     size_t stored_capacity;
-    bool in_hurry, zstd_is_set;
+    bool in_hurry;
+    unsigned effort; /* what zstd is set to */
+    uint64_t hurried_frames, tried_plain, tried_stored;
     _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
     uint64_t torn_bytes_cut, damaged_places;
 };

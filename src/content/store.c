@@ -112,30 +112,50 @@ static enum err items_encode(struct content_store *store, enum content_kind kind
     return ERR_OK;
 }
 
-/* Level 1 costs four times what the cipher does.  In a hurry only every 32nd byte or so is
- * looked up: repeated messages are still found, and letters still take half their room. */
-static void zstd_set(struct content_store *store)
+/* How much of a text is compared with what stood before it. */
+enum effort {
+    EFFORT_UNSET,
+    EFFORT_LEVEL_1, /* four times the cost of the cipher */
+    EFFORT_REPEATS, /* every 32nd byte or so: what repeats over hundreds of bytes is found */
+    EFFORT_LETTERS, /* nothing; they take half their room by their frequency */
+};
+
+static void effort_set(struct content_store *store, enum effort effort)
 {
     enum { LITERALS = ZSTD_c_experimentalParam5, LITERALS_ALWAYS = 1 };
-    static const struct {
+    const struct {
         ZSTD_cParameter name;
         int value;
     } hurried[] = { { ZSTD_c_strategy, ZSTD_fast },
                     { ZSTD_c_minMatch, 7 },
-                    { ZSTD_c_targetLength, 32 },
+                    { ZSTD_c_targetLength, effort == EFFORT_REPEATS ? 32 : 1024 },
                     { (ZSTD_cParameter)LITERALS, LITERALS_ALWAYS } };
+    if (store->effort == effort)
+        return;
+    store->effort = effort;
     size_t code = ZSTD_CCtx_reset(store->zstd, ZSTD_reset_session_and_parameters);
     assert(!ZSTD_isError(code));
     code = ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel, 1);
     assert(!ZSTD_isError(code));
-    for (size_t i = 0; store->in_hurry && i < COUNT_OF(hurried); i++)
+    for (size_t i = 0; effort != EFFORT_LEVEL_1 && i < COUNT_OF(hurried); i++)
         (void)ZSTD_CCtx_setParameter(store->zstd, hurried[i].name, hurried[i].value);
-    store->zstd_is_set = true;
+}
+
+/* In a hurry repeats are looked for in some frames, and in all while they are found. */
+static enum effort effort_of_next(struct content_store *store)
+{
+    enum { ROUND_FRAMES = 64, TRIED_FRAMES = 8, FOUND_TENTHS = 19 };
+    if (!store->in_hurry)
+        return EFFORT_LEVEL_1;
+    uint64_t number = store->hurried_frames++ % ROUND_FRAMES;
+    if (number == 0)
+        store->tried_plain = store->tried_stored = 0;
+    bool is_found = store->tried_plain * 10 >= store->tried_stored * FOUND_TENTHS;
+    return number < TRIED_FRAMES || is_found ? EFFORT_REPEATS : EFFORT_LETTERS;
 }
 
 void content_hurry(struct content_store *store, bool in_hurry)
 {
-    store->zstd_is_set = store->zstd_is_set && store->in_hurry == in_hurry;
     store->in_hurry = in_hurry;
 }
 
@@ -152,11 +172,16 @@ static const char *frame_compress(struct content_store *store, enum content_kind
         store->stored = xrealloc(store->stored, bound);
         store->stored_capacity = bound;
     }
-    if (!store->zstd_is_set)
-        zstd_set(store);
+    effort_set(store, effort_of_next(store));
     size_t len =
         ZSTD_compress2(store->zstd, store->stored, bound, store->plain.ptr, store->plain.len);
-    if (ZSTD_isError(len) || len >= store->plain.len)
+    if (ZSTD_isError(len))
+        return store->plain.ptr;
+    if (store->effort == EFFORT_REPEATS) {
+        store->tried_plain += store->plain.len;
+        store->tried_stored += len;
+    }
+    if (len >= store->plain.len)
         return store->plain.ptr;
     frame->flags |= CONTENT_FLAG_ZSTD;
     frame->stored_len = (uint32_t)len + CRYPT_TAG_BYTES;

@@ -500,6 +500,22 @@ static void any_mix_of_frames_and_syncs_is_read_back(void **state)
     place_clear(&place);
 }
 
+/* A JSON string of words in no order: letters have frequencies, but little repeats. */
+static void words_add(struct buf *text, uint64_t bits)
+{
+    static const char *const words[] = { "refund ", "invoice ", "please ",  "summary ",
+                                         "order ",  "river ",   "forecast", "handles " };
+    buf_reset(text);
+    buf_add_char(text, '"');
+    for (uint64_t i = 0; i < 2000; i++) {
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        buf_add_c(text, words[bits >> 61]);
+        if (bits >> 50 & 1)
+            buf_add_u64(text, bits >> 32);
+    }
+    buf_add(text, "\"", 2);
+}
+
 static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **state)
 {
     (void)state;
@@ -508,14 +524,7 @@ static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **stat
     struct content_store *store = place_open(&place);
     struct buf text;
     buf_init(&text, MIB);
-    buf_add_char(&text, '"');
-    for (uint64_t i = 0, bits = 7; i < 2000; i++) {
-        static const char *const words[] = { "refund ", "invoice ", "please ",  "summary ",
-                                             "order ",  "river ",   "forecast", "handles " };
-        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        buf_add_c(&text, words[bits >> 61]);
-    }
-    buf_add(&text, "\"", 2);
+    words_add(&text, 7);
     struct content_pointer pointers[3], previews[3];
     for (int i = 0; i < 3; i++) {
         content_hurry(store, i == 1);
@@ -529,6 +538,43 @@ static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **stat
     assert_true(pointers[1].len > pointers[0].len && pointers[1].len < text.len * 3 / 4);
     assert_int_equal(pointers[2].len, pointers[0].len);
     buf_clear(&text);
+    content_close(store);
+    place_clear(&place);
+}
+
+/* As conversations do, whose calls hold what was said before. */
+static void a_long_hurry_still_finds_what_repeats(void **state)
+{
+    (void)state;
+    struct place place;
+    place_init(&place);
+    struct content_store *store = place_open(&place);
+    struct buf text, twice;
+    buf_init(&text, MIB);
+    buf_init(&twice, MIB);
+    enum { COUNT = 300, REPEATS_FROM = 100 };
+    static struct content_pointer pointers[COUNT];
+    struct content_pointer none;
+    content_hurry(store, true);
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < COUNT; i++) {
+            words_add(&text, i);
+            buf_reset(&twice);
+            buf_add(&twice, text.ptr, text.len - 2);
+            for (int k = 0; i >= REPEATS_FROM && k < 3; k++)
+                buf_add(&twice, text.ptr + 1, text.len - 3);
+            buf_add(&twice, "\"", 2);
+            if (round)
+                check(&place, store, pointers[i], twice.ptr);
+            else
+                assert_int_equal(put(store, 1, twice.ptr, NULL, &pointers[i], &none), ERR_OK);
+            if (i == COUNT - 1)
+                assert_true(pointers[i].len < pointers[REPEATS_FROM - 1].len * 3 / 2);
+        }
+        assert_int_equal(content_sync(store, NULL), ERR_OK);
+    }
+    buf_clear(&text);
+    buf_clear(&twice);
     content_close(store);
     place_clear(&place);
 }
@@ -587,6 +633,7 @@ int main(void)
         cmocka_unit_test(frames_wait_until_a_large_write_is_full),
         cmocka_unit_test(any_mix_of_frames_and_syncs_is_read_back),
         cmocka_unit_test(frames_written_in_a_hurry_are_larger_and_read_back_alike),
+        cmocka_unit_test(a_long_hurry_still_finds_what_repeats),
         cmocka_unit_test(after_a_failed_sync_the_loss_is_reported_and_a_new_segment_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
