@@ -111,7 +111,7 @@ void dialect_prefix_heads(uint64_t ret_heads[4])
 {
     memset(ret_heads, 0, 4 * sizeof *ret_heads);
     for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
-        unsigned char head = (unsigned char)prefixes[i].text.ptr[0];
+        uint8_t head = prefix_head(prefixes[i].text);
         ret_heads[head / 64] |= UINT64_C(1) << (head % 64);
     }
 }

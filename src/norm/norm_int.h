@@ -188,7 +188,7 @@ struct norm {
     struct buf canon;        /* text that prompt or answer hash is made from */
     struct buf canon_system; /* likewise, system prompt */
 
-    uint64_t prefix_heads[4]; /* bit per byte: a prefix of dialect_prefix() begins with it */
+    uint64_t prefix_heads[4]; /* bit per prefix_head() of those of dialect_prefix() */
     uint32_t dialects_cached; /* the mask whose text is dialects_text */
     str dialects_text;
     struct place place;
@@ -199,7 +199,11 @@ const struct row *dialect_find(str key);
 unsigned dialect_row_index(const struct row *row);
 size_t dialect_row_count(void);
 const struct row *dialect_row(size_t index);
-/* For norm->prefix_heads, so that most names are told without a look-up. */
+/* Of the first two letters: a bit set of those that prefixes have tells most names at once. */
+static inline uint8_t prefix_head(str name)
+{
+    return name.len < 2 ? 0 : (uint8_t)((uint8_t)name.ptr[0] + 5u * (uint8_t)name.ptr[1]);
+}
 void dialect_prefix_heads(uint64_t ret_heads[4]);
 /* The family a name belongs to; *ret_rest is what follows the prefix. */
 bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect, str *ret_rest);

@@ -84,7 +84,7 @@ static void take_retry(struct norm *norm, const struct attr *attr, str rest)
 
 static bool may_have_prefix(const struct norm *norm, str key)
 {
-    unsigned char head = key.len ? (unsigned char)key.ptr[0] : 0;
+    uint8_t head = prefix_head(key);
     return norm->prefix_heads[head / 64] >> (head % 64) & 1;
 }
 
