@@ -33,14 +33,15 @@ static int memory_close(int fd)
 }
 
 /* Make every header that follows the last one look right. */
-static void repair(uint8_t *bytes, size_t len)
+static void repair(uint8_t *bytes, size_t len, uint32_t number)
 {
     for (size_t at = WAL_SEGMENT_HEADER_BYTES; at + WAL_RECORD_HEADER_BYTES <= len;) {
         struct wal_record_header header;
         memcpy(&header, bytes + at, sizeof header);
         header.magic = WAL_RECORD_MAGIC;
         header.len %= 200;
-        header.segment %= 3; /* none, ours, of an earlier use */
+        if (header.segment % 4 > 1) /* else ours, or of an earlier use, as it is */
+            header.segment = header.segment % 4 == 2 ? number : 0;
         size_t sealed = header.len + CRYPT_TAG_BYTES;
         if (at + sizeof header + sealed <= len)
             header.payload_crc = hash_crc32c(0, bytes + at + sizeof header, sealed);
@@ -57,16 +58,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     uint8_t *copy = xmalloc(size);
     memcpy(copy, data + 1, size - 1);
+    uint32_t number = 1;
+    if (size > WAL_SEGMENT_HEADER_BYTES)
+        memcpy(&number, copy + offsetof(struct wal_segment_header, number), sizeof number);
     if (data[0] & 1)
-        repair(copy, size - 1);
+        repair(copy, size - 1, number);
     file.bytes = copy;
     file.len = size - 1;
     struct wal_cursor cursor;
-    wal_cursor_init(&cursor, &files, 3, 1, data[0] & 2 ? 64 : WAL_CHUNK_RANDOM);
+    wal_cursor_init(&cursor, &files, 3, number, data[0] & 2 ? 64 : WAL_CHUNK_RANDOM);
     struct wal_segment_header segment;
     enum wal_header_state state =
         wal_cursor_begin(&cursor, file.len, data[0] & 4 ? file.len / 2 : 0, &segment);
-    assert(cursor.end <= file.len && (state != WAL_HEADER_OK || segment.number == 1));
+    assert(cursor.end <= file.len && (state != WAL_HEADER_OK || segment.number == number));
     cursor.is_open = cursor.is_open && !(data[0] & 8);
     uint64_t before = cursor.offset;
     struct crypt_gcm *gcm = crypt_gcm_new();

@@ -77,7 +77,13 @@ static int64_t disk_write(int fd, const void *bytes, size_t len)
     disk.len += len;
     return (int64_t)len;
 }
-static const struct sys_files disk_files = { .write = disk_write };
+static int64_t disk_pwritev(int fd, const struct iovec *pieces, int count, int64_t offset)
+{
+    assert_int_equal(offset, disk.len + 100);
+    assert_true(count > 0);
+    return disk_write(fd, pieces->iov_base, pieces->iov_len);
+}
+static const struct sys_files disk_files = { .write = disk_write, .pwritev = disk_pwritev };
 
 static enum err write_text(const char *text)
 {
@@ -96,6 +102,25 @@ static void short_and_interrupted_writes_are_continued(void **state)
     assert_int_equal(disk.calls, 6);
     assert_int_equal(file_write_all(&disk_files, 3, NULL, 0, NULL), ERR_OK);
     assert_int_equal(disk.calls, 6);
+}
+
+static void pieces_are_written_one_behind_the_other_from_an_offset(void **state)
+{
+    (void)state;
+    char a[] = "0123", b[] = "456789";
+    struct iovec pieces[] = { { NULL, 0 }, { a, 4 }, { NULL, 0 }, { b, 6 }, { NULL, 0 } };
+    memset(&disk, 0, sizeof disk);
+    disk.piece = 3;
+    disk.interrupted = 1;
+    assert_int_equal(file_write_at(&disk_files, 3, pieces, 5, 100, NULL), ERR_OK);
+    assert_int_equal(disk.len, 10);
+    assert_memory_equal(disk.written, "0123456789", 10);
+    memset(&disk, 0, sizeof disk);
+    disk.piece = 3;
+    disk.fail_at = 2;
+    disk.fail_errno = ENOSPC;
+    struct iovec again[] = { { a, 4 }, { b, 6 } };
+    assert_int_equal(file_write_at(&disk_files, 3, again, 2, 100, NULL), ERR_DISK_FULL);
 }
 
 static void each_failure_of_a_write_has_its_error(void **state)
@@ -284,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_and_interrupted_writes_are_continued),
+        cmocka_unit_test(pieces_are_written_one_behind_the_other_from_an_offset),
         cmocka_unit_test(each_failure_of_a_write_has_its_error),
         cmocka_unit_test(a_file_of_the_maximum_is_read_and_one_past_it_is_a_limit),
         cmocka_unit_test(a_large_file_is_read_whole),

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/hash.h"
 #include "wal_fixture.h"
 
 /* Records whose first ends with the page: nothing stands between it and an old record. */
@@ -122,6 +123,14 @@ static size_t count_files(struct fixture *fixture, uint64_t *ret_segments)
     wal_numbers_clear(&segments);
     wal_numbers_clear(&spares);
     return count;
+}
+
+/* Waits for the keeper. */
+static void await_files(struct fixture *fixture, size_t spares)
+{
+    uint64_t segments;
+    while (count_files(fixture, &segments) != spares)
+        clock_sleep_ns(NS_PER_MS);
 }
 
 static void a_released_file_is_the_next_segments_and_its_old_records_stay_unseen(void **state)
@@ -328,6 +337,53 @@ static void a_spare_alone_keeps_its_number_and_records_from_coming_back(void **s
     fixture_clear(&fixture);
 }
 
+/* What version 1 wrote: records do not say their segment, nor headers where the last one ended. */
+static void make_version_1(struct fixture *fixture, uint32_t number, size_t records)
+{
+    struct buf file;
+    file_load(fixture, number, &file);
+    struct wal_segment_header segment;
+    memcpy(&segment, file.ptr, sizeof segment);
+    segment.previous_end = 0;
+    segment.version = 1;
+    segment.crc = hash_crc32c(0, &segment, offsetof(struct wal_segment_header, crc));
+    memcpy(file.ptr, &segment, sizeof segment);
+    for (size_t i = 0; i < records; i++) {
+        struct wal_record_header header;
+        char *at = file.ptr + sizeof segment + i * wal_record_size(LEN);
+        memcpy(&header, at, sizeof header);
+        header.segment = 0;
+        header.crc = hash_crc32c(0, &header, offsetof(struct wal_record_header, crc));
+        memcpy(at, &header, sizeof header);
+    }
+    file_store(fixture, number, &file);
+    buf_clear(&file);
+}
+
+static void a_log_of_version_1_is_read_and_its_files_are_not_used_again(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.config.segment_bytes_max = SEGMENT_BYTES;
+    fixture.config.bytes_max = 100 * SEGMENT_BYTES;
+    struct wal *wal = fixture_open(&fixture);
+    for (int i = 0; i < 2 * PER_SEGMENT; i++)
+        put_letter(wal, 'o');
+    wal_close(wal);
+    make_version_1(&fixture, 1, PER_SEGMENT);
+    make_version_1(&fixture, 2, PER_SEGMENT);
+    check_scan(&fixture, 2 * PER_SEGMENT, 0);
+    check_found(&fixture, "oooooo", 0);
+    wal = fixture_open(&fixture);
+    put_letter(wal, 'n');
+    wal_release(wal, 2 * PER_SEGMENT);
+    await_files(&fixture, 0);
+    wal_close(wal);
+    check_found(&fixture, "n", 0);
+    fixture_clear(&fixture);
+}
+
 static void
 a_reader_left_behind_in_a_file_that_is_used_again_goes_on_with_what_is_there(void **state)
 {
@@ -361,14 +417,6 @@ a_reader_left_behind_in_a_file_that_is_used_again_goes_on_with_what_is_there(voi
     buf_clear(&out);
     wal_close(wal);
     fixture_clear(&fixture);
-}
-
-/* Waits for the keeper. */
-static void await_files(struct fixture *fixture, size_t spares)
-{
-    uint64_t segments;
-    while (count_files(fixture, &segments) != spares)
-        clock_sleep_ns(NS_PER_MS);
 }
 
 /* shows: C10 */
@@ -428,6 +476,7 @@ int main(void)
         cmocka_unit_test(
             damage_to_the_last_record_of_a_segment_is_seen_when_a_next_one_knows_its_end),
         cmocka_unit_test(a_spare_alone_keeps_its_number_and_records_from_coming_back),
+        cmocka_unit_test(a_log_of_version_1_is_read_and_its_files_are_not_used_again),
         cmocka_unit_test(
             a_reader_left_behind_in_a_file_that_is_used_again_goes_on_with_what_is_there),
         cmocka_unit_test(spares_hold_a_part_of_the_log_size_and_the_rest_is_unlinked),
