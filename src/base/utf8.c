@@ -141,6 +141,11 @@ str utf8_prefix(str s, size_t max_chars)
     if (s.len <= max_chars)
         return s;
     size_t count = 0, i = 0;
+    for (; i + 32 <= s.len && count + 32 <= max_chars; i += 32)
+        count += 32 - bytes_sum(continuations(word_at(s.ptr + i)) +
+                                continuations(word_at(s.ptr + i + 8)) +
+                                continuations(word_at(s.ptr + i + 16)) +
+                                continuations(word_at(s.ptr + i + 24)));
     for (; i + 8 <= s.len && count + 8 <= max_chars; i += 8)
         count += 8 - bytes_sum(continuations(word_at(s.ptr + i)));
     for (; i < s.len; i++)
