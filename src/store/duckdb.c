@@ -152,7 +152,8 @@ static enum err attach(struct store *store, const char *file, const char *name,
     buf_add_c(&sql, "ATTACH '");
     if (store->dir) {
         path_quoted(&sql, store->dir);
-        buf_printf(&sql, "/%s' AS %s (STORAGE_VERSION 'latest')", file, name);
+        buf_printf(&sql, "/%s' AS %s (STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d)", file, name,
+                   DUCK_DIRECT_ROWS);
     } else {
         buf_printf(&sql, ":memory:' AS %s", name);
     }

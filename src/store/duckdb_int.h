@@ -39,7 +39,7 @@ enum {
     DUCK_POOL_MAX = 16,         /* connections for questions */
     DUCK_CHUNK_ROWS = 2048,     /* the engine's vector size */
     DUCK_WAL_ROWS_MAX = 245760, /* rows in a day's WAL before a checkpoint */
-    DUCK_DIRECT_ROWS = 122880,  /* inserts of so many rows bypass the WAL */
+    DUCK_DIRECT_ROWS = 61440,   /* a row group: inserts of so many rows bypass the WAL */
     DUCK_GATHER_ROWS = 245760,  /* settled spans wait in memory for that many */
     DUCK_SNAPSHOTS_MAX = 64,
     BLOCK_ROWS = DUCK_CHUNK_ROWS,
