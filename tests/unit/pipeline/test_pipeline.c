@@ -485,6 +485,50 @@ static void content_of_a_trace_in_many_batches_is_each_spans_own(void **state)
     pipe_clear(&pipe);
 }
 
+/* A record's memory is used again, but for that of large ones: no byte of another shows. */
+static void records_of_all_sizes_one_after_the_other_are_each_their_own(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    pipe_init(&pipe);
+    static const size_t sizes[] = { 10, 600000, 2000000, 10, 2000000, 600000, 10, 900000, 10 };
+    static const char head[] = CHAT_ATTRS ",{\"key\":\"gen_ai.input.messages\",\"value\":{"
+                                          "\"stringValue\":\"";
+    for (uint64_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct buf body;
+        struct span_spec span = call_of(1, i + 2);
+        buf_init(&body, 4 * MIB);
+        body_begin(&body);
+        span.attrs = head;
+        body_span(&body, &span);
+        body.len -= 2; /* into the text again */
+        char *text = buf_reserve(&body, sizes[i]);
+        memset(text, 'a' + (int)i, sizes[i]);
+        body.len += sizes[i];
+        buf_add_c(&body, "\"}}]}");
+        body_end(&body);
+        assert_int_equal(pipe_send(&pipe, OTLP_TRACES, buf_str(&body)), 0);
+        buf_clear(&body);
+    }
+    pipe_restart(&pipe, true);
+    struct pipe_rows rows;
+    pipe_rows(&pipe, &rows);
+    for (uint64_t i = 0; i < COUNT_OF(sizes); i++) {
+        const struct store_span *row = rows_span(&rows, 1, i + 2);
+        str input =
+            rows_content(&pipe, &rows, row->span.trace_id, row->span.span_id, CONTENT_INPUT);
+        size_t letters = 0;
+        for (size_t k = 0; k + 8 <= input.len; k += 8) {
+            char eight[8];
+            memset(eight, 'a' + (int)i, sizeof eight);
+            letters += memcmp(input.ptr + k, eight, sizeof eight) == 0 ? sizeof eight : 0;
+        }
+        assert_true(letters <= sizes[i] && letters + 32 > sizes[i]);
+    }
+    pipe_rows_clear(&rows);
+    pipe_clear(&pipe);
+}
+
 static void a_secret_is_in_no_row_and_no_content(void **state)
 {
     (void)state;
@@ -534,6 +578,7 @@ int main(void)
         cmocka_unit_test(logs_and_metrics_are_stored_once_over_crashes),
         cmocka_unit_test(messages_that_come_as_events_before_and_after_their_span_are_joined),
         cmocka_unit_test(content_of_a_trace_in_many_batches_is_each_spans_own),
+        cmocka_unit_test(records_of_all_sizes_one_after_the_other_are_each_their_own),
         cmocka_unit_test(a_secret_is_in_no_row_and_no_content),
         cmocka_unit_test(redactions_are_counted_where_they_are_made),
     };
