@@ -187,20 +187,36 @@ static enum err identity_hash(struct work *work, str name, str *text)
     return str_is_none(*text) ? ERR_LIMIT : ERR_OK;
 }
 
-static enum err text_apply(struct work *work, str key, str *text, enum mode mode)
+/* Replace what is in the text; one in which nothing was is remembered, so that spans that each
+ * have a datum in one of their texts cost little more than that text. */
+static enum err text_replace(struct work *work, str key, str *text, enum mode mode)
 {
+    struct redact_scratch *scratch = work->scratch;
+    const struct redact_policy *policy = mode == MODE_SECRET ? &work->secrets_only : work->policy;
+    bool is_short = key.len + text->len <= REMEMBERED_BYTES_MAX;
+    bool is_whole = mode == MODE_SECRET || policy->pii != REDACT_KEEP; /* as when asking */
+    uint64_t hash = 0;
+    uint64_t *slot = is_short && is_whole ? clean_slot(scratch, key, *text, mode, &hash) : NULL;
+    if (slot && *slot == hash)
+        return ERR_OK;
     str safe = *text;
-    enum err code = ERR_OK;
-    if (mode == MODE_JSON) {
-        code = part_redact(work->scratch, work->policy, work->arena, *text, &safe);
-    } else {
-        const struct redact_policy *policy = work->policy;
-        if (mode == MODE_SECRET)
-            policy = &work->secrets_only;
-        code = scan_replace(work->scratch, policy, work->arena, key, *text, &safe);
-    }
+    uint32_t found_before = scratch->replaced_count;
+    enum err code = scan_replace(scratch, policy, work->arena, key, *text, &safe);
+    if (code == ERR_OK && slot && scratch->replaced_count == found_before)
+        *slot = hash;
     if (code == ERR_OK && mode == MODE_IDENTITY && safe.ptr != text->ptr)
         return identity_hash(work, key, text);
+    if (code == ERR_OK)
+        *text = safe;
+    return code;
+}
+
+static enum err text_apply(struct work *work, str key, str *text, enum mode mode)
+{
+    if (mode != MODE_JSON)
+        return text_replace(work, key, text, mode);
+    str safe = *text;
+    enum err code = part_redact(work->scratch, work->policy, work->arena, *text, &safe);
     if (code == ERR_OK)
         *text = safe;
     return code;
