@@ -18,6 +18,7 @@ enum {
     BATCH_MAGIC = 0x31425454, /* "TTB1" */
     KNOWN_WORDS = (FIELD_COUNT + 63) / 64,
     VARINT_BYTES_MAX = 10,
+    WHOLE_BYTES_MAX = 1024, /* a span so short is copied faster than its content is found */
 };
 
 /* Computed once; every thread computes the same value, so a race is harmless. */
@@ -760,7 +761,7 @@ enum err batch_decode_span_lean(struct arena *arena, str bytes, uint32_t index,
 {
     str span;
     enum err err = span_find(bytes, index, &span, reterr_why);
-    size_t len = err ? 0 : lean_len(span);
+    size_t len = err ? 0 : span.len <= WHOLE_BYTES_MAX ? span.len : lean_len(span);
     if (!err && len == 0)
         err = diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", index);
     return err ? err : span_decode(arena, span, len, ret_span, reterr_why);

@@ -86,7 +86,7 @@ MUST_CHECK enum err batch_peek_spans(struct arena *arena, str bytes,
 /* One span of an encoded batch, by its index; its texts are copied into the arena. */
 MUST_CHECK enum err batch_decode_span(struct arena *arena, str bytes, uint32_t index,
                                       struct span *ret_span, struct diag *reterr_why);
-/* The same, but the texts of its parts stay where they are, in `bytes`. */
+/* The same, but the texts of its parts may stay where they are, in `bytes`. */
 MUST_CHECK enum err batch_decode_span_lean(struct arena *arena, str bytes, uint32_t index,
                                            struct span *ret_span, struct diag *reterr_why);
 MUST_CHECK enum err batch_decode(struct arena *arena, str bytes, struct batch *ret_batch,

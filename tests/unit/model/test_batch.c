@@ -10,12 +10,17 @@ enum { ENCODED_MAX = 16 * 1024 * 1024 };
 
 /* ---- random batches ---- */
 
-static str random_str(struct dice *dice, struct arena *arena)
+static str random_str_of(struct dice *dice, struct arena *arena, size_t len)
 {
-    size_t len = dice_roll(dice, 10) ? dice_roll(dice, 12) : dice_roll(dice, 300);
     char *text = arena_alloc(arena, len);
     dice_fill(dice, text, len);
     return str_make(text, len);
+}
+
+static str random_str(struct dice *dice, struct arena *arena)
+{
+    return random_str_of(dice, arena,
+                         dice_roll(dice, 10) ? dice_roll(dice, 12) : dice_roll(dice, 300));
 }
 
 static struct attr *random_attrs(struct dice *dice, struct arena *arena, uint32_t *ret_count,
@@ -116,7 +121,8 @@ static void random_span(struct dice *dice, struct arena *arena, struct span *spa
     uint32_t parts = dice_roll(dice, 8) ? dice_roll(dice, 4) : SPAN_PARTS_MAX;
     for (uint32_t i = 0; i < parts; i++)
         span_add_part(span, (enum content_role)dice_roll(dice, CONTENT_ROLE_COUNT),
-                      random_str(dice, arena));
+                      dice_roll(dice, 4) ? random_str(dice, arena)
+                                         : random_str_of(dice, arena, dice_roll(dice, 2100)));
     span->is_addition = dice_roll(dice, 2);
 }
 
@@ -323,6 +329,14 @@ static struct batch encode_random(struct coded *coded, struct dice *dice)
     return batch;
 }
 
+static bool is_long(const struct span *span)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < span->part_count; i++)
+        bytes += span->parts[i].json.len;
+    return bytes > 1024;
+}
+
 static void what_goes_in_comes_out(struct dice *dice)
 {
     struct coded coded;
@@ -347,7 +361,8 @@ static void what_goes_in_comes_out(struct dice *dice)
             assert_same_span(&in.spans[i], &alone);
             assert_int_equal(batch_decode_span_lean(&coded.read, bytes, i, &alone, NULL), ERR_OK);
             assert_same_span(&in.spans[i], &alone);
-            for (uint32_t p = 0; p < alone.part_count; p++)
+            /* Of a short span all is copied. */
+            for (uint32_t p = 0; p < alone.part_count && is_long(&in.spans[i]); p++)
                 assert_ptr_equal(alone.parts[p].json.ptr, out.spans[i].parts[p].json.ptr);
         }
         struct batch_span_ids *ids;
