@@ -107,13 +107,27 @@ static inline void put_char(struct writer *out, char c)
         *out->at++ = c;
 }
 
+static inline char *varint_write(char *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+/* Near the end of what is reserved: not a byte more than it takes is asked for. */
+static __attribute__((noinline)) void put_u64_exactly(struct writer *out, uint64_t value)
+{
+    char bytes[VARINT_BYTES_MAX];
+    put_bytes(out, bytes, (size_t)(varint_write(bytes, value) - bytes));
+}
+
 static inline void put_u64(struct writer *out, uint64_t value)
 {
-    if (!writer_has(out, VARINT_BYTES_MAX))
-        return;
-    for (; value >= 0x80; value >>= 7)
-        *out->at++ = (char)(value | 0x80);
-    *out->at++ = (char)value;
+    if ((size_t)(out->end - out->at) >= VARINT_BYTES_MAX)
+        out->at = varint_write(out->at, value);
+    else
+        put_u64_exactly(out, value);
 }
 
 static inline void put_i64(struct writer *out, int64_t value)
