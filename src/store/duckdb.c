@@ -450,6 +450,8 @@ static enum err database_open(struct store *store, struct diag *reterr_why)
     const char *settings[][2] = {
         { "threads", threads },
         { "memory_limit", memory },
+        { "block_allocator_memory", memory },    /* blocks are used again, not freed */
+        { "write_buffer_row_group_count", "1" }, /* written while in the processor's caches */
         { "storage_compatibility_version", "latest" },
         { "preserve_insertion_order", "false" },
         { "wal_autocheckpoint", "1GB" },

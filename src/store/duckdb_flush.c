@@ -16,7 +16,6 @@
 #include "store/duckdb_int.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 struct day_flush {
     struct day *day;
@@ -118,10 +117,19 @@ static void row_push(uint32_t **rows, size_t *count, size_t *capacity, uint32_t 
     (*rows)[(*count)++] = row;
 }
 
-static int row_cmp(const void *a, const void *b)
+/* In the order in which they lie, so that they are copied in long runs.  Names are dense:
+ * a set of bits sorts them faster than comparing does. */
+static void rows_sort(const struct recent *recent, uint32_t *rows, size_t count)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    size_t words = (size_t)recent->slot_count * BLOCK_ROWS / 64, kept = 0;
+    uint64_t *set = xcalloc(words + 1, sizeof *set);
+    for (size_t i = 0; i < count; i++)
+        set[rows[i] / 64] |= UINT64_C(1) << (rows[i] % 64);
+    for (size_t word = 0; word < words; word++)
+        for (uint64_t bits = set[word]; bits != 0; bits &= bits - 1)
+            rows[kept++] = (uint32_t)(word * 64 + (size_t)__builtin_ctzll(bits));
+    assert(kept == count);
+    xfree(set);
 }
 
 static enum err rows_collect(struct flush *flush, struct diag *reterr_why)
@@ -139,13 +147,10 @@ static enum err rows_collect(struct flush *flush, struct diag *reterr_why)
             if (recent_state(&store->spans, row - 1) == ROW_SETTLED)
                 row_push(&day->spans, &day->span_count, &day->span_capacity, row - 1);
     }
-    /* In the order in which they lie, so that they are copied in long runs. */
     for (uint32_t i = 0; i < flush->day_count && code == ERR_OK; i++) {
         struct day_flush *day = &flush->days[i];
-        if (day->span_count > 0)
-            qsort(day->spans, day->span_count, sizeof *day->spans, row_cmp);
-        if (day->trace_count > 0)
-            qsort(day->traces, day->trace_count, sizeof *day->traces, row_cmp);
+        rows_sort(&store->spans, day->spans, day->span_count);
+        rows_sort(&store->traces, day->traces, day->trace_count);
         for (size_t k = 0; k < day->span_count; k++)
             bounds_add(&day->span_times, recent_start(&store->spans, day->spans[k]));
         for (size_t k = 0; k < day->trace_count; k++)
