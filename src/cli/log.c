@@ -101,8 +101,8 @@ static void count(struct scan *scan, const struct wal_scan_item *item,
     bool is_next = item->position.segment != scan->segment && scan->segments > 0;
     if (is_next || scan->segments == 0)
         scan->segments++;
-    if (is_next && item->position.segment > scan->segment + 1 && item->crc_ok &&
-        item->sequence > scan->last_sequence + 1)
+    bool is_gap = item->position.segment > scan->segment + 1 && !item->follows_released;
+    if (is_next && is_gap && item->crc_ok && item->sequence > scan->last_sequence + 1)
         scan->missing++;
     scan->segment = item->position.segment;
     scan->ends_damaged = false;

@@ -18,7 +18,8 @@ struct scan {
     struct wal_cursor cursor;
     struct wal_segment_header header;
     bool header_ok;
-    bool is_released; /* the file is another segment by now */
+    bool is_released;      /* the file is another segment by now */
+    bool follows_released; /* the next item does */
     uint32_t number;
     const char *path;
     char *plain;
@@ -44,6 +45,13 @@ static bool scan_decrypt(struct scan *scan)
     return opened;
 }
 
+static void scan_item(struct scan *scan, struct wal_scan_item *item)
+{
+    item->follows_released = scan->follows_released;
+    scan->follows_released = false;
+    scan->each(item, scan->arg);
+}
+
 /* Beside a live log: a released file is renamed before it is written over. */
 static void scan_damage(struct scan *scan, uint64_t at, uint64_t len)
 {
@@ -51,7 +59,7 @@ static void scan_damage(struct scan *scan, uint64_t at, uint64_t len)
     if (scan->is_released)
         return;
     struct wal_scan_item item = { .position = { scan->number, (uint32_t)at }, .len = (size_t)len };
-    scan->each(&item, scan->arg);
+    scan_item(scan, &item);
 }
 
 static void scan_record(struct scan *scan)
@@ -65,7 +73,7 @@ static void scan_record(struct scan *scan)
                                   .decrypted = scan_decrypt(scan) };
     if (item.decrypted)
         item.bytes = str_make(scan->plain, header->len);
-    scan->each(&item, scan->arg);
+    scan_item(scan, &item);
 }
 
 static enum err scan_records(struct scan *scan, struct diag *why)
@@ -132,6 +140,7 @@ static enum err scan_all(struct scan *scan, const struct wal_numbers *numbers, s
         if (fd < 0) { /* a live log may have released it since the listing */
             if (errno != ENOENT)
                 err = diag_set(why, ERR_IO, "cannot open %s: %s", path, strerror(errno));
+            scan->follows_released = true;
             continue;
         }
         int64_t size = file_size(path);

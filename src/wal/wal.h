@@ -117,6 +117,7 @@ struct wal_scan_item {
     size_t len; /* of the plaintext; with !crc_ok the length of the damaged stretch on disk */
     int64_t hour;
     bool crc_ok, decrypted; /* not decrypted: no log_key given, key gone, or the tag is wrong */
+    bool follows_released;  /* segments in front of it were released while we looked */
     str bytes;              /* plaintext when decrypted */
 };
 MUST_CHECK enum err wal_scan(const struct wal_config *config,

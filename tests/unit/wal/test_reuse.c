@@ -242,6 +242,36 @@ static void a_group_torn_over_old_records_is_cut_page_by_page(void **state)
     fixture_clear(&fixture);
 }
 
+static int open_but_not_the_second(const char *path, int flags, int mode)
+{
+    if (strstr(path, "wal-00000002.log")) {
+        errno = ENOENT;
+        return -1;
+    }
+    return sys_files_real.open(path, flags, mode);
+}
+
+static void note_released(const struct wal_scan_item *item, void *arg)
+{
+    uint64_t *sequence = arg;
+    if (item->follows_released)
+        *sequence = *sequence * 100 + item->sequence;
+}
+
+static void a_segment_released_while_the_scan_looks_is_no_gap(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    wal_close(open_reused(&fixture, 2));
+    struct sys_files files = sys_files_real;
+    files.open = open_but_not_the_second;
+    fixture.config.files = &files;
+    uint64_t sequence = 0;
+    assert_int_equal(wal_scan(&fixture.config, note_released, &sequence, NULL), ERR_OK);
+    assert_int_equal(sequence, 2 * PER_SEGMENT + 1); /* the first behind it, and that alone */
+    fixture_clear(&fixture);
+}
+
 static void a_file_whose_new_header_did_not_arrive_is_no_segment(void **state)
 {
     (void)state;
@@ -471,6 +501,7 @@ int main(void)
         cmocka_unit_test(a_released_file_is_the_next_segments_and_its_old_records_stay_unseen),
         cmocka_unit_test(a_flipped_bit_over_old_records_costs_at_most_its_record),
         cmocka_unit_test(a_group_torn_over_old_records_is_cut_page_by_page),
+        cmocka_unit_test(a_segment_released_while_the_scan_looks_is_no_gap),
         cmocka_unit_test(a_file_whose_new_header_did_not_arrive_is_no_segment),
         cmocka_unit_test(a_lost_header_in_front_of_records_that_were_durable_is_damage),
         cmocka_unit_test(
