@@ -321,7 +321,7 @@ static void drain_run(void *arg)
 void drain_start(struct drain *drain)
 {
     CHECK(drain, DRAIN_MAGIC);
-    thread_start_behind(&drain->thread, "drain", drain_run, drain);
+    thread_start(&drain->thread, "drain", drain_run, drain);
 }
 
 void drain_stop(struct drain *drain, bool settle_all)

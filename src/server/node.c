@@ -167,16 +167,8 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
     return err;
 }
 
-struct store_opening {
-    struct node *node;
-    struct diag *why;
-    enum err err;
-};
-
-static void store_open_run(void *arg)
+static enum err open_store(struct node *node, struct diag *why)
 {
-    struct store_opening *opening = arg;
-    struct node *node = opening->node;
     const struct options *options = &node->options;
     bool is_memory = options->store_kind == STORE_KIND_MEMORY;
     node->store_ops = is_memory ? &store_memory : &store_duckdb;
@@ -186,17 +178,7 @@ static void store_open_run(void *arg)
         .threads_max = (uint32_t)options->query_threads,
         .gather_ns = STORE_GATHER_NS,
     };
-    opening->err = node->store_ops->open(&config, &node->store, opening->why);
-}
-
-/* By a thread of its own: the engine's threads inherit its priority. */
-static enum err open_store(struct node *node, struct diag *why)
-{
-    struct store_opening opening = { .node = node, .why = why };
-    struct thread thread = { 0 };
-    thread_start_behind(&thread, "store", store_open_run, &opening);
-    thread_join(&thread);
-    return opening.err;
+    return node->store_ops->open(&config, &node->store, why);
 }
 
 static enum err open_prices(struct node *node, struct diag *why)

@@ -16,7 +16,7 @@
 #include <time.h>
 
 enum { DAY_DATE_DIGITS = 8, MESSAGE_BYTES_MAX = 150 };
-#define STORE_MEMORY_DEFAULT (1024 * MIB)
+#define STORE_MEMORY_DEFAULT (512 * MIB)
 
 /* -- statements -- */
 

@@ -29,7 +29,7 @@ struct store;
 
 struct store_config {
     const char *dir;         /* NULL: nothing on disk */
-    size_t memory_bytes_max; /* the engine's cache, default 1 GiB */
+    size_t memory_bytes_max; /* the engine's cache, default 512 MiB */
     uint32_t threads_max;    /* for questions */
     /* Settled traces are visible at once, but may wait that long in memory (or for
      * another row group to be full) before they are on disk: status says from
