@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/check.h"
 #include "base/hash.h"
 #include "model/batch_int.h"
 #include <stdatomic.h>
@@ -105,6 +106,7 @@ static __attribute__((noinline)) void put_u64_exactly(struct writer *out, uint64
     size_t len = (size_t)(varint_write(bytes, value) - bytes);
     if (!writer_has(out, len))
         return;
+    assert(out->at);
     memcpy(out->at, bytes, len);
     out->at += len;
 }

@@ -515,8 +515,9 @@ static bool batch_is_clean(struct work *work, const struct batch *batch)
 {
     struct redact_scratch *scratch = work->scratch;
     uint64_t count = (uint64_t)batch->span_count + batch->log_count + batch->metric_count;
-    struct seen seen[SEEN_SLOTS] = { { NULL } };
+    struct seen seen[SEEN_SLOTS];
     bool is_clean = true;
+    memset(seen, 0, sizeof seen);
     gathered_reset(scratch);
     work->is_asking = true;
     work->does_json = false;

@@ -121,6 +121,8 @@ static void row_push(uint32_t **rows, size_t *count, size_t *capacity, uint32_t 
  * a set of bits sorts them faster than comparing does. */
 static void rows_sort(const struct recent *recent, uint32_t *rows, size_t count)
 {
+    if (!rows) /* there are none */
+        return;
     size_t words = (size_t)recent->slot_count * BLOCK_ROWS / 64, kept = 0;
     uint64_t *set = xcalloc(words + 1, sizeof *set);
     for (size_t i = 0; i < count; i++)

@@ -149,6 +149,7 @@ static enum err scan_all(struct scan *scan, const struct wal_numbers *numbers, s
         err = scan_segment(scan, size < 0 ? 0 : (uint64_t)size, i + 1 == numbers->count, why);
         wal_cursor_clear(&scan->cursor);
     }
+    scan->path = NULL;
     return err;
 }
 
