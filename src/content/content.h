@@ -8,7 +8,8 @@
  * unreadable, which is what erasure relies on.  Format: docs/formats/content.md.
  *
  * Memory:  items borrow for the call; reads append to the caller's buf.
- * Threads: one writer (drain); readers from any thread, each with its own reader.
+ * Threads: one writer (drain), helped by a thread that compresses and seals; readers from any
+ *          thread, each with its own reader.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -51,10 +52,10 @@ MUST_CHECK enum err content_open(const struct content_config *config,
                                  struct content_store **ret_store, struct diag *reterr_why);
 void content_close(struct content_store *store);
 /* Append one frame of the items that are not previews, and one of those that are
- * (role CONTENT_PREVIEW), each to its own kind of segment.  A pointer's segment is 0
- * when there was no such item.  Nothing is stored, nor can be read, before content_sync,
- * and the keystore must be synced before that.  ERR_TOO_LARGE: nothing of this call counts;
- * ERR_DISK_FULL, ERR_IO: as for content_sync. */
+ * (role CONTENT_PREVIEW), each to its own kind of segment.  The pointers are filled in
+ * by content_sync: until then they must stay where they are; segment 0 says that there
+ * was no such item.  Nothing is stored, nor can be read, before content_sync, and the
+ * keystore must be synced before that.  ERR_TOO_LARGE: nothing of this call counts. */
 MUST_CHECK enum err content_append(struct content_store *store, struct id16 trace_id,
                                    const struct crypt_key *key, uint64_t key_id,
                                    const struct content_item *items, size_t count,

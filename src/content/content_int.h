@@ -3,12 +3,15 @@
  * docs/formats/content.md explains every byte.
  *
  * Memory:  plain data but for the store and the reader, which own what they hold.
- * Threads: the store's writer part belongs to one thread; counters are atomic.
+ * Threads: appending belongs to one thread, the streams to who holds the work (writer.c);
+ *          counters are atomic.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
 #include "content/content.h"
+#include "sys/queue.h"
+#include "sys/thread.h"
 #include <stdatomic.h>
 #include <zstd.h>
 
@@ -20,14 +23,17 @@ enum {
     CONTENT_ITEM_BYTES = 16,
     CONTENT_ID_BYTES = 16,
     CONTENT_VERSION = 1,
+    CONTENT_WORK_COUNT = 4, /* pieces of work that circulate */
+    CONTENT_WORK_FRAMES = 1024,
     CONTENT_PATH_MAX = 4096,
 };
 #define CONTENT_MAGIC "TTSEG\r\n\x1a"
 #define CONTENT_FRAME_MAGIC UINT32_C(0x46544c54)
 #define CONTENT_FOOTER_MAGIC UINT32_C(0x45544c54)
 
-#define CONTENT_KEEP_BYTES (4 * MIB)  /* of memory between frames */
-#define CONTENT_WRITE_BYTES (1 * MIB) /* a write: the page cache takes large ones at a third */
+#define CONTENT_KEEP_BYTES (4 * MIB)   /* of memory between frames */
+#define CONTENT_WORK_BYTES (256 * KIB) /* plain bytes that are handed to the writer together */
+#define CONTENT_WRITE_BYTES (1 * MIB)  /* a write: the page cache takes large ones at a third */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
@@ -144,20 +150,55 @@ struct content_stream {
     _Atomic uint64_t open_number; /* for content_expire */
 };
 
+/* A frame to be made. */
+struct content_task {
+    struct content_frame frame; /* what is known before it is compressed */
+    enum content_kind kind;
+    struct crypt_key key; /* of its subject */
+    size_t plain_at;      /* in the piece of work */
+    bool in_hurry;
+    struct content_pointer *ret_pointer;
+};
+
+/* Frames that are handed to the writer together. */
+struct content_work {
+    struct buf plain;
+    struct content_task *tasks; /* CONTENT_WORK_FRAMES */
+    size_t count;
+};
+
 struct content_store {
     struct content_config config;
     char *dir;
+    /* Of who appends: */
+    struct content_work works[CONTENT_WORK_COUNT];
+    struct content_work *filling, *idle[CONTENT_WORK_COUNT];
+    size_t idle_count;
+    bool in_hurry;
+    struct queue *to_write, *written; /* pieces of work: to the writer, and back */
+    struct thread writer;
+    /* Of who holds the work that is written, writer.c: */
     struct content_stream streams[CONTENT_KIND_COUNT];
     ZSTD_CCtx *zstd;
-    struct buf plain;
     char *stored;
     size_t stored_capacity;
-    bool in_hurry;
     unsigned effort; /* what zstd is set to */
     uint64_t hurried_frames, tried_plain, tried_stored;
+    enum err failure; /* the first since the last sync */
+    struct diag failure_why;
+    /* Of any thread: */
     _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
     uint64_t torn_bytes_cut, damaged_places;
 };
+
+/* store.c: until all that was appended has its place in a stream; the streams are then the
+ * caller's, until it appends more. */
+void content_work_finish(struct content_store *store);
+
+/* writer.c */
+/* Compress, seal and place its frames, and empty it.  A failure stays in store->failure. */
+void content_work_write(struct content_store *store, struct content_work *work);
+void content_writer_run(void *arg);
 
 /* stream.c */
 uint64_t content_stream_segment(const struct content_stream *stream, uint64_t number);

@@ -1,4 +1,4 @@
-/* store.c -- writing content: items become frames of the open segment of their kind.
+/* store.c -- the door of the writing side: opening, appending, syncing, expiry.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -62,7 +62,14 @@ enum err content_open(const struct content_config *config, struct content_store 
     assert(store->config.segment_bytes_max <= 1024 * MIB);
     store->zstd = ZSTD_createCCtx();
     assert(store->zstd);
-    buf_init(&store->plain, CONTENT_FRAME_BYTES_MAX);
+    store->to_write = queue_new(CONTENT_WORK_COUNT);
+    store->written = queue_new(CONTENT_WORK_COUNT);
+    for (size_t i = 0; i < CONTENT_WORK_COUNT; i++) {
+        struct content_work *work = &store->works[i];
+        buf_init(&work->plain, CONTENT_WORK_BYTES + CONTENT_FRAME_BYTES_MAX);
+        work->tasks = xcalloc(CONTENT_WORK_FRAMES, sizeof *work->tasks);
+        store->idle[store->idle_count++] = work;
+    }
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
         struct content_stream *stream = &store->streams[kind];
         stream->fd = stream->direct_fd = -1;
@@ -74,182 +81,101 @@ enum err content_open(const struct content_config *config, struct content_store 
         content_close(store);
         return err;
     }
+    thread_start(&store->writer, "content", content_writer_run, store);
     *ret_store = store;
     return ERR_OK;
 }
 
 /* ---- frames ---- */
 
-/* Items of one kind, encoded into store->plain. */
-static enum err items_encode(struct content_store *store, enum content_kind kind,
-                             const struct content_item *items, size_t count,
-                             struct content_frame *frame, struct diag *why)
+static bool is_of_kind(const struct content_item *item, enum content_kind kind)
 {
-    struct buf *plain = &store->plain;
-    buf_reset(plain);
-    for (int texts = 0; texts < 2; texts++) {
-        for (size_t i = 0; i < count; i++) {
-            if ((items[i].role == CONTENT_PREVIEW) != (kind == CONTENT_KIND_PREVIEW))
-                continue;
-            if (texts) {
-                buf_add_str(plain, items[i].json);
-                continue;
-            }
-            assert(items[i].role < CONTENT_ROLE_COUNT);
-            struct content_item_head head = {
-                .role = items[i].role, .len = (uint32_t)MIN(items[i].json.len, (size_t)UINT32_MAX)
-            };
-            memcpy(head.owner, &items[i].owner, sizeof head.owner);
-            buf_add(plain, &head, sizeof head);
-            frame->role_mask |= UINT32_C(1) << items[i].role;
-            frame->item_count++;
-        }
+    return (item->role == CONTENT_PREVIEW) == (kind == CONTENT_KIND_PREVIEW);
+}
+
+/* What the items of one kind come to, into *ret_frame. */
+static enum err items_measure(const struct content_item *items, size_t count,
+                              enum content_kind kind, struct content_frame *ret_frame,
+                              struct diag *why)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_of_kind(&items[i], kind))
+            continue;
+        assert(items[i].role < CONTENT_ROLE_COUNT);
+        ret_frame->role_mask |= UINT32_C(1) << items[i].role;
+        ret_frame->item_count++;
+        len += sizeof(struct content_item_head) + items[i].json.len;
     }
-    if (buf_failed(plain) || frame->item_count > CONTENT_ITEMS_MAX)
+    if (len > CONTENT_FRAME_BYTES_MAX || ret_frame->item_count > CONTENT_ITEMS_MAX)
         return diag_set(why, ERR_TOO_LARGE, "the content of one trace is larger than %zu bytes",
                         CONTENT_FRAME_BYTES_MAX);
-    frame->plain_len = (uint32_t)plain->len;
+    ret_frame->plain_len = (uint32_t)len;
     return ERR_OK;
 }
 
-/* How much of a text is compared with what stood before it. */
-enum effort {
-    EFFORT_UNSET,
-    EFFORT_LEVEL_1, /* four times the cost of the cipher */
-    EFFORT_REPEATS, /* every 32nd byte or so: what repeats over hundreds of bytes is found */
-    EFFORT_LETTERS, /* nothing; they take half their room by their frequency */
-};
-
-static void effort_set(struct content_store *store, enum effort effort)
+/* The heads of all, then the texts of all: so they compress best. */
+static void items_encode(struct buf *plain, const struct content_item *items, size_t count,
+                         enum content_kind kind)
 {
-    enum { LITERALS = ZSTD_c_experimentalParam5, LITERALS_ALWAYS = 1 };
-    const struct {
-        ZSTD_cParameter name;
-        int value;
-    } hurried[] = { { ZSTD_c_strategy, ZSTD_fast },
-                    { ZSTD_c_minMatch, 7 },
-                    { ZSTD_c_targetLength, effort == EFFORT_REPEATS ? 32 : 1024 },
-                    { (ZSTD_cParameter)LITERALS, LITERALS_ALWAYS } };
-    if (store->effort == effort)
-        return;
-    store->effort = effort;
-    size_t code = ZSTD_CCtx_reset(store->zstd, ZSTD_reset_session_and_parameters);
-    assert(!ZSTD_isError(code));
-    code = ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel, 1);
-    assert(!ZSTD_isError(code));
-    for (size_t i = 0; effort != EFFORT_LEVEL_1 && i < COUNT_OF(hurried); i++)
-        (void)ZSTD_CCtx_setParameter(store->zstd, hurried[i].name, hurried[i].value);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_of_kind(&items[i], kind))
+            continue;
+        struct content_item_head head = { .role = items[i].role,
+                                          .len = (uint32_t)items[i].json.len };
+        memcpy(head.owner, &items[i].owner, sizeof head.owner);
+        buf_add(plain, &head, sizeof head);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (is_of_kind(&items[i], kind))
+            buf_add_str(plain, items[i].json);
+    assert(!buf_failed(plain));
 }
 
-/* In a hurry repeats are looked for in some frames, and in all while they are found. */
-static enum effort effort_of_next(struct content_store *store)
+/* ---- pieces of work: filled here, written by the writer's thread ---- */
+
+/* Take back what the writer is done with; waits for a piece when there is none at hand. */
+static void work_take_back(struct content_store *store)
 {
-    enum { ROUND_FRAMES = 64, TRIED_FRAMES = 8, FOUND_TENTHS = 19 };
-    if (!store->in_hurry)
-        return EFFORT_LEVEL_1;
-    uint64_t number = store->hurried_frames++ % ROUND_FRAMES;
-    if (number == 0)
-        store->tried_plain = store->tried_stored = 0;
-    bool is_found = store->tried_plain * 10 >= store->tried_stored * FOUND_TENTHS;
-    return number < TRIED_FRAMES || is_found ? EFFORT_REPEATS : EFFORT_LETTERS;
+    void *messages[CONTENT_WORK_COUNT];
+    size_t got = queue_wait(store->written, messages, CONTENT_WORK_COUNT, -1);
+    assert(got > 0);
+    for (size_t i = 0; i < got; i++)
+        store->idle[store->idle_count++] = messages[i];
+}
+
+/* The piece that the next frame goes into; a full one is handed over. */
+static struct content_work *work_with_room(struct content_store *store)
+{
+    struct content_work *work = store->filling;
+    if (work && (work->plain.len >= CONTENT_WORK_BYTES || work->count == CONTENT_WORK_FRAMES)) {
+        bool sent = queue_send(store->to_write, work);
+        assert(sent); /* it has room for all there are */
+        store->filling = NULL;
+    }
+    if (!store->filling) {
+        if (!store->idle_count)
+            work_take_back(store);
+        store->filling = store->idle[--store->idle_count];
+    }
+    return store->filling;
+}
+
+void content_work_finish(struct content_store *store)
+{
+    size_t held = store->filling ? 1 : 0;
+    while (store->idle_count + held < CONTENT_WORK_COUNT)
+        work_take_back(store);
+    if (!held)
+        return;
+    content_work_write(store, store->filling); /* not worth waking the thread for */
+    store->idle[store->idle_count++] = store->filling;
+    store->filling = NULL;
 }
 
 void content_hurry(struct content_store *store, bool in_hurry)
 {
     store->in_hurry = in_hurry;
-}
-
-/* What is encrypted: compressed, unless that does not help, or it is previews in a hurry, which
- * are short: making a code for their letters costs as much as using it saves. */
-static const char *frame_compress(struct content_store *store, enum content_kind kind,
-                                  struct content_frame *frame)
-{
-    frame->stored_len = (uint32_t)store->plain.len + CRYPT_TAG_BYTES;
-    if (kind == CONTENT_KIND_PREVIEW && store->in_hurry)
-        return store->plain.ptr;
-    size_t bound = ZSTD_compressBound(store->plain.len);
-    if (bound > store->stored_capacity) {
-        store->stored = xrealloc(store->stored, bound);
-        store->stored_capacity = bound;
-    }
-    effort_set(store, effort_of_next(store));
-    size_t len =
-        ZSTD_compress2(store->zstd, store->stored, bound, store->plain.ptr, store->plain.len);
-    if (ZSTD_isError(len))
-        return store->plain.ptr;
-    if (store->effort == EFFORT_REPEATS) {
-        store->tried_plain += store->plain.len;
-        store->tried_stored += len;
-    }
-    if (len >= store->plain.len)
-        return store->plain.ptr;
-    frame->flags |= CONTENT_FLAG_ZSTD;
-    frame->stored_len = (uint32_t)len + CRYPT_TAG_BYTES;
-    return store->stored;
-}
-
-static const struct crypt_key *frame_key(struct content_stream *stream, const struct crypt_key *key)
-{
-    if (stream->has_frame_key && crypt_equal(&stream->subject_key, key, sizeof *key))
-        return &stream->frame_key;
-    content_frame_key(key, stream->id, &stream->frame_key);
-    stream->subject_key = *key;
-    stream->has_frame_key = true;
-    return &stream->frame_key;
-}
-
-static void count_frame(struct content_store *store, struct content_stream *stream,
-                        const struct content_frame *frame, size_t size)
-{
-    stream->totals.frames++;
-    stream->totals.bytes_plain += frame->plain_len;
-    stream->totals.bytes_stored += size;
-    atomic_fetch_add(&store->frames, 1);
-    atomic_fetch_add(&store->bytes_plain, frame->plain_len);
-    atomic_fetch_add(&store->bytes_stored, size);
-}
-
-static enum err append_kind(struct content_store *store, enum content_kind kind,
-                            struct content_frame frame, const struct crypt_key *key,
-                            const struct content_item *items, size_t count,
-                            struct content_pointer *ret_pointer, struct diag *why)
-{
-    struct content_stream *stream = &store->streams[kind];
-    *ret_pointer = (struct content_pointer){ 0 };
-    enum err err = items_encode(store, kind, items, count, &frame, why);
-    if (err || frame.item_count == 0)
-        return err;
-    const char *stored = frame_compress(store, kind, &frame);
-    size_t size = sizeof frame + frame.stored_len;
-    char *to;
-    err = content_stream_reserve(store, stream, size, &to, why);
-    if (err)
-        return err;
-    frame.counter = stream->counter++;
-    frame.durable_offset = (uint32_t)stream->synced;
-    content_frame_seal(stream->gcm, frame_key(stream, key), &frame, stored, to);
-    *ret_pointer =
-        (struct content_pointer){ .segment = content_stream_segment(stream, stream->number),
-                                  .offset = (uint32_t)stream->offset,
-                                  .len = (uint32_t)size };
-    stream->offset += size;
-    count_frame(store, stream, &frame, size);
-    return ERR_OK;
-}
-
-/* One huge trace is no reason to keep so much memory. */
-static enum err memory_trim(struct content_store *store, struct diag *why)
-{
-    if (store->plain.capacity > CONTENT_KEEP_BYTES) {
-        buf_clear(&store->plain);
-        xfree(store->stored);
-        store->stored = NULL;
-        store->stored_capacity = 0;
-    }
-    enum err err = ERR_OK;
-    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++)
-        err = content_stream_trim(store, &store->streams[kind], why);
-    return err;
 }
 
 enum err content_append(struct content_store *store, struct id16 trace_id,
@@ -258,26 +184,41 @@ enum err content_append(struct content_store *store, struct id16 trace_id,
                         struct content_pointer *ret_pointer, struct content_pointer *ret_preview,
                         struct diag *reterr_why)
 {
-    struct content_frame frame = { .magic = CONTENT_FRAME_MAGIC, .key_id = key_id };
-    memcpy(frame.trace_id, &trace_id, sizeof trace_id);
-    struct content_pointer pointer = { 0 }, preview = { 0 };
-    enum err err =
-        append_kind(store, CONTENT_KIND_MAIN, frame, key, items, count, &pointer, reterr_why);
-    if (!err)
-        err = append_kind(store, CONTENT_KIND_PREVIEW, frame, key, items, count, &preview,
-                          reterr_why);
-    enum err trimmed = memory_trim(store, err ? NULL : reterr_why);
-    err = err ? err : trimmed;
-    if (!err) {
-        *ret_pointer = pointer;
-        *ret_preview = preview;
+    struct content_pointer *const ret_pointers[] = { ret_pointer, ret_preview };
+    struct content_frame frames[CONTENT_KIND_COUNT] = { 0 };
+    *ret_pointer = *ret_preview = (struct content_pointer){ 0 };
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
+        enum err err = items_measure(items, count, kind, &frames[kind], reterr_why);
+        if (err)
+            return err;
     }
-    return err;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
+        if (frames[kind].item_count == 0)
+            continue;
+        struct content_work *work = work_with_room(store);
+        struct content_task *task = &work->tasks[work->count++];
+        *task = (struct content_task){ .frame = frames[kind],
+                                       .kind = kind,
+                                       .key = *key,
+                                       .plain_at = work->plain.len,
+                                       .in_hurry = store->in_hurry,
+                                       .ret_pointer = ret_pointers[kind] };
+        task->frame.magic = CONTENT_FRAME_MAGIC;
+        task->frame.key_id = key_id;
+        memcpy(task->frame.trace_id, &trace_id, sizeof trace_id);
+        items_encode(&work->plain, items, count, kind);
+    }
+    return ERR_OK;
 }
 
 enum err content_sync(struct content_store *store, struct diag *reterr_why)
 {
-    enum err first = ERR_OK;
+    content_work_finish(store);
+    enum err first = store->failure;
+    if (first && reterr_why)
+        *reterr_why = store->failure_why;
+    store->failure = ERR_OK;
+    store->failure_why = DIAG_NONE;
     bool lost = false;
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
         enum err err = content_stream_sync(store, &store->streams[kind], first ? NULL : reterr_why);
@@ -297,6 +238,9 @@ void content_close(struct content_store *store)
 {
     if (!store)
         return;
+    content_work_finish(store);
+    queue_close(store->to_write);
+    thread_join(&store->writer);
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++) {
         struct content_stream *stream = &store->streams[kind];
         (void)content_stream_seal(store, stream, NULL);
@@ -304,7 +248,12 @@ void content_close(struct content_store *store)
         xfree(stream->memory);
     }
     ZSTD_freeCCtx(store->zstd);
-    buf_clear(&store->plain);
+    for (size_t i = 0; i < CONTENT_WORK_COUNT; i++) {
+        buf_clear(&store->works[i].plain);
+        xfree(store->works[i].tasks);
+    }
+    queue_free(store->to_write);
+    queue_free(store->written);
     xfree(store->stored);
     xfree(store->dir);
     xfree(store);

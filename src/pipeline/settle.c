@@ -22,6 +22,9 @@ enum {
     TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
     TOGETHER_SPANS_MAX = 4096, /* if they have more, one by one */
 };
+/* Of the log, that settled spans keep: then their store is to let go of it soon.  Files that are
+ * used again soon are still in the page cache; new ones cost several times as much. */
+#define LOG_KEPT_BYTES (128 * MIB)
 /* Of work in one commit, so that a crash undoes no more. */
 #define SETTLE_NS_MAX (250 * NS_PER_MS)
 
@@ -30,6 +33,13 @@ struct stored {
     struct store_span *spans;
     struct trace_row *rows;
     size_t span_count, row_count, to;
+};
+
+/* Frames of content that a row will point at, once they are synced. */
+struct written_content {
+    struct trace_row *row;
+    struct content_pointer content, preview;
+    struct written_content *next;
 };
 
 /* One commit being put together. */
@@ -42,7 +52,7 @@ struct settling {
     const struct store_span **spans;
     uint32_t *span_counts;
     const bool *known;
-    bool has_content;
+    struct written_content *written, **written_end; /* in order */
     int64_t until_ns;
     size_t bytes_before; /* of the arena, before the first trace */
     struct stored stored;
@@ -265,6 +275,35 @@ static bool same_subject(const struct span *a, const struct span *b)
                      SPAN_KNOWS(b, tenant_id) ? b->tenant_id : STR_NONE);
 }
 
+static enum err append_frame(struct settling *settling, struct trace_row *row,
+                             const struct span *subject, const struct content_item *items,
+                             size_t count)
+{
+    struct drain *drain = settling->drain;
+    struct diag why = DIAG_NONE;
+    struct crypt_key key;
+    uint64_t key_id;
+    struct written_content *written = arena_new(settling->arena, struct written_content, 1);
+    if (!written)
+        return ERR_LIMIT;
+    *written = (struct written_content){ .row = row };
+    enum err err = keystore_subject_key(
+        drain->config.keystore, row->project,
+        SPAN_KNOWS(subject, tenant_id) ? subject->tenant_id : STR_NONE,
+        SPAN_KNOWS(subject, user_id) ? subject->user_id : STR_NONE, &key, &key_id, &why);
+    if (!err)
+        err = content_append(drain->config.content, row->trace_id, &key, key_id, items, count,
+                             &written->content, &written->preview, &why);
+    crypt_wipe(&key, sizeof key);
+    if (err) {
+        log_error("cannot write content", KV_ERR(err), KV_WHY(&why));
+        return err;
+    }
+    *settling->written_end = written;
+    settling->written_end = &written->next;
+    return ERR_OK;
+}
+
 static void add_pointer(struct trace_row *row, const struct content_pointer *pointer)
 {
     if (pointer->segment == 0)
@@ -274,31 +313,13 @@ static void add_pointer(struct trace_row *row, const struct content_pointer *poi
         (struct trace_content){ pointer->segment, pointer->offset, pointer->len };
 }
 
-static enum err append_frame(struct settling *settling, struct trace_row *row,
-                             const struct span *subject, const struct content_item *items,
-                             size_t count)
+/* The content is synced: now it is known where it is. */
+static void point_at_content(const struct settling *settling)
 {
-    struct drain *drain = settling->drain;
-    struct diag why = DIAG_NONE;
-    struct crypt_key key;
-    uint64_t key_id;
-    struct content_pointer pointer = { 0 }, preview = { 0 };
-    enum err err = keystore_subject_key(
-        drain->config.keystore, row->project,
-        SPAN_KNOWS(subject, tenant_id) ? subject->tenant_id : STR_NONE,
-        SPAN_KNOWS(subject, user_id) ? subject->user_id : STR_NONE, &key, &key_id, &why);
-    if (!err)
-        err = content_append(drain->config.content, row->trace_id, &key, key_id, items, count,
-                             &pointer, &preview, &why);
-    crypt_wipe(&key, sizeof key);
-    if (err) {
-        log_error("cannot write content", KV_ERR(err), KV_WHY(&why));
-        return err;
+    for (struct written_content *at = settling->written; at; at = at->next) {
+        add_pointer(at->row, &at->content);
+        add_pointer(at->row, &at->preview);
     }
-    settling->has_content = true;
-    add_pointer(row, &pointer);
-    add_pointer(row, &preview);
-    return ERR_OK;
 }
 
 /* One frame per subject of the trace; nearly always there is one. */
@@ -314,10 +335,11 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
     bool *done = arena_new(settling->arena, bool, count);
     if (!items || !done)
         return ERR_LIMIT;
+    size_t frames = 0; /* each of up to two pointers */
     for (size_t i = 0; i < count; i++) {
         size_t item_count = 0;
+        bool is_last_frame = (frames + 2) * 2 > TRACE_CONTENT_MAX;
         for (size_t j = i; j < count; j++) {
-            bool is_last_frame = row->content_count + 4 > TRACE_CONTENT_MAX;
             if (done[j] || (!is_last_frame && !same_subject(spans[i], spans[j])))
                 continue;
             done[j] = true;
@@ -330,6 +352,7 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
             item_count ? append_frame(settling, row, spans[i], items, item_count) : ERR_OK;
         if (err)
             return err;
+        frames += item_count > 0;
     }
     return ERR_OK;
 }
@@ -494,11 +517,13 @@ static uint64_t checkpoint_after(struct drain *drain, const struct settling *set
     return first == UINT64_MAX ? atomic_load(&drain->sequence) : first - 1;
 }
 
-/* Keys before content that needs them, content before rows that point at it. */
+/* Keys before content that needs them, content before rows that point at it.  Even in vain,
+ * so that nothing of this commit is still being written. */
 static enum err sync_content(struct drain *drain, struct diag *why)
 {
     enum err err = keystore_sync(drain->config.keystore, why);
-    return err ? err : content_sync(drain->config.content, why);
+    enum err synced = content_sync(drain->config.content, err ? NULL : why);
+    return err ? err : synced;
 }
 
 /* False: told to stop before it worked. */
@@ -522,7 +547,7 @@ static bool finish(struct settling *settling)
 {
     struct drain *drain = settling->drain;
     size_t kept = 0;
-    uint64_t span_count = 0;
+    uint64_t span_count = 0, checkpoint = checkpoint_after(drain, settling);
     for (size_t i = 0; i < settling->count; i++) {
         if (!settling->span_counts[i])
             continue;
@@ -542,8 +567,9 @@ static bool finish(struct settling *settling)
         .metrics = drain->held_metrics,
         .metric_projects = drain->held_metric_projects,
         .metric_count = drain->held_metric_count,
-        .checkpoint_sequence = checkpoint_after(drain, settling),
+        .checkpoint_sequence = checkpoint,
         .items_sequence = atomic_load(&drain->sequence),
+        .much_waits = wal_bytes_through(drain->config.wal, checkpoint) > LOG_KEPT_BYTES,
     };
     if (!commit_until_done(drain, &commit))
         return false;
@@ -575,9 +601,9 @@ static bool is_enough(const struct settling *settling, size_t done)
 {
     bool between = done >= settling->stored.to;
     size_t bytes = settling->arena->used_bytes - settling->bytes_before;
-    size_t bytes_max = !between                ? COMMIT_BYTES_MAX
-                       : settling->has_content ? COMMIT_BYTES_SYNCED
-                                               : COMMIT_BYTES;
+    size_t bytes_max = !between            ? COMMIT_BYTES_MAX
+                       : settling->written ? COMMIT_BYTES_SYNCED
+                                           : COMMIT_BYTES;
     return bytes > bytes_max || (between && clock_monotonic_ns() > settling->until_ns);
 }
 
@@ -590,6 +616,8 @@ static enum err settling_begin(struct settling *settling)
     settling->span_counts = arena_new(settling->arena, uint32_t, count);
     settling->bytes_before = settling->arena->used_bytes;
     settling->until_ns = clock_monotonic_ns() + SETTLE_NS_MAX;
+    settling->written = NULL;
+    settling->written_end = &settling->written;
     return settling->rows && settling->spans && settling->span_counts ? ERR_OK : ERR_LIMIT;
 }
 
@@ -614,8 +642,8 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
             break;
         err = settle_trace(&settling, done);
     }
-    if (!err)
-        err = sync_content(drain, &why);
+    enum err synced = sync_content(drain, err ? NULL : &why);
+    err = err ? err : synced;
     if (err) {
         atomic_fetch_add(&drain->store_errors, 1);
         log_error("cannot settle traces, trying again", KV_ERR(err), KV_WHY(&why));
@@ -624,6 +652,7 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
         return false;
     }
     settling.count = done;
+    point_at_content(&settling);
     if (!finish(&settling))
         return false;
     *ret_done = done;

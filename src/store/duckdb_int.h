@@ -35,12 +35,13 @@
 
 enum {
     DUCK_SCHEMA = 2,
-    DUCK_DAYS_MAX = 1024,       /* further rows go to the nearest day there is */
-    DUCK_POOL_MAX = 16,         /* connections for questions */
-    DUCK_CHUNK_ROWS = 2048,     /* the engine's vector size */
-    DUCK_WAL_ROWS_MAX = 245760, /* rows in a day's WAL before a checkpoint */
-    DUCK_DIRECT_ROWS = 61440,   /* a row group: inserts of so many rows bypass the WAL */
-    DUCK_GATHER_ROWS = 245760,  /* settled spans wait in memory for that many */
+    DUCK_DAYS_MAX = 1024,         /* further rows go to the nearest day there is */
+    DUCK_POOL_MAX = 16,           /* connections for questions */
+    DUCK_CHUNK_ROWS = 2048,       /* the engine's vector size */
+    DUCK_WAL_ROWS_MAX = 245760,   /* rows in a day's WAL before a checkpoint */
+    DUCK_DIRECT_ROWS = 61440,     /* a row group: inserts of so many rows bypass the WAL */
+    DUCK_GATHER_ROWS = 245760,    /* settled spans wait in memory for that many, */
+    DUCK_GATHER_ROWS_FEW = 61440, /* or for so many while they keep much of the log */
     DUCK_SNAPSHOTS_MAX = 64,
     BLOCK_ROWS = DUCK_CHUNK_ROWS,
     BLOCK_SPARE_MAX = 320, /* empty blocks kept for the next rows */

@@ -274,15 +274,15 @@ static void commit_publish(struct commit_run *run)
     pthread_rwlock_unlock(&store->lock);
 }
 
-static enum err commit_flush(struct store *store, struct diag *reterr_why)
+static enum err commit_flush(struct store *store, bool much_waits, struct diag *reterr_why)
 {
     if (store->waiting_count == 0 && store->waiting_checkpoint <= store->checkpoint_sequence)
         return ERR_OK;
     int64_t now_ns = clock_monotonic_ns();
     if (!store->waiting_since_ns)
         store->waiting_since_ns = now_ns;
-    if (store->waiting_rows < DUCK_GATHER_ROWS &&
-        now_ns - store->waiting_since_ns < store->config.gather_ns)
+    size_t enough = much_waits ? DUCK_GATHER_ROWS_FEW : DUCK_GATHER_ROWS;
+    if (store->waiting_rows < enough && now_ns - store->waiting_since_ns < store->config.gather_ns)
         return ERR_OK;
     return flush_waiting(store, reterr_why);
 }
@@ -309,7 +309,7 @@ static enum err commit_rows(struct commit_run *run, struct diag *reterr_why)
         return code;
     }
     commit_publish(run);
-    return commit_flush(store, reterr_why);
+    return commit_flush(store, run->commit->much_waits, reterr_why);
 }
 
 enum err duck_commit(struct store *store, const struct store_commit *commit,

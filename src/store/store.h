@@ -98,6 +98,7 @@ struct store_commit {
     size_t metric_count;
     uint64_t checkpoint_sequence; /* everything up to here is in this commit or stored */
     uint64_t items_sequence;      /* log records and metric points are stored up to here */
+    bool much_waits;              /* for it to be durable: a store that gathers is to gather less */
 };
 
 /* What a question may see. */

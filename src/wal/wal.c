@@ -188,6 +188,18 @@ unsigned wal_fill_percent(struct wal *wal)
     return (unsigned)MIN(bytes * 100 / wal->config.bytes_max, (uint64_t)UINT32_MAX);
 }
 
+uint64_t wal_bytes_through(struct wal *wal, uint64_t sequence)
+{
+    CHECK(wal, WAL_OBJECT_MAGIC);
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&wal->lock);
+    for (size_t i = 0; i + 1 < wal->segment_count && wal->segments[i].last_sequence <= sequence;
+         i++)
+        bytes += wal->segments[i].end;
+    pthread_mutex_unlock(&wal->lock);
+    return bytes;
+}
+
 bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns)
 {
     CHECK(wal, WAL_OBJECT_MAGIC);

@@ -71,6 +71,8 @@ MUST_CHECK enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wa
 
 /* How full the log is, in hundredths of bytes_max: at 100 wal_submit refuses. */
 unsigned wal_fill_percent(struct wal *wal);
+/* Bytes of the files that wal_release(wal, sequence) would give back. */
+uint64_t wal_bytes_through(struct wal *wal, uint64_t sequence);
 
 struct wal_position {
     uint32_t segment; /* number in the file name */

@@ -133,9 +133,9 @@ static void content_and_previews_are_read_back_by_their_own_pointers(void **stat
     assert_int_equal(put(store, 1, "\"a question\"", "{\"input\":\"a q\"}", &main[0], &preview[0]),
                      ERR_OK);
     assert_int_equal(put(store, 2, NULL, "{}", &main[1], &preview[1]), ERR_OK);
+    assert_int_equal(content_sync(store, NULL), ERR_OK);
     assert_int_equal(main[1].segment, 0);
     assert_true(preview[0].segment & CONTENT_SEGMENT_PREVIEW);
-    assert_int_equal(content_sync(store, NULL), ERR_OK);
     for (int round = 0; round < 2; round++) {
         check(&place, store, main[0], "\"a question\"");
         check(&place, store, preview[0], "{\"input\":\"a q\"}");
@@ -393,6 +393,7 @@ static void a_sync_on_a_full_disk_says_so_and_the_next_goes_on(void **state)
     assert_int_equal(put(store, 1, "\"before\"", NULL, &a, &none), ERR_OK);
     assert_int_equal(content_sync(store, NULL), ERR_OK);
     assert_int_equal(put(store, 1, "\"lost\"", NULL, &b, &none), ERR_OK);
+    content_work_finish(store);
     write_fails = ENOSPC;
     assert_int_equal(content_sync(store, NULL), ERR_DISK_FULL);
     assert_int_equal(put(store, 1, "\"again\"", NULL, &b, &none), ERR_OK);
@@ -434,9 +435,11 @@ static void frames_wait_until_a_large_write_is_full(void **state)
         write_count = 0;
         assert_int_equal(put(store, 1, rest, NULL, &pointers[0], &none), ERR_OK);
         assert_int_equal(put(store, 1, half, NULL, &pointers[1], &none), ERR_OK);
+        content_work_finish(store);
         assert_int_equal(pointers[1].offset + pointers[1].len, CONTENT_WRITE_BYTES);
         assert_int_equal(write_count, 0);
         assert_int_equal(put(store, 1, "1", NULL, &pointers[2], &none), ERR_OK);
+        content_work_finish(store);
         assert_int_not_equal(write_count, 0);
         assert_int_equal(content_sync(store, NULL), ERR_OK);
         assert_int_equal(put(store, 1, half, NULL, &pointers[3], &none), ERR_OK);
@@ -568,7 +571,7 @@ static void a_long_hurry_still_finds_what_repeats(void **state)
                 check(&place, store, pointers[i], twice.ptr);
             else
                 assert_int_equal(put(store, 1, twice.ptr, NULL, &pointers[i], &none), ERR_OK);
-            if (i == COUNT - 1)
+            if (round && i == COUNT - 1)
                 assert_true(pointers[i].len < pointers[REPEATS_FROM - 1].len * 3 / 2);
         }
         assert_int_equal(content_sync(store, NULL), ERR_OK);
@@ -596,16 +599,17 @@ static void after_a_failed_sync_the_loss_is_reported_and_a_new_segment_begins(vo
     sync_fails = EIO;
     assert_int_equal(content_sync(store, NULL), ERR_IO);
     assert_int_equal(put(store, 1, "\"lost\"", NULL, &again, &none), ERR_OK);
-    assert_int_not_equal(again.segment, safe.segment);
     assert_int_equal(content_sync(store, NULL), ERR_OK);
+    assert_int_not_equal(again.segment, safe.segment);
     check(&place, store, safe, "\"safe\"");
     check(&place, store, again, "\"lost\"");
 
     /* A write error after unsynced frames is remembered until the sync asks. */
     char *large = noise(CONTENT_WRITE_BYTES);
     assert_int_equal(put(store, 1, large, NULL, &lost, &none), ERR_OK);
+    content_work_finish(store);
     write_fails = EIO;
-    assert_int_equal(put(store, 1, large, NULL, &none, &none), ERR_IO);
+    assert_int_equal(put(store, 1, large, NULL, &none, &none), ERR_OK);
     xfree(large);
     assert_int_equal(put(store, 1, "\"z\"", NULL, &none, &none), ERR_OK);
     assert_int_equal(content_sync(store, NULL), ERR_IO);

@@ -303,6 +303,25 @@ static void a_flush_of_several_row_groups_stores_each_row_once(void **state)
     }
 }
 
+static void a_row_group_is_enough_when_much_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    f->gather_ns = 3600 * NS_PER_S;
+    assert_true(fixture_open(f));
+    struct store_commit nothing = { .checkpoint_sequence = 1, .much_waits = true };
+    for (uint64_t trace = 0; trace < DUCK_GATHER_ROWS_FEW / WIDE_SPANS; trace++) {
+        assert_int_equal(f->ops->commit(f->store, &nothing, &f->why), ERR_OK);
+        assert_true(f->store->waiting_count == trace); /* one row group less 512 rows waits still */
+        assert_int_equal(wide_commit(f, trace), ERR_OK);
+    }
+    nothing.much_waits = false;
+    assert_int_equal(f->ops->commit(f->store, &nothing, &f->why), ERR_OK);
+    assert_true(f->store->waiting_count > 0);
+    nothing.much_waits = true;
+    assert_int_equal(f->ops->commit(f->store, &nothing, &f->why), ERR_OK);
+    assert_int_equal(f->store->waiting_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +335,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_flush_of_several_row_groups_stores_each_row_once,
                                         setup_dir, teardown),
+        cmocka_unit_test_setup_teardown(a_row_group_is_enough_when_much_waits_for_it, setup_dir,
+                                        teardown),
         cmocka_unit_test_setup_teardown(settled_rows_go_to_disk_when_their_time_has_come, setup,
                                         teardown),
     };
