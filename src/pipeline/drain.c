@@ -38,6 +38,8 @@ struct drain *drain_new(const struct drain_config *config)
     drain->sequence = status.checkpoint_sequence;
     drain->config.behind_ns = config->behind_ns ? config->behind_ns : DRAIN_BEHIND_NS;
     drain->behind = config->behind_ns < 0;
+    if (config->digests)
+        digests_want(config->digests, drain->behind);
     drain->start_ns = drain->window_start_ns = clock_monotonic_ns();
     drain->reader = wal_reader_new(config->wal, status.checkpoint_sequence);
     drain->settle_reader = wal_reader_new(config->wal, status.checkpoint_sequence);
@@ -172,18 +174,17 @@ static void judge_behind(struct drain *drain)
         return;
     int64_t percent = drain->behind ? DRAIN_FREE_WAIT_PERCENT : DRAIN_BUSY_WAIT_PERCENT;
     drain->behind = drain->window_waited_ns * 100 < window_ns * percent;
+    if (drain->config.digests)
+        digests_want(drain->config.digests, drain->behind);
     drain->window_start_ns += window_ns;
     drain->window_waited_ns = 0;
 }
 
 /* Remember the spans without decoding them: they are decoded once, when they settle. */
-static enum err defer_spans(struct drain *drain, str bytes, const struct batch_header *header,
-                            uint64_t sequence, struct wal_position position, struct diag *why)
+static void defer_spans(struct drain *drain, const struct batch_header *header,
+                        const struct batch_span_ids *ids, uint64_t sequence,
+                        struct wal_position position)
 {
-    struct batch_span_ids *ids;
-    enum err err = batch_peek_spans(&drain->append_arena, bytes, &ids, why);
-    if (err)
-        return err;
     int64_t seen_ns = log_time(drain, header->received_ns);
     for (uint32_t i = 0; i < header->span_count; i++) {
         struct open_trace *trace =
@@ -197,7 +198,6 @@ static enum err defer_spans(struct drain *drain, str bytes, const struct batch_h
     atomic_fetch_add(&drain->spans, header->span_count);
     atomic_fetch_add(&drain->deferred_spans, header->span_count);
     atomic_fetch_add(&drain->batches, 1);
-    return ERR_OK;
 }
 
 /* Decode, remember, show. */
@@ -234,9 +234,12 @@ static void take_record(struct drain *drain, str bytes, uint64_t sequence,
     if (!err && (drain->pending_count + header.span_count > APPEND_SPANS_MAX ||
                  drain->append_arena.used_bytes > PEND_BYTES_MAX))
         append_pending(drain);
-    if (!err && drain->behind && !header.log_count && !header.metric_count)
-        err = defer_spans(drain, bytes, &header, sequence, position, &why);
-    else if (!err)
+    if (!err && drain->behind && !header.log_count && !header.metric_count) {
+        struct batch_span_ids *ids;
+        err = batch_peek_spans(&drain->append_arena, bytes, &ids, &why);
+        if (!err)
+            defer_spans(drain, &header, ids, sequence, position);
+    } else if (!err)
         err = show_batch(drain, bytes, &header, sequence, position, &why);
     if (!err)
         return;
@@ -244,11 +247,36 @@ static void take_record(struct drain *drain, str bytes, uint64_t sequence,
     log_error("cannot read a log record", KV_U64("sequence", sequence), KV_ERR(err), KV_WHY(&why));
 }
 
+/* The next record, if a worker sent along what is needed of it. */
+static bool take_digest(struct drain *drain)
+{
+    uint64_t sequence = atomic_load(&drain->sequence) + 1;
+    const struct digest *digest =
+        drain->config.digests ? digest_next(drain->config.digests, sequence) : NULL;
+    if (!digest || !drain->behind)
+        return false;
+    if (is_retry(drain, digest->header.body_hash, clock_monotonic_ns()))
+        atomic_fetch_add(&drain->duplicate_batches, 1);
+    else
+        defer_spans(drain, &digest->header, digest->ids, sequence, digest->position);
+    atomic_fetch_add(&drain->digests, 1);
+    drain->skipped = digest->position;
+    drain->has_skipped = true;
+    drain->at_end = false;
+    atomic_store(&drain->sequence, sequence);
+    return true;
+}
+
 /* Read what is there, a turn's worth at most. */
 static size_t read_log(struct drain *drain)
 {
     size_t count = 0;
     for (; count < READS_PER_TURN; count++) {
+        if (take_digest(drain))
+            continue;
+        if (drain->has_skipped)
+            wal_reader_skip(drain->reader, drain->skipped, atomic_load(&drain->sequence));
+        drain->has_skipped = false;
         str bytes;
         uint64_t sequence = 0;
         struct wal_position position;
@@ -349,6 +377,7 @@ void drain_status(struct drain *drain, struct drain_status *ret_status)
         .corrupt_records = drain->corrupt_records,
         .store_errors = drain->store_errors,
         .deferred_spans = drain->deferred_spans,
+        .digests = drain->digests,
         .open_traces = drain->open_traces,
         .open_bytes = drain->open_bytes,
         .behind_ns = drain->behind_ns,

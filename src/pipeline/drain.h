@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "content/content.h"
 #include "keys/keys.h"
+#include "pipeline/digest.h"
 #include "pipeline/open_traces.h"
 #include "store/store.h"
 #include "wal/wal.h"
@@ -25,6 +26,7 @@ struct drain;
 
 struct drain_config {
     struct wal *wal;
+    struct digests *digests; /* of the receivers; may be NULL */
     const struct store_ops *store_ops;
     struct store *store;
     struct content_store *content;
@@ -46,6 +48,7 @@ struct drain_status {
     uint64_t traces_settled, spans_settled, traces_late;
     uint64_t corrupt_records, store_errors;
     uint64_t deferred_spans; /* not shown before they settled: drain was behind */
+    uint64_t digests;        /* records of such spans that need not be read for their ids */
     uint64_t open_traces, open_bytes;
     int64_t behind_ns; /* age of the oldest record not yet visible; 0: none */
 };

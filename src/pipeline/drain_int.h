@@ -53,6 +53,8 @@ struct drain {
     _Atomic bool stopping, settle_all;
     struct wal_reader *reader;        /* follows the log */
     struct wal_reader *settle_reader; /* goes back to settled spans */
+    struct wal_position skipped;      /* the last record that was known without reading it, */
+    bool has_skipped;                 /* and `reader` is not behind it yet */
     struct open_traces *traces;
     struct cached_batch cache[BATCH_CACHE_COUNT];
     uint64_t cache_clock;
@@ -84,7 +86,7 @@ struct drain {
     bool gave_up;       /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
-        open_bytes, deferred_spans;
+        open_bytes, deferred_spans, digests;
     _Atomic int64_t behind_ns;
 };
 

@@ -219,9 +219,20 @@ static void record_give(struct receiver *receiver, char *bytes, size_t capacity)
         xfree(bytes);
 }
 
+/* The log's thread runs this in the order of the log. */
 static void entry_done(struct wal_entry *entry)
 {
     struct receive_ticket *ticket = entry->arg;
+    struct digests *digests = ticket->receiver->config.digests;
+    struct digest *digest = ticket->digest;
+    ticket->digest = NULL;
+    if (digest && !entry->result) {
+        digest->sequence = entry->sequence;
+        digest->position = entry->position;
+        digest_send(digests, digest);
+    } else {
+        digest_drop(digests, digest);
+    }
     record_give(ticket->receiver, entry->bytes, entry->capacity);
     entry->bytes = NULL;
     ticket->done(ticket);
@@ -243,12 +254,14 @@ static enum err submit(struct receiver *receiver, const struct batch *batch, siz
     size_t len, capacity = record.capacity;
     char *bytes = buf_take(&record, &len);
     ticket->receiver = receiver;
+    ticket->digest = digest_make(receiver->config.digests, batch);
     ticket->entry = (struct wal_entry){
         .bytes = bytes, .len = len, .capacity = capacity, .done = entry_done, .arg = ticket
     };
     enum err err = wal_submit(receiver->config.wal, receiver->gcm, &ticket->entry);
     if (!err)
         return ERR_OK;
+    digest_drop(receiver->config.digests, ticket->digest);
     record_give(receiver, bytes, capacity);
     diag_set(why, err, "%s", err_text(err));
     if (err == ERR_BUSY)

@@ -15,6 +15,7 @@
 #pragma once
 #include "base/err.h"
 #include "keys/keys.h"
+#include "pipeline/digest.h"
 #include "price/price.h"
 #include "redact/redact.h"
 #include "wal/wal.h"
@@ -23,6 +24,7 @@
 struct receive_config {
     struct wal *wal;
     struct keystore *keystore;
+    struct digests *digests; /* for a drain that is behind; may be NULL */
     struct price_table *prices;
     const struct redactor *redactor;
     struct redact_policy policy;
@@ -42,6 +44,7 @@ struct receive_input {
 struct receive_ticket {
     struct wal_entry entry; /* entry.result and entry.done are the log's */
     struct receiver *receiver;
+    struct digest *digest; /* on its way to drain, or NULL */
     uint32_t rejected_count;
     char rejected_why[200];
     void (*done)(struct receive_ticket *ticket); /* on the log's thread */

@@ -213,8 +213,10 @@ static enum err open_redactor(struct node *node, struct diag *why)
 static void open_drain(struct node *node)
 {
     const struct options *options = &node->options;
+    node->digests = digests_new();
     struct drain_config config = {
         .wal = node->wal,
+        .digests = node->digests,
         .store_ops = node->store_ops,
         .store = node->store,
         .content = node->content,
@@ -266,6 +268,7 @@ static void open_worker(struct node *node, struct worker *worker)
     struct ingest_config config = {
         .receive = {
             .wal = node->wal,
+            .digests = node->digests,
             .keystore = node->keystore,
             .prices = node->prices,
             .redactor = node->redactor,
@@ -403,6 +406,7 @@ void node_close(struct node *node)
     drain_free(node->drain);
     if (node->wal)
         wal_close(node->wal); /* runs the last callbacks: the ingests must still be there */
+    digests_free(node->digests);
     for (uint32_t i = 0; i < NODE_WORKERS_MAX; i++) {
         if (!node->workers[i].loop)
             continue;

@@ -15,9 +15,10 @@
 
 struct wal_reader {
     struct wal *wal;
-    uint64_t after;             /* records up to this one are passed over */
-    uint32_t passed;            /* segments up to this number are done */
-    struct wal_segment segment; /* that `cursor` is in; number 0: none */
+    uint64_t after;              /* records up to this one are passed over */
+    uint32_t passed;             /* segments up to this number are done */
+    struct wal_position skipped; /* the walk begins here, in that segment */
+    struct wal_segment segment;  /* that `cursor` is in; number 0: none */
     struct wal_cursor cursor;
     struct wal_segment again_segment; /* the same for wal_read_at */
     struct wal_cursor again;
@@ -57,6 +58,20 @@ static void reader_leave(struct wal_reader *reader)
     reader->passed = reader->segment.number;
     reader->segment.number = 0;
     wal_cursor_clear(&reader->cursor);
+}
+
+void wal_reader_skip(struct wal_reader *reader, struct wal_position position, uint64_t sequence)
+{
+    if (sequence <= reader->after)
+        return;
+    reader->after = sequence;
+    if (reader->segment.number == position.segment) {
+        reader->cursor.offset = MAX(reader->cursor.offset, (uint64_t)position.offset);
+        return;
+    }
+    reader_leave(reader);
+    reader->passed = position.segment - 1;
+    reader->skipped = position;
 }
 
 static enum err cursor_open(struct wal *wal, const struct wal_segment *segment, size_t chunk,
@@ -193,6 +208,8 @@ enum err wal_read(struct wal_reader *reader, str *ret_bytes, uint64_t *ret_seque
                 reader->segment.number = 0;
                 return err;
             }
+            if (reader->skipped.segment == reader->segment.number)
+                reader->cursor.offset = reader->skipped.offset;
         }
         bool is_final = true;
         enum wal_step step = WAL_STEP_END;

@@ -46,12 +46,18 @@ enum { WAL_RECORD_HEADER_BYTES = 48 };
 /* A record waiting to be durable.  Intrusive: the owner embeds it.  The log
  * encrypts in place, so `bytes` has room for the tag behind the plaintext:
  * capacity >= len + CRYPT_TAG_BYTES, which wal_submit asserts. */
+struct wal_position {
+    uint32_t segment; /* number in the file name */
+    uint32_t offset;
+};
+
 struct wal_entry {
     struct wal_entry *next;
     char *bytes; /* plaintext (batch_encode), encrypted in place by the caller's thread */
     size_t len;
     size_t capacity;   /* of bytes */
-    uint64_t sequence; /* set before `done` */
+    uint64_t sequence; /* set before `done`, as are these: */
+    struct wal_position position;
     enum err result;
     void (*done)(struct wal_entry *entry); /* on the writer thread */
     void *arg;
@@ -74,13 +80,11 @@ unsigned wal_fill_percent(struct wal *wal);
 /* Bytes of the files that wal_release(wal, sequence) would give back. */
 uint64_t wal_bytes_through(struct wal *wal, uint64_t sequence);
 
-struct wal_position {
-    uint32_t segment; /* number in the file name */
-    uint32_t offset;
-};
 struct wal_reader;
 struct wal_reader *wal_reader_new(struct wal *wal, uint64_t after_sequence);
 void wal_reader_free(struct wal_reader *reader);
+/* Go on behind that record, which the caller knows without reading it. */
+void wal_reader_skip(struct wal_reader *reader, struct wal_position position, uint64_t sequence);
 /* Next durable record's plaintext (borrowed until the next call). ERR_NOT_FOUND
  * when there is none yet; ERR_CORRUPT names the place and skips the record; ERR_KEY:
  * the key of its hour is gone, skipped too; anything else may be tried again. */

@@ -246,6 +246,8 @@ static enum err group_write(struct wal *wal, struct group *group)
         wal_record_place(entry, wal->number, wal->next_sequence++, (uint32_t)wal->offset);
         memcpy(&header, entry->header, sizeof header);
         group->first_hour = MIN(group->first_hour, (int64_t)header.hour);
+        entry->position =
+            (struct wal_position){ wal->number, (uint32_t)(pieces.offset + pieces.bytes) };
         pieces_add(&pieces, entry->header, sizeof entry->header);
         pieces_add(&pieces, entry->bytes, entry->len + CRYPT_TAG_BYTES);
         if (pieces.count + 3 > WAL_PIECES_MAX) /* no room for two and the zeros */

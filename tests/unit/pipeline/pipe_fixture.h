@@ -94,6 +94,7 @@ struct pipe {
     struct wal *wal;
     struct content_store *content;
     struct receiver *receiver;
+    struct digests *digests;
     struct drain *drain;
     struct settle_times settle;
     size_t open_bytes_max;
@@ -186,7 +187,9 @@ static void pipe_start(struct pipe *pipe)
                                        .files = &pipe->content_files,
                                        .key_by_id = pipe_content_key };
     ASSERT_OK(content_open(&contents, &pipe->content, &why), why);
+    pipe->digests = digests_new();
     struct receive_config receive = { .wal = pipe->wal,
+                                      .digests = pipe->digests,
                                       .keystore = shared.keystore,
                                       .prices = shared.prices,
                                       .redactor = shared.redactor,
@@ -196,6 +199,7 @@ static void pipe_start(struct pipe *pipe)
                                       .attr_value_bytes_max = 1024 };
     pipe->receiver = receiver_new(&receive);
     struct drain_config drain = { .wal = pipe->wal,
+                                  .digests = pipe->digests,
                                   .store_ops = &pipe->ops,
                                   .store = pipe->store,
                                   .content = pipe->content,
@@ -253,6 +257,7 @@ static void pipe_stop(struct pipe *pipe, bool settle)
     drain_free(pipe->drain);
     receiver_free(pipe->receiver);
     wal_close(pipe->wal);
+    digests_free(pipe->digests);
     content_close(pipe->content);
     pipe->started = false;
 }

@@ -102,6 +102,56 @@ static void a_drain_that_is_behind_stores_what_it_did_not_show(void **state)
     pipe_clear(&pipe);
 }
 
+static struct pipe *pipe_to_fill;
+
+static void send_log(struct pipe *pipe)
+{
+    pipe_send(pipe, OTLP_LOGS,
+              STR_OF("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"timeUnixNano\":\"1\","
+                     "\"body\":{\"stringValue\":\"hello\"}}]}]}]}"));
+}
+
+/* Of two requests per trace one is the other's retry now and then; logs come in between. */
+static void fill_log(struct drain *drain)
+{
+    (void)drain;
+    for (uint64_t trace = 1; trace <= 20; trace++) {
+        send_one(pipe_to_fill, trace, 2, 1);
+        send_one(pipe_to_fill, trace, 1, 0);
+        if (trace % 5 == 0)
+            send_log(pipe_to_fill);
+        if (trace % 4 == 0)
+            send_one(pipe_to_fill, trace, 1, 0);
+    }
+}
+
+static void a_drain_that_is_behind_reads_only_what_no_digest_came_for(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    pipe_init(&pipe);
+    pipe_stop(&pipe, false);
+    pipe.behind_ns = -1;
+    pipe_to_fill = &pipe;
+    pipe.before_drain_starts = fill_log;
+    pipe_start(&pipe);
+    struct drain_status status;
+    do {
+        drain_status(pipe.drain, &status);
+    } while (status.sequence < 49);
+    assert_int_equal(status.spans, 40);
+    assert_int_equal(status.deferred_spans, 40);
+    assert_int_equal(status.duplicate_batches, 5 + 3); /* of the logs, too */
+    assert_int_equal(status.logs, 1);
+    assert_int_equal(status.digests, 45);
+    send_one(&pipe, 21, 1, 0); /* read from the log, behind all that was not */
+    pipe_stop(&pipe, true);
+    pipe.before_drain_starts = NULL;
+    pipe_start(&pipe);
+    assert_stored(&pipe, 21, 41);
+    pipe_clear(&pipe);
+}
+
 /* ---- the time of the log ---- */
 
 static const struct settle_times by_root_in_20_s = { 20 * NS_PER_S, 600 * NS_PER_S,
@@ -351,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drain_that_is_behind_stores_what_it_did_not_show),
+        cmocka_unit_test(a_drain_that_is_behind_reads_only_what_no_digest_came_for),
         cmocka_unit_test(a_trace_that_lay_in_the_log_for_its_wait_settles_when_it_is_read),
         cmocka_unit_test(a_trace_waits_in_full_after_a_restart),
         cmocka_unit_test(the_checkpoint_stays_before_the_first_open_trace),

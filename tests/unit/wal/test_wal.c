@@ -49,6 +49,56 @@ static void what_is_acknowledged_is_read_back_in_order_after_a_restart(void **st
     fixture_clear(&fixture);
 }
 
+/* Each record may be passed over, from each place the reader may be at; some of the log is
+ * released. */
+static void a_reader_goes_on_behind_the_record_it_was_told_of(void **state)
+{
+    (void)state;
+    enum { COUNT = 11 };
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.config.segment_bytes_max = WAL_SEGMENT_HEADER_BYTES + 3 * wal_record_size(4);
+    struct wal *wal = fixture_open(&fixture);
+    struct wal_position places[COUNT + 1] = { 0 };
+    struct crypt_gcm *gcm = crypt_gcm_new();
+    for (uint64_t i = 1; i <= COUNT; i++) {
+        struct item *item = item_new("text", 4);
+        assert_int_equal(wal_submit(wal, gcm, &item->entry), ERR_OK);
+        item_wait(item);
+        assert_int_equal(item->entry.sequence, i);
+        places[i] = item->entry.position;
+        item_free(item);
+    }
+    crypt_gcm_free(gcm);
+    for (uint64_t released = 0; released < 8; released += 7) {
+        wal_release(wal, released);
+        for (uint64_t from = released; from < COUNT; from++) {
+            for (uint64_t to = from + 1; to <= COUNT; to++) {
+                struct wal_reader *reader = wal_reader_new(wal, from);
+                str bytes;
+                uint64_t sequence = from, next = to + 1;
+                struct wal_position position;
+                if ((from + to) % 2 && from + 1 < to) {
+                    assert_int_equal(wal_read(reader, &bytes, &sequence, &position, NULL), ERR_OK);
+                    assert_int_equal(sequence, from + 1);
+                    assert_memory_equal(&position, &places[sequence], sizeof position);
+                }
+                wal_reader_skip(reader, places[to], to);
+                wal_reader_skip(reader, places[from + 1], from + 1); /* behind: changes nothing */
+                for (; next <= COUNT; next++) {
+                    assert_int_equal(wal_read(reader, &bytes, &sequence, &position, NULL), ERR_OK);
+                    assert_int_equal(sequence, next);
+                }
+                assert_int_equal(wal_read(reader, &bytes, &sequence, &position, NULL),
+                                 ERR_NOT_FOUND);
+                wal_reader_free(reader);
+            }
+        }
+    }
+    wal_close(wal);
+    fixture_clear(&fixture);
+}
+
 /* shows: C5 D8 */
 static void plaintext_never_reaches_the_file(void **state)
 {
@@ -365,6 +415,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_acknowledged_is_read_back_in_order_after_a_restart),
+        cmocka_unit_test(a_reader_goes_on_behind_the_record_it_was_told_of),
         cmocka_unit_test(plaintext_never_reaches_the_file),
         cmocka_unit_test(a_record_at_the_limit_is_taken_and_one_past_it_is_refused_untouched),
         cmocka_unit_test(past_the_pending_limit_a_record_is_refused_as_busy_and_stays_plaintext),
