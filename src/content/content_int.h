@@ -23,8 +23,9 @@ enum {
     CONTENT_ITEM_BYTES = 16,
     CONTENT_ID_BYTES = 16,
     CONTENT_VERSION = 1,
-    CONTENT_WORK_COUNT = 4, /* pieces of work that circulate */
+    CONTENT_WORK_COUNT = 16, /* pieces of work that circulate */
     CONTENT_WORK_FRAMES = 1024,
+    CONTENT_WORK_QUEUE = 4, /* with so many waiting for the writer, the gatherer compresses */
     CONTENT_PATH_MAX = 4096,
 };
 #define CONTENT_MAGIC "TTSEG\r\n\x1a"
@@ -150,19 +151,27 @@ struct content_stream {
     _Atomic uint64_t open_number; /* for content_expire */
 };
 
+struct content_compressor {
+    ZSTD_CCtx *zstd;
+    unsigned effort; /* what zstd is set to */
+    uint64_t hurried_frames, tried_plain, tried_stored;
+};
+
 /* A frame to be made. */
 struct content_task {
     struct content_frame frame; /* what is known before it is compressed */
     enum content_kind kind;
     struct crypt_key key; /* of its subject */
     size_t plain_at;      /* in the piece of work */
+    str stored;           /* what is encrypted, once that is known */
     bool in_hurry;
     struct content_pointer *ret_pointer;
 };
 
 /* Frames that are handed to the writer together. */
 struct content_work {
-    struct buf plain;
+    struct buf plain, packed;
+    bool is_packed;             /* its tasks are compressed */
     struct content_task *tasks; /* CONTENT_WORK_FRAMES */
     size_t count;
 };
@@ -175,15 +184,12 @@ struct content_store {
     struct content_work *filling, *idle[CONTENT_WORK_COUNT];
     size_t idle_count;
     bool in_hurry;
+    struct content_compressor gatherers;
     struct queue *to_write, *written; /* pieces of work: to the writer, and back */
     struct thread writer;
     /* Of who holds the work that is written, writer.c: */
     struct content_stream streams[CONTENT_KIND_COUNT];
-    ZSTD_CCtx *zstd;
-    char *stored;
-    size_t stored_capacity;
-    unsigned effort; /* what zstd is set to */
-    uint64_t hurried_frames, tried_plain, tried_stored;
+    struct content_compressor writers;
     enum err failure; /* the first since the last sync */
     struct diag failure_why;
     /* Of any thread: */
@@ -194,6 +200,9 @@ struct content_store {
 /* store.c: until all that was appended has its place in a stream; the streams are then the
  * caller's, until it appends more. */
 void content_work_finish(struct content_store *store);
+
+/* compress.c */
+void content_work_compress(struct content_compressor *compressor, struct content_work *work);
 
 /* writer.c */
 /* Compress, seal and place its frames, and empty it.  A failure stays in store->failure. */

@@ -60,13 +60,15 @@ enum err content_open(const struct content_config *config, struct content_store 
     if (!store->config.segment_bytes_max)
         store->config.segment_bytes_max = 128 * MIB;
     assert(store->config.segment_bytes_max <= 1024 * MIB);
-    store->zstd = ZSTD_createCCtx();
-    assert(store->zstd);
+    store->gatherers.zstd = ZSTD_createCCtx();
+    store->writers.zstd = ZSTD_createCCtx();
+    assert(store->gatherers.zstd && store->writers.zstd);
     store->to_write = queue_new(CONTENT_WORK_COUNT);
     store->written = queue_new(CONTENT_WORK_COUNT);
     for (size_t i = 0; i < CONTENT_WORK_COUNT; i++) {
         struct content_work *work = &store->works[i];
         buf_init(&work->plain, CONTENT_WORK_BYTES + CONTENT_FRAME_BYTES_MAX);
+        buf_init(&work->packed, 2 * (CONTENT_WORK_BYTES + CONTENT_FRAME_BYTES_MAX));
         work->tasks = xcalloc(CONTENT_WORK_FRAMES, sizeof *work->tasks);
         store->idle[store->idle_count++] = work;
     }
@@ -149,6 +151,8 @@ static struct content_work *work_with_room(struct content_store *store)
 {
     struct content_work *work = store->filling;
     if (work && (work->plain.len >= CONTENT_WORK_BYTES || work->count == CONTENT_WORK_FRAMES)) {
+        if (queue_length(store->to_write) >= CONTENT_WORK_QUEUE)
+            content_work_compress(&store->gatherers, work);
         bool sent = queue_send(store->to_write, work);
         assert(sent); /* it has room for all there are */
         store->filling = NULL;
@@ -247,14 +251,15 @@ void content_close(struct content_store *store)
         crypt_gcm_free(stream->gcm);
         xfree(stream->memory);
     }
-    ZSTD_freeCCtx(store->zstd);
+    ZSTD_freeCCtx(store->gatherers.zstd);
+    ZSTD_freeCCtx(store->writers.zstd);
     for (size_t i = 0; i < CONTENT_WORK_COUNT; i++) {
         buf_clear(&store->works[i].plain);
+        buf_clear(&store->works[i].packed);
         xfree(store->works[i].tasks);
     }
     queue_free(store->to_write);
     queue_free(store->written);
-    xfree(store->stored);
     xfree(store->dir);
     xfree(store);
 }
