@@ -3,8 +3,8 @@
 After each start: whatever was acknowledged is there, once; sums of tokens and money are exact; what was not answered may
 be there or not, and is there once after it was sent again.  At no moment a query shows more than was sent.
 
-TELLTALE_KILL_CYCLES  how often (15; docs/reliability.md has the long run); a new data folder every 250 kills, since the
-                      look after each of them takes the longer the more there is
+TELLTALE_KILL_CYCLES  how often (15; docs/reliability.md has the long run); a new data folder every 100 kills, since the
+                      look after each of them takes the longer the more there is, and making a folder is killed, too
 TELLTALE_KILL_SEED    the same load and moments again, as far as the scheduler lets it
 
 SPDX-License-Identifier: Apache-2.0
@@ -21,9 +21,10 @@ from conftest import JSON, json_request, make_span, wait_until
 
 CYCLES = int(os.environ.get("TELLTALE_KILL_CYCLES", "15"))
 SEED = int(os.environ.get("TELLTALE_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-FOLDER_CYCLES = 250
+FOLDER_CYCLES = 100
 WHOLE_EVERY, CONTENT_EVERY, SENDERS, CONTENT_SAMPLE, PATIENCE_S = 100, 10, 3, 8, 60
 LATE, FULL_LOAD, KILL_STARTING = 0.1, 0.03, 0.1  # shares of requests, and of cycles
+KILLS_OF_FIRST_START = 5
 REST_EVERY = 5  # lives that last until all is stored; else what is to be done again grows from kill to kill
 ALL_TIME = {"from": "1970-01-02T00:00:00Z", "to": "2261-01-01T00:00:00Z"}
 QUICK = {"settle__after_root": "100ms", "settle__after_idle": "200ms", "settle__tick": "20ms", "log__segment": "1MiB"}
@@ -196,7 +197,7 @@ def kill_while_starting(server, rng):
 
 def one_cycle(server, ledger, cycle):
     rng = ledger.rng
-    if rng.random() < KILL_STARTING:
+    for _ in range(KILLS_OF_FIRST_START if cycle == 0 else rng.random() < KILL_STARTING):
         kill_while_starting(server, rng)
     server.start()
     check_sums(server, ledger)
