@@ -309,6 +309,14 @@ bool collect_parts(struct norm *norm, str json, struct collected *ret);
 /* ---- log.c ---- */
 void norm_logs(struct norm *norm, const struct raw_batch *raw, struct batch *batch);
 
+/* ---- scores (score.c) ---- */
+uint32_t norm_scores_max(const struct raw_batch *raw);
+/* What was sent as scores, and the evaluation events of spans. */
+void norm_scores(struct norm *norm, const struct raw_batch *raw, struct batch *batch);
+/* True: the record was an evaluation and is a score. */
+bool norm_log_score(struct norm *norm, const struct raw_log *log, str event_name,
+                    struct batch *batch);
+
 /* ---- value helpers (flat.c) ---- */
 const struct value *map_get(const struct value *map, const char *key);
 str map_text(const struct value *map, const char *key); /* STR_NONE when not a text */

@@ -455,6 +455,8 @@ static enum err meta_open(struct store *store, struct diag *reterr_why)
 {
     enum err code = file_open(store, "meta.duckdb", "meta", meta_tables, reterr_why);
     if (code == ERR_OK)
+        code = scores_make(store, reterr_why);
+    if (code == ERR_OK)
         code = dict_load(store, reterr_why);
     if (code == ERR_OK)
         code = duck_count(store->write, &store->checkpoint_sequence, reterr_why,
@@ -695,6 +697,7 @@ static void duck_status(struct store *store, struct store_status *ret_status)
     status.span_count += atomic_load(&store->settled_rows);
     status.trace_count += atomic_load(&store->settled_traces);
     status.unsettled_count = atomic_load(&store->open_rows);
+    status.score_count = atomic_load(&store->score_count);
     status.memory_bytes = engine_bytes(store) + recent;
     *ret_status = status;
 }
@@ -710,5 +713,6 @@ const struct store_ops store_duckdb = {
     .traces = duck_traces,
     .aggregate = duck_aggregate,
     .logs = duck_logs,
+    .scores = duck_scores,
     .status = duck_status,
 };
