@@ -95,22 +95,30 @@ static bool is_of_trace(const struct store_scores *ask, const struct score *scor
     return false;
 }
 
-static bool is_asked(const struct store_scores *ask, const struct memory_score *row,
-                     bool sees_trace)
+/* A tenant sees what its keys gave, and what is said of a trace of its own. */
+static bool is_visible(const struct store_scores *ask, const struct memory_score *row,
+                       bool sees_trace)
 {
     const struct score *score = &row->row.score;
-    const struct score after = { .time_ns = ask->after_time_ns, .score_id = ask->after_id };
     bool is_own = !str_is_none(score->tenant_id) && str_equal(score->tenant_id, ask->scope.tenant);
-    if (!str_is_none(ask->scope.tenant) && !is_own && !(ask->has_trace_id && sees_trace))
-        return false;
     return str_equal(row->project, ask->scope.project) &&
-           score->time_ns >= ask->scope.range.from_ns && score->time_ns < ask->scope.range.to_ns &&
-           is_of_trace(ask, score) &&
-           (!ask->has_span_id ||
-            (score->has_span_id && memcmp(&ask->span_id, &score->span_id, 8) == 0)) &&
-           text_is(ask->session_id, score->session_id) && text_is(ask->name, score->name) &&
-           (!ask->has_source || ask->source == score->source) &&
+           (str_is_none(ask->scope.tenant) || is_own || (ask->has_trace_id && sees_trace));
+}
+
+static bool is_in_place(const struct store_scores *ask, const struct score *score)
+{
+    const struct score after = { .time_ns = ask->after_time_ns, .score_id = ask->after_id };
+    return score->time_ns >= ask->scope.range.from_ns && score->time_ns < ask->scope.range.to_ns &&
            (!ask->has_after || score_cmp(score, &after) > 0);
+}
+
+static bool is_asked(const struct store_scores *ask, const struct score *score)
+{
+    bool is_of_span =
+        score->has_span_id && memcmp(&ask->span_id, &score->span_id, sizeof ask->span_id) == 0;
+    return is_in_place(ask, score) && is_of_trace(ask, score) &&
+           (!ask->has_span_id || is_of_span) && text_is(ask->session_id, score->session_id) &&
+           text_is(ask->name, score->name) && (!ask->has_source || ask->source == score->source);
 }
 
 static enum err scores_collect(struct store *store, const struct store_scores *ask,
@@ -124,7 +132,8 @@ static enum err scores_collect(struct store *store, const struct store_scores *a
     if (!scores)
         return ERR_LIMIT;
     for (size_t i = 0; i < store->score_count; i++)
-        if (is_asked(ask, &store->scores[i], sees_trace) &&
+        if (is_visible(ask, &store->scores[i], sees_trace) &&
+            is_asked(ask, &store->scores[i].row.score) &&
             !score_copy(arena, &store->scores[i].row, &scores[count++]))
             return ERR_LIMIT;
     qsort(scores, count, sizeof *scores, row_cmp);
