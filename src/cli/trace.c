@@ -148,6 +148,7 @@ int cli_trace(struct cli_call *call)
     buf_init(&out, OUTPUT_BYTES_MAX);
     const struct value *trace = cli_member(&answer, "trace");
     trace_header(call, &call->arena, trace, &out);
+    trace_scores(call, &call->arena, cli_member(&answer, "scores"), &out);
     trace_spans(call, &call->arena, &tree, &out);
     cli_print(&out);
     buf_clear(&out);

@@ -156,6 +156,46 @@ void trace_header(const struct cli_call *call, struct arena *arena, const struct
     buf_add_char(out, '\n');
 }
 
+static str score_value(struct arena *arena, const struct value *score)
+{
+    const struct value *value = cli_member(score, "value");
+    double number;
+    if (value && value->type == VALUE_BOOL)
+        return value->boolean ? STR_OF("yes") : STR_OF("no");
+    if (value && value->type == VALUE_STR)
+        return value->text;
+    return value && value_as_f64(value, &number) ? arena_printf(arena, "%g", number) : STR_OF("-");
+}
+
+void trace_scores(const struct cli_call *call, struct arena *arena, const struct value *scores,
+                  struct buf *out)
+{
+    static const char *const who[][2] = { { "by", "source" },
+                                          { "evaluator", "evaluator" },
+                                          { "model", "judge_model" } };
+    if (!scores || scores->type != VALUE_ARRAY)
+        return;
+    for (uint32_t i = 0; i < scores->count; i++) {
+        const struct value *score = &scores->items[i];
+        struct facts facts = { .out = out, .width = call->screen.width };
+        add_part(&facts, STR_OF("score"));
+        struct buf text;
+        buf_init(&text, LABEL_BYTES_MAX);
+        str name = str_sub(cli_member_str(score, "name"), 0, 200);
+        str value = str_sub(score_value(arena, score), 0, 200);
+        cli_clean(&text, arena_printf(arena, "%.*s %.*s", STR_ARG(name), STR_ARG(value)),
+                  CLI_ONE_LINE);
+        add_part(&facts, buf_str(&text));
+        buf_clear(&text);
+        for (size_t k = 0; k < COUNT_OF(who); k++)
+            add_fact(&facts, who[k][0], cli_member_str(score, who[k][1]));
+        add_fact(&facts, "says", cli_member_str(score, "comment"));
+        facts_end(&facts);
+    }
+    if (scores->count)
+        buf_add_char(out, '\n');
+}
+
 /* "│  ├─ " : whether each ancestor has a span after it.  A span that is too deep to be
  * indented says how deep it is. */
 static void add_branches(struct buf *out, const struct tree *tree, uint32_t at, uint32_t depth_max)

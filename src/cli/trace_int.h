@@ -28,6 +28,9 @@ MUST_CHECK bool tree_build(struct arena *arena, const struct value *spans, struc
 /* Depth first; TREE_NONE after the last. */
 uint32_t tree_next(const struct tree *tree, uint32_t at);
 
+/* What was thought of it, a line each; nothing when there is none. */
+void trace_scores(const struct cli_call *call, struct arena *arena, const struct value *scores,
+                  struct buf *out);
 void trace_header(const struct cli_call *call, struct arena *arena, const struct value *trace,
                   struct buf *out);
 void trace_spans(const struct cli_call *call, struct arena *arena, const struct tree *tree,

@@ -2,10 +2,11 @@
 
 SPDX-License-Identifier: Apache-2.0"""
 import json
+import subprocess
 import time
 
 import pytest
-from conftest import JSON, attributes_of, make_span, new_span_id, new_trace_id, wait_until
+from conftest import BINARY, CLEAN_ENV, JSON, attributes_of, make_span, new_span_id, new_trace_id, wait_until
 
 
 def post(server, body, expect=200, port=None, headers=None):
@@ -137,6 +138,18 @@ def test_secrets_in_a_comment_are_masked_before_the_disk(server):
     post(server, {"session_id": session, "name": "n", "value": 1, "comment": f"write to {secret}", "metadata": {"mail": secret}})
     [score] = scores(server, 1, session_id=session)
     assert secret not in json.dumps(score)
+
+
+def test_the_terminal_shows_them_above_the_tree(server):
+    trace_id = new_trace_id()
+    server.send_spans(make_span(trace_id=trace_id))
+    post(server, [{"trace_id": trace_id, "name": "faithfulness", "value": 0.82, "source": "judge", "judge_model": "gpt-4o", "comment": "mostly"},
+                  {"trace_id": trace_id, "name": "thumb", "value": False, "source": "user"}])
+    scores(server, 2, trace_id=trace_id)
+    shown = subprocess.run([BINARY, "trace", trace_id, f"--server=http://127.0.0.1:{server.api_port}"], capture_output=True, text=True, check=True,
+                           env=CLEAN_ENV).stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "score faithfulness 0.82 by judge model gpt-4o says mostly" in lines and "score thumb no by user" in lines, shown
 
 
 def test_scores_survive_a_kill(new_server):

@@ -37,7 +37,11 @@ export interface Span {
 }
 
 export interface Log { time: string; span_id: string; severity: number; severity_text: string | null; event_name: string | null; attributes: JsonObject }
-export interface TraceDetail { trace: Trace; spans: Span[]; logs: Log[] }
+export interface Score {
+  id: string; name: string; value: number | boolean | string | null; label: string | null; comment: string | null; source: string;
+  trace_id: string | null; span_id: string | null; response_id: string | null; evaluator: string | null; judge_model: string | null; time: string;
+}
+export interface TraceDetail { trace: Trace; spans: Span[]; logs: Log[]; scores: Score[] }
 export interface Page<T> { items: T[]; next_cursor: string | null }
 export interface Group { time: string | null; by: { [name: string]: string | number | boolean | null }; values: { [metric: string]: number | null }; exemplar_trace_id: string | null }
 export interface Aggregate { items: Group[]; step_ms: number | null; from: string; to: string }

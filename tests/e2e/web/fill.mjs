@@ -27,6 +27,9 @@ export async function fill(server) {
     ids[name] = await send(server.otlp, `main-${name}`, root, at(root, ago));
   await post(server.otlp, "/v1/logs", { resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano: String(BigInt(now - 11_000) * 1_000_000n), severityNumber: 13, severityText: "WARN",
     traceId: ids.question, spanId: hex("main-question/0.3", 8), eventName: "slow_first_token", body: { stringValue: "first token later than 400 ms" } }] }] }] });
+  await post(server.api, "/api/v1/scores", [
+    { trace_id: ids.question, name: "faithfulness", value: 0.82, source: "judge", judge_model: "gpt-4o", comment: "one claim is not in the context" },
+    { trace_id: ids.question, name: "thumb", value: true, source: "user" }]);
   for (const [name, spans] of [["wide", WIDE], ["question", 12], ["refund", 9]]) await settled(server, ids[name], spans);
   return ids;
 }

@@ -82,6 +82,15 @@ test("documents have their scores", async ({ open, servers }) => {
   ok((await page.locator(".document").first().innerText()).includes("kb/refunds.md#2"), "the id");
 });
 
+test("what was thought of the answer stands in the head", async ({ open, servers }) => {
+  const page = await open(`/traces/${servers.ids.question}`);
+  const scores = page.getByRole("list", { name: "Scores" }).getByRole("listitem");
+  await scores.nth(1).waitFor();
+  equal(await scores.allInnerTexts().then((all) => all.map((text) => text.replaceAll("\n", " ")).sort()), ["faithfulness 0.82 judge", "thumb yes user"]);
+  equal(await scores.filter({ hasText: "faithfulness" }).getAttribute("title"), "by judge, gpt-4o · one claim is not in the context");
+  equal(await (await open(`/traces/${servers.ids.refund}`)).getByRole("list", { name: "Scores" }).count(), 0);
+});
+
 test("usage and cost add up by bucket", async ({ open, servers }) => {
   const page = await open(`/traces/${servers.ids.question}?tab=usage`);
   await page.waitForSelector(".figures-table");

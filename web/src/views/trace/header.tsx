@@ -1,7 +1,7 @@
 // header.tsx -- the whole trace in two lines.
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from "preact";
-import type { Trace } from "../../api";
+import type { Score, Trace } from "../../api";
 import { Icon } from "../../components/icon";
 import { Copy, Time } from "../../components/shared";
 import { count, duration, plural, UNKNOWN } from "../../format";
@@ -24,7 +24,29 @@ function Dimension({ name, field, value }: { name: string; field: string; value:
   );
 }
 
-export function Header({ trace }: { trace: Trace }) {
+const SCORES_SHOWN = 12;
+
+/** What was thought of the answer; the comment and who said it are in the title. */
+function Scores({ scores }: { scores: Score[] }) {
+  if (!scores.length) return null;
+  const more = scores.length - SCORES_SHOWN;
+  return (
+    <ul class="scores" aria-label="Scores">
+      {scores.slice(0, SCORES_SHOWN).map((score) => {
+        const value = score.value === true ? "yes" : score.value === false ? "no" : String(score.value ?? "");
+        const who = [score.source, score.evaluator, score.judge_model].filter(Boolean).join(", ");
+        return (
+          <li key={score.id} title={[`by ${who}`, score.label && score.label !== value ? score.label : null, score.comment].filter(Boolean).join(" · ")}>
+            <span>{score.name}</span><b class="num cut bidi">{value}</b><i>{score.source}</i>
+          </li>
+        );
+      })}
+      {more > 0 && <li><span>and {count(more)} more</span></li>}
+    </ul>
+  );
+}
+
+export function Header({ trace, scores }: { trace: Trace; scores: Score[] }) {
   const look = lookOf(trace.step);
   return (
     <header class="trace-head">
@@ -63,6 +85,7 @@ export function Header({ trace }: { trace: Trace }) {
         <Dimension name="prompt version" field="prompt_version" value={trace.prompt_version} />
         <Dimension name="index" field="index_version" value={trace.index_version} />
       </div>
+      <Scores scores={scores} />
     </header>
   );
 }

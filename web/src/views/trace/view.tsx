@@ -104,7 +104,7 @@ export function TraceView({ id }: { id: string }) {
   if (!data) return <div class="trace-view"><div class="trace-head loading" aria-busy={loading}><div class="bone" style={{ width: "260px", height: "16px" }} /><div class="bone" style={{ width: "520px", height: "26px" }} /></div><Bones rows={12} /></div>;
   return (
     <div class="trace-view">
-      <Header trace={data.trace} />
+      <Header trace={data.trace} scores={data.scores} />
       <Body detail={data} />
     </div>
   );
