@@ -139,12 +139,16 @@ static enum err fail_unknown(const struct reader *reader, const struct yaml_node
                      STR_ARG(str_sub(word, 0, 60)));
 }
 
+/* Set by the server, or of a type that no attribute is read as. */
 static bool is_of_server(enum field field)
 {
+    bool has_reading = false;
+    for (size_t i = 0; i < COUNT_OF(ases); i++)
+        has_reading = has_reading || ases[i].type == (uint8_t)field_table[field].type;
     for (size_t i = 0; i < COUNT_OF(server_fields); i++)
         if (server_fields[i] == (uint16_t)field)
             return true;
-    return false;
+    return !has_reading;
 }
 
 static enum err unknown_field(const struct reader *reader, const struct yaml_node *node)
