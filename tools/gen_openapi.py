@@ -132,6 +132,12 @@ def schemas(src):
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
                              "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")}),
+        "Unmapped": closed({
+            "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
+                                              "service:STR dialect:STR")))),
+            "next_cursor": nullable("STR"), "since": nullable("TIME", "start of the counting"),
+            "name_count": nullable("I64", "names known, of which items are the first"),
+            "other_count": nullable("I64", "attributes counted without their name, for want of room")}),
         "Payload": {"type": "object", "properties": {
             "input": messages, "output": messages, "system": {}, "tools": {},
             "documents": array({"type": "object"}), "raw": {"type": "object"}}},

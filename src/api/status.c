@@ -44,6 +44,7 @@ static void add_worker(struct snapshot *sum, const struct api_worker *worker)
     sum->receive.scores_in += receive.scores_in;
     sum->receive.rejected += receive.rejected;
     sum->receive.retagged_spans += receive.retagged_spans;
+    sum->receive.unmapped_attrs += receive.unmapped_attrs;
 }
 
 static void take_snapshot(struct api *api, struct snapshot *ret)

@@ -136,19 +136,47 @@ bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect,
     return false;
 }
 
+bool dialect_prefix_row(size_t index, str *ret_text, enum family *ret_family,
+                        enum dialect *ret_dialect)
+{
+    static const str texts[] = {
+#define PREFIX(text, family, dialect) STR(text "*"),
+#include "norm/prefix.def"
+#undef PREFIX
+    };
+    if (index >= COUNT_OF(prefixes))
+        return false;
+    *ret_text = texts[index];
+    *ret_family = (enum family)prefixes[index].family;
+    *ret_dialect = (enum dialect)prefixes[index].dialect;
+    return true;
+}
+
+str dialect_name(enum dialect dialect)
+{
+    assert(dialect < DIALECT_COUNT);
+    return dialect_names[dialect];
+}
+
+void dialect_names_add(struct buf *out, uint32_t mask)
+{
+    size_t start = out->len;
+    for (unsigned i = 1; i < DIALECT_COUNT; i++) {
+        if (!(mask >> i & 1))
+            continue;
+        if (out->len > start)
+            buf_add_char(out, '+');
+        buf_add_str(out, dialect_names[i]);
+    }
+}
+
 str dialect_text(struct norm *norm)
 {
     uint32_t mask = norm->dialects & ~(1u << DIALECT_NONE);
     if (mask == norm->dialects_cached)
         return norm->dialects_text;
     buf_reset(&norm->out);
-    for (unsigned i = 1; i < DIALECT_COUNT; i++) {
-        if (!(mask >> i & 1))
-            continue;
-        if (norm->out.len)
-            buf_add_char(&norm->out, '+');
-        buf_add_str(&norm->out, dialect_names[i]);
-    }
+    dialect_names_add(&norm->out, mask);
     norm->dialects_text = out_take(norm);
     norm->dialects_cached = mask;
     return norm->dialects_text;

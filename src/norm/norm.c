@@ -45,7 +45,9 @@ static bool scratch_alloc(struct norm *norm, const struct raw_batch *raw)
     norm->longs = arena_alloc(norm->arena, count * sizeof *norm->longs);
     norm->parameters = arena_alloc(norm->arena, count * sizeof *norm->parameters);
     norm->flats = arena_alloc(norm->arena, count * sizeof *norm->flats);
-    return norm->kept && norm->others && norm->longs && norm->parameters && norm->flats;
+    norm->unmapped = arena_alloc(norm->arena, count * sizeof *norm->unmapped);
+    return norm->kept && norm->others && norm->longs && norm->parameters && norm->flats &&
+           norm->unmapped;
 }
 
 static bool results_alloc(struct norm *norm, const struct raw_batch *raw, struct batch *batch)
@@ -96,6 +98,8 @@ static void batch_fill(struct norm *norm, const struct raw_batch *raw, struct ba
         if (norm->place.scope != raw->spans[i].scope)
             norm_place(norm, raw->spans[i].scope);
         norm_span(norm, &raw->spans[i], &batch->spans[i]);
+        if (norm->config->explained)
+            norm_explain(norm, &raw->spans[i], &norm->config->explained[i]);
     }
     batch->span_count = raw->span_count;
     norm_logs(norm, raw, batch);
@@ -119,6 +123,7 @@ enum err norm_batch(struct arena *arena, const struct norm_config *config,
         return diag_set(reterr_why, ERR_LIMIT, "no room to normalise a request");
     norm->arena = arena;
     norm->config = config;
+    norm->mapping = config->mapping;
     norm->is_utf8 = raw->is_utf8;
     norm->dialects_text = STR_OF("");
     dialect_prefix_heads(norm->prefix_heads);

@@ -17,6 +17,9 @@
 #include "base/err.h"
 #include "model/raw.h"
 #include "model/record.h"
+#include "norm/mapping.h"
+
+struct unmapped;
 
 /* Stands in attrs[] and `events` for a value that went to CONTENT_ATTRS or CONTENT_EVENTS. */
 #define NORM_CONTENT_MARKER "[content]"
@@ -36,6 +39,33 @@ struct norm_config {
     /* Keyed hash of canonical content, "hmac-sha256:<hex>" (DECISIONS 9). */
     str (*content_hash)(void *arg, struct arena *arena, str bytes);
     void *content_hash_arg;
+    const struct mapping *mapping; /* the operator's rows; NULL: none */
+    struct unmapped *unmapped;     /* counts what no row knows; NULL: nobody does */
+    /* Attribute and scope names before unmapped.h keeps them; NULL: as they are. */
+    str (*clean_name)(void *arg, struct arena *arena, str name);
+    void *clean_name_arg;
+    struct norm_explained *explained; /* of as many as raw has spans, filled; NULL: no */
+};
+
+/* What became of an attribute, for people who write a mapping. */
+enum norm_fate {
+    NORM_FATE_USED,
+    NORM_FATE_BEATEN,     /* another attribute of the span has that field */
+    NORM_FATE_UNREADABLE, /* its value is none that the field can have */
+    NORM_FATE_IGNORED,
+    NORM_FATE_UNMAPPED,
+};
+struct norm_origin {
+    str attribute;
+    enum norm_fate fate;
+    str target;       /* field's JSON path, or what else a mapping calls it */
+    enum field field; /* FIELD_COUNT: none */
+    str dialect;      /* of a built-in row; empty: everybody's */
+    uint32_t line;    /* of the mapping file; 0: a built-in row */
+};
+struct norm_explained {
+    struct norm_origin *origins; /* span's, scope's and resource's, in this order */
+    uint32_t count;
 };
 
 /* Fill *ret_batch from *raw: spans (GenAI log events become additions), logs, metrics. */

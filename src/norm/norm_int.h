@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "norm/norm.h"
+#include "norm/unmapped.h"
 
 enum target {
 #define FIELD(name, type, column, json, doc) TARGET_##name,
@@ -118,6 +119,25 @@ struct row {
 enum { ROWS_MAX = 4096, LEVEL_MAX = 3 };
 enum level { LEVEL_RESOURCE = 1, LEVEL_RETRY = 2, LEVEL_SPAN = 3 }; /* higher wins */
 
+/* A row of the operator's file (mapping.h). */
+enum map_action {
+    MAP_FIELD,
+    MAP_IGNORE, /* dropped, and counted as such */
+    MAP_STRIP,  /* looked up again without the prefix */
+    MAP_FAMILY,
+};
+struct mapped_row {
+    struct row row;    /* its key is without the '*' */
+    str scope;         /* none: any */
+    uint32_t dialects; /* bits of enum dialect; 0: any */
+    uint32_t line;
+    uint16_t order; /* in the file, from 1 */
+    uint16_t next;  /* of the same name: its place in the table + 1 */
+    uint8_t action;
+    uint8_t family;
+    bool is_prefix, scope_is_prefix;
+};
+
 struct winner {
     const struct attr *attr;
     bool kept; /* also in kept[] */
@@ -141,6 +161,7 @@ struct place {
     struct attr *rest; /* attributes without a row */
     uint32_t rest_count;
     uint32_t dropped_count; /* past NORM_PLACE_ATTRS_MAX */
+    uint32_t ignored_count;
     uint32_t dialects;
     uint32_t odd;
 };
@@ -154,7 +175,8 @@ struct event_seen {
 struct norm {
     struct arena *arena;
     const struct norm_config *config;
-    bool is_utf8; /* all that came is, and texts are cut between characters only */
+    const struct mapping *mapping; /* the config's: NULL, none */
+    bool is_utf8;                  /* all that came is, and texts are cut between characters only */
     bool spent;
 
     struct span *span; /* being made */
@@ -174,9 +196,11 @@ struct norm {
     const struct attr **longs;  /* kept attributes whose value is content */
     const struct attr **parameters;
     struct flat *flats;
-    uint32_t kept_count, others_count, longs_count, parameters_count, flats_count;
+    const struct attr **unmapped; /* kept ones that no row knows */
+    uint32_t kept_count, others_count, longs_count, parameters_count, flats_count, unmapped_count;
 
     uint32_t dropped_count;       /* attributes left out by us: vectors */
+    uint32_t ignored_count;       /* likewise, as the operator's file says */
     struct value invocation;      /* a JSON object of request parameters, or VALUE_NULL */
     struct value *event_items[2]; /* messages of span events: input, output */
     uint32_t event_items_count[2];
@@ -191,6 +215,8 @@ struct norm {
     uint64_t prefix_heads[4]; /* bit per prefix_head() of those of dialect_prefix() */
     uint32_t dialects_cached; /* the mask whose text is dialects_text */
     str dialects_text;
+    str scope_name;         /* of the place, and */
+    uint32_t span_dialects; /* of all of the span's attributes: a row may be bound to one */
     struct place place;
 };
 
@@ -207,11 +233,33 @@ static inline uint8_t prefix_head(str name)
 void dialect_prefix_heads(uint64_t ret_heads[4]);
 /* The family a name belongs to; *ret_rest is what follows the prefix. */
 bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect, str *ret_rest);
+/* The n-th prefix with its '*'; false past the last one. */
+bool dialect_prefix_row(size_t index, str *ret_text, enum family *ret_family,
+                        enum dialect *ret_dialect);
+str dialect_name(enum dialect dialect);
+/* "openinference+openllmetry", of a bit set. */
+void dialect_names_add(struct buf *out, uint32_t mask);
 str dialect_text(struct norm *norm);
 /* Canonical provider; STR_NONE when unknown; *ret_framework: it is none at all. */
 str provider_canonical(str text, bool *ret_framework);
 bool word_find(str text, enum step *ret_step, str *ret_operation); /* any case */
 bool name_find(str text, enum step *ret_step);                     /* any case */
+
+/* ---- mapping.c, mapped.c: only with norm->mapping ---- */
+const struct mapped_row *mapping_find(const struct norm *norm, str key);
+const struct mapped_row *mapping_find_exact(const struct norm *norm, str key); /* no prefixes */
+bool mapping_wants_dialects(const struct mapping *mapping);
+/* Before the attributes of a span are taken. */
+void mapping_begin(struct norm *norm, const struct raw_span *raw);
+/* By a row of the operator's; false: there is none. */
+bool take_mapped(struct norm *norm, const struct attr *attr, enum level level);
+/* The same for the rest of a name of a metadata family. */
+bool take_mapped_rest(struct norm *norm, const struct attr *attr, str rest);
+/* norm->unmapped, once all is known about who sent them; with or without a mapping. */
+void norm_count_unmapped(struct norm *norm);
+/* A target as a mapping file calls it. */
+str target_text(unsigned target);
+str mapping_family_text(enum family family);
 
 /* ---- convert.c ---- */
 /* Read value by the row's conversion into its target; false: it can't be. */
@@ -229,6 +277,17 @@ struct value value_clean(struct norm *norm, const struct value *value);
 
 /* ---- span.c ---- */
 void take_attr(struct norm *norm, const struct attr *attr, enum level level);
+void take_by_row(struct norm *norm, const struct row *row, const struct attr *attr, uint16_t score);
+void take_family(struct norm *norm, const struct attr *attr, enum family family, str rest);
+void keep_unmapped(struct norm *norm, const struct attr *attr);
+/* What a built-in row is worth, or, when there is one, the operator's: more than any other. */
+static inline uint16_t row_score(const struct row *row, const struct mapped_row *mapped,
+                                 enum level level)
+{
+    unsigned floor = (unsigned)level * ROWS_MAX;
+    return (uint16_t)(mapped ? (LEVEL_MAX + 1) * ROWS_MAX + floor - mapped->order
+                             : floor - dialect_row_index(row));
+}
 void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span);
 /* A span made of log events: begin, take_attr() or event_items, then finish. */
 void norm_begin(struct norm *norm, const struct raw_span *raw, struct span *span);
@@ -246,6 +305,9 @@ static inline const struct value *held(const struct norm *norm, enum target targ
 }
 /* A member of a JSON object as if it were an attribute of the span, but weaker. */
 void take_members(struct norm *norm, const struct value *map);
+
+/* ---- explain.c: only with norm->config->explained ---- */
+void norm_explain(struct norm *norm, const struct raw_span *raw, struct norm_explained *ret);
 
 /* ---- usage.c, step.c, error.c ---- */
 void norm_usage(struct norm *norm);

@@ -49,11 +49,10 @@ static void lose(struct norm *norm, unsigned target, const struct attr *attr)
         keep(norm, attr);
 }
 
-static void take_row(struct norm *norm, const struct row *row, const struct attr *attr,
-                     enum level level)
+static inline void take_row(struct norm *norm, const struct row *row, const struct attr *attr,
+                            uint16_t score)
 {
     unsigned target = row->target;
-    uint16_t score = (uint16_t)((unsigned)level * ROWS_MAX - dialect_row_index(row));
     uint16_t old = norm->score[target];
     if (score <= old || !convert(norm, row, &attr->value)) {
         lose(norm, target, attr);
@@ -69,17 +68,33 @@ static void take_row(struct norm *norm, const struct row *row, const struct attr
     norm->winner[target] = (struct winner){ attr, kept };
 }
 
+void take_by_row(struct norm *norm, const struct row *row, const struct attr *attr, uint16_t score)
+{
+    take_row(norm, row, attr, score);
+}
+
+void keep_unmapped(struct norm *norm, const struct attr *attr)
+{
+    assert(norm->unmapped_count < norm->attrs_max);
+    norm->unmapped[norm->unmapped_count++] = attr;
+    keep(norm, attr);
+}
+
 /* A member of a metadata family: its name without the prefix may be one we know. */
 static void take_retry(struct norm *norm, const struct attr *attr, str rest)
 {
+    if (norm->mapping && take_mapped_rest(norm, attr, rest))
+        return;
     const struct row *row = dialect_find(rest);
     unsigned target = row ? row->target : TARGET_none;
     bool is_field = row && target < (unsigned)FIELD_COUNT;
     uint16_t score = (uint16_t)(LEVEL_RETRY * ROWS_MAX - (row ? dialect_row_index(row) : 0));
     if (is_field && score > norm->score[target])
-        take_row(norm, row, attr, LEVEL_RETRY);
-    else
+        take_by_row(norm, row, attr, score);
+    else if (row)
         keep(norm, attr);
+    else
+        keep_unmapped(norm, attr);
 }
 
 static bool may_have_prefix(const struct norm *norm, str key)
@@ -88,17 +103,8 @@ static bool may_have_prefix(const struct norm *norm, str key)
     return norm->prefix_heads[head / 64] >> (head % 64) & 1;
 }
 
-static void take_unknown(struct norm *norm, const struct attr *attr, enum level level)
+void take_family(struct norm *norm, const struct attr *attr, enum family family, str rest)
 {
-    enum family family;
-    enum dialect dialect;
-    str rest;
-    if (level == LEVEL_RESOURCE || !may_have_prefix(norm, attr->key) ||
-        !dialect_prefix(attr->key, &family, &dialect, &rest)) {
-        keep(norm, attr);
-        return;
-    }
-    norm->dialects |= 1u << dialect;
     switch (family) {
     case FAMILY_PARAMETER:
         norm->parameters[norm->parameters_count++] = attr;
@@ -129,15 +135,32 @@ static void take_unknown(struct norm *norm, const struct attr *attr, enum level 
     }
 }
 
+static void take_unknown(struct norm *norm, const struct attr *attr, enum level level)
+{
+    enum family family;
+    enum dialect dialect;
+    str rest;
+    if (level == LEVEL_RESOURCE || !may_have_prefix(norm, attr->key) ||
+        !dialect_prefix(attr->key, &family, &dialect, &rest)) {
+        keep_unmapped(norm, attr);
+        return;
+    }
+    norm->dialects |= 1u << dialect;
+    take_family(norm, attr, family, rest);
+}
+
 void take_attr(struct norm *norm, const struct attr *attr, enum level level)
 {
     const struct row *row = dialect_find(attr->key);
+    if (row)
+        norm->dialects |= 1u << row->dialect;
+    if (norm->mapping && take_mapped(norm, attr, level))
+        return;
     if (!row) {
         take_unknown(norm, attr, level);
         return;
     }
-    norm->dialects |= 1u << row->dialect;
-    take_row(norm, row, attr, level);
+    take_row(norm, row, attr, row_score(row, NULL, level));
 }
 
 void take_members(struct norm *norm, const struct value *map)
@@ -146,7 +169,11 @@ void take_members(struct norm *norm, const struct value *map)
         return;
     for (uint32_t i = 0; i < map->count; i++) {
         const struct attr *member = &map->attrs[i];
-        const struct row *row = dialect_find(member->key);
+        const struct mapped_row *mapped =
+            norm->mapping ? mapping_find_exact(norm, member->key) : NULL;
+        const struct row *row = mapped ? &mapped->row : dialect_find(member->key);
+        if (mapped && mapped->action != MAP_FIELD)
+            continue;
         if (!row || row->target >= (unsigned)FIELD_COUNT || norm->score[row->target])
             continue; /* the whole object is kept as content */
         if (convert(norm, row, &member->value)) {
@@ -160,6 +187,7 @@ static void begin(struct norm *norm)
 {
     norm->kept_count = norm->others_count = norm->longs_count = 0;
     norm->parameters_count = norm->flats_count = norm->dropped_count = 0;
+    norm->unmapped_count = norm->ignored_count = 0;
     norm->event_items_count[0] = norm->event_items_count[1] = norm->events_count = 0;
     norm->events_are_content = false;
     norm->invocation.type = VALUE_NULL;
@@ -174,7 +202,8 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
     memset(&place->span, 0, sizeof place->span);
     memset(norm->score, 0, sizeof norm->score);
     norm->span = &place->span;
-    norm->dialects = norm->odd = 0;
+    norm->dialects = norm->odd = norm->span_dialects = 0;
+    norm->scope_name = scope->name;
     for (uint32_t i = 0; i < scope->attr_count; i++)
         take_attr(norm, &scope->attrs[i], LEVEL_RESOURCE);
     const struct raw_resource *resource = scope->resource;
@@ -193,6 +222,7 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
         SPAN_SET(&place->span, schema_url, text);
 
     place->scope = scope;
+    place->ignored_count = norm->ignored_count;
     place->dialects = norm->dialects;
     place->odd = norm->odd;
     memcpy(place->score, norm->score, sizeof place->score);
@@ -213,12 +243,14 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
         memcpy(place->rest, norm->kept, place->rest_count * sizeof(struct attr));
     else
         norm->spent = true;
+    norm_count_unmapped(norm);
 }
 
 /* What the place has without a row, unless the span says it itself. */
 static void add_rest(struct norm *norm)
 {
     uint32_t own_count = norm->kept_count;
+    norm->ignored_count += norm->place.ignored_count;
     norm->dropped_count += norm->place.dropped_count;
     if (norm->place.dropped_count)
         norm->odd |= ODD_ATTRS_DROPPED;
@@ -375,7 +407,7 @@ static void finish_flags(struct norm *norm)
 static void finish_attrs(struct norm *norm, const struct raw_span *raw)
 {
     struct span *span = norm->span;
-    span->dropped_attr_count = raw->dropped_attr_count + norm->dropped_count;
+    span->dropped_attr_count = raw->dropped_attr_count + norm->dropped_count + norm->ignored_count;
     span->attr_count = norm->kept_count;
     if (norm->kept_count == 0)
         return;
@@ -432,6 +464,8 @@ static void finish_dialect(struct norm *norm)
 void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
 {
     norm_begin(norm, raw, span);
+    if (norm->mapping)
+        mapping_begin(norm, raw);
     for (uint32_t i = 0; i < raw->attr_count; i++)
         take_attr(norm, &raw->attrs[i], LEVEL_SPAN);
     add_rest(norm);
@@ -450,6 +484,7 @@ void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
     finish_attrs(norm, raw);
     finish_flags(norm);
     finish_dialect(norm);
+    norm_count_unmapped(norm);
     span->links = raw->links;
     span->link_count = raw->link_count;
 }
@@ -469,4 +504,5 @@ void norm_addition_finish(struct norm *norm, const struct raw_span *raw)
     finish_attrs(norm, raw);
     finish_flags(norm);
     finish_dialect(norm);
+    norm_count_unmapped(norm);
 }

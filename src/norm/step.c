@@ -149,9 +149,21 @@ static bool name_is_specific(str name)
     return name_find(name, &step) && step != STEP_REQUEST;
 }
 
+/* The operator's mapping says which attribute tells: one of our words or of the dialects'. */
+static enum step from_mapping(struct norm *norm)
+{
+    const struct value *value = held(norm, TARGET_is_step);
+    for (unsigned i = 1; value && value->type == VALUE_STR && i < STEP_COUNT; i++)
+        if (str_equal_nocase(value->text, step_texts[i]))
+            return (enum step)i;
+    return from_word(norm, TARGET_is_step);
+}
+
 void norm_step(struct norm *norm, const struct raw_span *raw)
 {
-    enum step step = from_operation(norm);
+    enum step step = has(norm, TARGET_is_step) ? from_mapping(norm) : STEP_NONE;
+    if (step == STEP_NONE)
+        step = from_operation(norm);
     if (step == STEP_NONE || step == STEP_OTHER) {
         enum step kind = from_kinds(norm);
         step = kind == STEP_NONE ? step : kind;

@@ -35,6 +35,7 @@ struct receiver {
     _Atomic(struct spare *) spares[SPARE_RECORDS]; /* given by the log's thread */
     struct arena arena;
     struct redact_scratch *scratch;
+    struct unmapped *unmapped;
     struct crypt_gcm *gcm;
     struct project_mac macs[PROJECT_MACS_MAX];
     size_t mac_count;
@@ -49,6 +50,7 @@ struct receiver *receiver_new(const struct receive_config *config)
     receiver->config.prices = price_table_ref(config->prices);
     arena_init(&receiver->arena, config->arena_bytes_max);
     receiver->scratch = redact_scratch_new(config->redactor);
+    receiver->unmapped = unmapped_new();
     receiver->gcm = crypt_gcm_new();
     return receiver;
 }
@@ -64,6 +66,7 @@ void receiver_free(struct receiver *receiver)
     for (size_t i = 0; i < SPARE_RECORDS; i++)
         xfree(receiver->spares[i]);
     redact_scratch_free(receiver->scratch);
+    unmapped_free(receiver->unmapped);
     crypt_gcm_free(receiver->gcm);
     price_table_unref(receiver->config.prices);
     arena_clear(&receiver->arena);
@@ -117,6 +120,17 @@ static str content_hash(void *arg, struct arena *arena, str bytes)
     return str_make(text, sizeof prefix - 1 + 2 * sizeof hash);
 }
 
+/* A name that is kept for people to see; STR_NONE when there is no memory for it. */
+static str clean_name(void *arg, struct arena *arena, str name)
+{
+    struct receiver *receiver = arg;
+    str clean;
+    uint32_t replaced;
+    enum err err = redact_text(receiver->config.redactor, receiver->scratch,
+                               &receiver->config.policy, arena, name, &clean, &replaced);
+    return err ? STR_NONE : clean;
+}
+
 /* A key bound to a tenant writes as that tenant, whatever was sent (DECISIONS 11). */
 static void bind_tenant(struct receiver *receiver, str tenant, struct batch *batch)
 {
@@ -143,6 +157,10 @@ static enum err understand(struct receiver *receiver, const struct receive_input
         .text_field_bytes_max = receiver->config.attr_value_bytes_max,
         .content_hash = content_hash,
         .content_hash_arg = receiver,
+        .mapping = receiver->config.mapping,
+        .unmapped = receiver->unmapped,
+        .clean_name = clean_name,
+        .clean_name_arg = receiver,
     };
     enum err err = norm_batch(&receiver->arena, &norm, raw, ret_batch, why);
     if (err)
@@ -329,5 +347,11 @@ void receive_stats(const struct receiver *receiver, struct receive_stats *ret_st
         .redactions = from->redactions,
         .failed_requests = from->failed_requests,
         .retagged_spans = from->retagged_spans,
+        .unmapped_attrs = unmapped_total(receiver->unmapped),
     };
+}
+
+const struct unmapped *receiver_unmapped(const struct receiver *receiver)
+{
+    return receiver->unmapped;
 }

@@ -15,6 +15,8 @@
 #pragma once
 #include "base/err.h"
 #include "keys/keys.h"
+#include "norm/mapping.h"
+#include "norm/unmapped.h"
 #include "pipeline/digest.h"
 #include "price/price.h"
 #include "redact/redact.h"
@@ -26,6 +28,7 @@ struct receive_config {
     struct keystore *keystore;
     struct digests *digests; /* for a drain that is behind; may be NULL */
     struct price_table *prices;
+    const struct mapping *mapping; /* the operator's; may be NULL */
     const struct redactor *redactor;
     struct redact_policy policy;
     struct otlp_limits limits;
@@ -56,7 +59,8 @@ struct receive_ticket {
 
 struct receive_stats { /* since start; in = stored + rejected, per kind of item */
     uint64_t requests, bytes, spans_in, logs_in, metrics_in, rejected, spans_out, logs_out,
-        metrics_out, scores_in, scores_out, redactions, failed_requests, retagged_spans;
+        metrics_out, scores_in, scores_out, redactions, failed_requests, retagged_spans,
+        unmapped_attrs;
 };
 
 struct receiver;
@@ -68,3 +72,5 @@ MUST_CHECK enum err receive_take(struct receiver *receiver, const struct receive
                                  struct receive_ticket *ticket, bool *ret_in_flight,
                                  struct diag *reterr_why);
 void receive_stats(const struct receiver *receiver, struct receive_stats *ret_stats);
+/* Attribute names that no row knows: to be read on any thread while the receiver lives. */
+const struct unmapped *receiver_unmapped(const struct receiver *receiver);

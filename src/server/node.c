@@ -200,6 +200,23 @@ static enum err open_prices(struct node *node, struct diag *why)
     return err;
 }
 
+static enum err open_mapping(struct node *node, struct diag *why)
+{
+    struct options *options = &node->options;
+    if (options->mapping_file.len == 0)
+        return ERR_OK;
+    struct buf text;
+    buf_init(&text, YAML_BYTES_MAX);
+    enum err err = file_read(options_c(options, options->mapping_file), &text, why);
+    if (!err)
+        err = mapping_load(options->mapping_file, buf_str(&text), &node->mapping, why);
+    buf_clear(&text);
+    if (!err)
+        log_info("a mapping of attributes was read",
+                 KV_U64("rows", mapping_row_count(node->mapping)));
+    return err;
+}
+
 static enum err open_redactor(struct node *node, struct diag *why)
 {
     struct crypt_key key;
@@ -271,6 +288,7 @@ static void open_worker(struct node *node, struct worker *worker)
             .digests = node->digests,
             .keystore = node->keystore,
             .prices = node->prices,
+            .mapping = node->mapping,
             .redactor = node->redactor,
             .policy = redact_policy_of(options),
             .limits = { (uint32_t)options->items_max, (uint32_t)options->attrs_max,
@@ -355,6 +373,8 @@ enum err node_open(struct node *node, struct diag *reterr_why)
     if (!err)
         err = open_prices(node, reterr_why);
     if (!err)
+        err = open_mapping(node, reterr_why);
+    if (!err)
         err = open_redactor(node, reterr_why);
     if (!err)
         err = audit_open(path_in(node, node->data_dir, "audit.log"), &sys_files_real, &node->audit,
@@ -421,6 +441,7 @@ void node_close(struct node *node)
         content_close(node->content);
     redactor_free(node->redactor);
     price_table_unref(node->prices);
+    mapping_free(node->mapping);
     auth_free(node->auth);
     if (node->audit)
         audit_close(node->audit);

@@ -37,6 +37,7 @@ struct node {
     struct auth *auth;
     uint64_t keys_hash; /* of the keys in the published snapshot */
     struct price_table *prices;
+    struct mapping *mapping; /* the operator's; NULL: none */
     struct redactor *redactor;
     struct digests *digests;
     struct drain *drain;

@@ -16,7 +16,7 @@ enum { OPTIONS_ARENA_BYTES = 8 * 1024 * 1024 };
 
 struct options {
     str data_dir, listen_grpc, listen_otlp, listen_api, tls_cert, tls_key, keys_dir, master_file,
-        master_hex, price_overrides;
+        master_hex, price_overrides, mapping_file;
     int32_t auth_mode, log_level, log_format, store_kind, redact_pii, redact_identity;
     int64_t workers, flights_max, items_max, attrs_max, events_max, links_max, connections_max,
         streams_max, query_threads, queries_max, preview_chars_max;

@@ -21,6 +21,7 @@
         return ERR_OK;                                                                             \
     }
 STUB(list_traces)
+STUB(list_unmapped)
 STUB(get_trace)
 STUB(get_trace_summary)
 STUB(list_spans)

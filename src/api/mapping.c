@@ -1,0 +1,88 @@
+/* mapping.c -- what senders say that no row of the mapping understands: names, never values.
+ *
+ * Each worker counts in a table of its own; here they are added up.  A key bound to a tenant
+ * may not ask: names are counted per project.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "api/api_int.h"
+#include "base/text.h"
+#include "norm/unmapped.h"
+#include "sys/clock.h"
+
+static enum err limit_of(const struct api_job *job, size_t *ret_limit, struct diag *why)
+{
+    str text = query_param_find(job->query, job->query_count, STR_OF("limit"));
+    uint64_t limit = QUERY_LIMIT_DEFAULT;
+    if (!str_is_none(text) && (!str_to_u64(text, &limit) || limit < 1 || limit > QUERY_LIMIT_MAX))
+        return diag_set(why, ERR_BAD_INPUT, "limit must be a number from 1 to %d", QUERY_LIMIT_MAX);
+    *ret_limit = (size_t)limit;
+    return ERR_OK;
+}
+
+static void add_text(struct buf *out, const char *key, str text)
+{
+    buf_printf(out, ",\"%s\":", key);
+    if (text.len)
+        buf_add_json_str(out, text);
+    else
+        buf_add_c(out, "null");
+}
+
+static void add_time(struct buf *out, const char *key, int64_t time_ns)
+{
+    buf_printf(out, ",\"%s\":\"", key);
+    time_format(out, time_ns, 3);
+    buf_add_char(out, '"');
+}
+
+static void add_item(struct buf *out, const struct unmapped_item *item)
+{
+    buf_add_c(out, "{\"name\":");
+    buf_add_json_str(out, item->name);
+    buf_printf(out, ",\"count\":%llu", (unsigned long long)item->count);
+    add_time(out, "first_seen", item->first_ns);
+    add_time(out, "last_seen", item->last_ns);
+    add_text(out, "scope", item->scope);
+    add_text(out, "service", item->service);
+    add_text(out, "dialect", item->dialect);
+    buf_add_char(out, '}');
+}
+
+API_HANDLER(api_list_unmapped)
+{
+    static const char *const allowed[] = { "prefix", "limit" };
+    const struct api *api = job->worker->api;
+    size_t limit = 0;
+    if (!str_is_none(job->who.tenant)) {
+        diag_set(reterr_why, ERR_FORBIDDEN, "names are counted for a project, not for a tenant");
+        diag_hint(reterr_why, "ask with a key that is not bound to a tenant");
+        return ERR_FORBIDDEN;
+    }
+    enum err err =
+        query_params_check(job->query, job->query_count, allowed, COUNT_OF(allowed), reterr_why);
+    if (!err)
+        err = limit_of(job, &limit, reterr_why);
+    if (err)
+        return err;
+    const struct unmapped *tables[API_WORKERS_MAX];
+    uint32_t count = atomic_load(&api->worker_count);
+    for (uint32_t i = 0; i < count; i++)
+        tables[i] = receiver_unmapped(ingest_receiver(api->workers[i]->ingest));
+    struct unmapped_items found;
+    str prefix = query_param_find(job->query, job->query_count, STR_OF("prefix"));
+    err = unmapped_list(&job->arena, tables, count, job->who.project, prefix, &found);
+    if (err)
+        return diag_set(reterr_why, err, "too many names for one answer");
+    buf_add_c(&job->body, "{\"items\":[");
+    for (size_t i = 0; i < MIN(limit, found.count); i++) {
+        buf_add_c(&job->body, i ? "," : "");
+        add_item(&job->body, &found.items[i]);
+    }
+    int64_t uptime_ns = clock_monotonic_ns() - api->config.started_ns;
+    buf_add_c(&job->body, "],\"next_cursor\":null");
+    add_time(&job->body, "since", clock_now_ns() - uptime_ns);
+    buf_printf(&job->body, ",\"name_count\":%zu,\"other_count\":%llu}\n", found.count,
+               (unsigned long long)found.other_count);
+    return ERR_OK;
+}
