@@ -337,11 +337,35 @@ static void finish_from(struct norm *norm, const struct collected *got)
     SPAN_SET(norm->span, finish_reason, (struct strs){ items, got->finish_count });
 }
 
+/* Text, tool calls and reasoning that came as attributes of their own are one message. */
+static bool answer_join(struct norm *norm, bool any, struct value *ret)
+{
+    const struct value *calls = held(norm, TARGET_text_calls);
+    const struct value *reasoning = held(norm, TARGET_text_reasoning);
+    if (!calls && !reasoning)
+        return any;
+    struct attr *members = arena_new(norm->arena, struct attr, 3);
+    if (!members) {
+        norm->spent = true;
+        return any;
+    }
+    uint32_t count = 0;
+    if (reasoning)
+        members[count++] = (struct attr){ STR_OF("reasoning_content"), *reasoning };
+    if (any)
+        members[count++] = (struct attr){ STR_OF("content"), *ret };
+    if (calls)
+        members[count++] = (struct attr){ STR_OF("tool_calls"), *calls };
+    *ret = (struct value){ .type = VALUE_MAP, .count = count };
+    ret->attrs = members;
+    return true;
+}
+
 static void output_add(struct norm *norm)
 {
     struct collected got = { 0 };
     struct value value;
-    if (!message_source(norm, true, &value))
+    if (!answer_join(norm, message_source(norm, true, &value), &value))
         return;
     buf_reset(&norm->canon);
     part_add(norm, CONTENT_OUTPUT, messages_of(norm, &value, true, &got));
@@ -442,6 +466,66 @@ static void scores_from(struct norm *norm, const struct value *items, uint32_t l
         SPAN_SET(norm->span, top_k_returned, list_count);
 }
 
+/* The list of documents that value holds, itself or under a name, else NULL. */
+static const struct value *document_list(const struct value *value)
+{
+    static const char *const names[] = { "documents", "outputs", "output" };
+    const struct value *list = value;
+    for (size_t i = 0; value->type == VALUE_MAP && list == value && i < COUNT_OF(names); i++)
+        list = map_get(value, names[i]) ? map_get(value, names[i]) : list;
+    if (list->type != VALUE_ARRAY || list->count == 0)
+        return NULL;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!map_get(&list->items[i], "content") && !map_get(&list->items[i], "text") &&
+            !map_get(&list->items[i], "page_content") && !map_get(&list->items[i], "pageContent"))
+            return NULL;
+    return list;
+}
+
+/* What a retriever gave back are documents, when it looks like some and nothing else is. */
+static void reroute_documents(struct norm *norm)
+{
+    const struct value *value = held(norm, TARGET_text_output);
+    struct value tree;
+    if (!value || has(norm, TARGET_text_documents))
+        return;
+    for (uint32_t i = 0; i < norm->flats_count; i++)
+        if (norm->flats[i].family == FAMILY_FLAT_DOCUMENTS)
+            return;
+    if (value->type == VALUE_STR &&
+        (!looks_like_json(value->text) || !parse_json(norm, value->text, &tree)))
+        return;
+    if (!document_list(value->type == VALUE_STR ? &tree : value))
+        return;
+    norm->winner[TARGET_text_documents] = norm->winner[TARGET_text_output];
+    norm->score[TARGET_text_documents] = norm->score[TARGET_text_output];
+    norm->score[TARGET_text_output] = 0;
+}
+
+/* A document as it came, but its text under "content". */
+static void document_write(struct norm *norm, const struct value *document)
+{
+    struct buf *out = &norm->out;
+    if (document->type != VALUE_MAP) {
+        buf_add_c(out, "{\"content\":");
+        value_to_json(out, document);
+        buf_add_char(out, '}');
+        return;
+    }
+    bool has_content = map_get(document, "content") != NULL;
+    buf_add_char(out, '{');
+    for (uint32_t i = 0; i < document->count; i++) {
+        str key = document->attrs[i].key;
+        bool is_text = str_equal_c(key, "page_content") || str_equal_c(key, "pageContent");
+        if (i)
+            buf_add_char(out, ',');
+        buf_add_json_str(out, is_text && !has_content ? STR_OF("content") : key);
+        buf_add_char(out, ':');
+        value_to_json(out, &document->attrs[i].value);
+    }
+    buf_add_char(out, '}');
+}
+
 static void documents_add(struct norm *norm)
 {
     struct value value, tree;
@@ -450,6 +534,8 @@ static void documents_add(struct norm *norm)
     if (value.type == VALUE_STR && looks_like_json(value.text) &&
         parse_json(norm, value.text, &tree))
         value = tree;
+    if (value.type == VALUE_MAP && document_list(&value))
+        value = *document_list(&value);
     bool is_list = value.type == VALUE_ARRAY;
     const struct value *items = is_list ? value.items : &value; /* anything else is one chunk */
     uint32_t count = is_list ? value.count : 1;
@@ -457,11 +543,8 @@ static void documents_add(struct norm *norm)
     buf_add_char(&norm->out, '[');
     for (uint32_t i = 0; i < count; i++) {
         const struct value *document = document_of(&items[i]);
-        bool is_map = document->type == VALUE_MAP;
         buf_add_c(&norm->out, i ? "," : "");
-        buf_add_c(&norm->out, is_map ? "" : "{\"content\":");
-        value_to_json(&norm->out, document);
-        buf_add_c(&norm->out, is_map ? "" : "}");
+        document_write(norm, document);
     }
     buf_add_char(&norm->out, ']');
     part_add(norm, CONTENT_DOCUMENTS, out_take(norm));
@@ -501,6 +584,8 @@ void norm_content(struct norm *norm)
         return;
     }
     reroute(norm);
+    if (norm->step == STEP_RETRIEVAL || norm->step == STEP_SEARCH)
+        reroute_documents(norm);
     input_add(norm);
     output_add(norm);
     tools_add(norm);

@@ -148,8 +148,8 @@ static void take_exception(struct norm *norm, const struct span_event *event, in
     const struct value *type = attr_value(event->attrs, event->attr_count, "exception.type");
     const struct value *message = attr_value(event->attrs, event->attr_count, "exception.message");
     str text;
-    if (status_code == 1)
-        return; /* the sender says that it ended well */
+    if (status_code == 1 && !(norm->dialects >> DIALECT_LANGSMITH & 1))
+        return; /* the sender says that it ended well; LangSmith's export always does */
     if (type && !SPAN_KNOWS(span, error_type) && convert_text(norm, type, &text))
         SPAN_SET(span, error_type, text);
     if (message && !SPAN_KNOWS(span, status_message) && convert_text(norm, message, &text))

@@ -228,7 +228,10 @@ static bool part_typed(struct part_writer *writer, const struct value *block, st
     if (str_equal_c(type, "tool_result") || str_equal_c(type, "function_call_output") ||
         str_equal_c(type, "tool_call_response") || str_equal_c(type, "tool-result")) {
         const struct value *response = first_of(block, "response", "result", "output");
-        part_tool_response(writer, first_of(block, "id", "tool_use_id", "call_id"),
+        const struct value *id = first_of(block, "id", "tool_use_id", "call_id");
+        if (response && !str_is_none(map_text(response, "type")) && map_get(response, "value"))
+            response = map_get(response, "value"); /* AI SDK: {type: "json", value} */
+        part_tool_response(writer, id ? id : map_get(block, "toolCallId"),
                            response ? response : content);
         return true;
     }
@@ -321,8 +324,9 @@ static void tool_calls_add(struct part_writer *writer, const struct value *calls
         const struct value *from = function && function->type == VALUE_MAP ? function : call;
         const struct value *name = map_get(from, "name");
         const struct value *arguments = first_of(from, "arguments", "args", "input");
-        part_tool_call(writer, map_get(call, "id"), name ? name : map_get(call, "function.name"),
-                       arguments);
+        if (!name)
+            name = first_of(call, "function.name", "toolName", NULL);
+        part_tool_call(writer, first_of(call, "id", "toolCallId", NULL), name, arguments);
     }
 }
 
@@ -420,10 +424,114 @@ static void message_text(struct norm *norm, str text, bool output, uint32_t *cou
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,
                     uint32_t *count);
 
+/* The AI SDK's whole request: {system, prompt} or {system, messages}, and nothing else. */
+static bool is_request(const struct value *value)
+{
+    bool has_text = false;
+    for (uint32_t i = 0; i < value->count; i++) {
+        str key = value->attrs[i].key;
+        bool is_text = str_equal_c(key, "prompt");
+        if (!is_text && !str_equal_c(key, "system") && !str_equal_c(key, "messages"))
+            return false;
+        has_text = has_text || is_text || str_equal_c(key, "messages");
+    }
+    return has_text;
+}
+
+static void request_add(struct norm *norm, const struct value *value, bool output, int depth,
+                        uint32_t *count)
+{
+    const struct value *system = map_get(value, "system");
+    const struct value *rest = first_of(value, "prompt", "messages", NULL);
+    if (system) {
+        struct value message = { .type = VALUE_MAP, .count = 2 };
+        message.attrs = (struct attr[]){ { STR_OF("role"), value_str(STR_OF("system")) },
+                                         { STR_OF("content"), *system } };
+        message_add(norm, &message, output, NULL, count);
+    }
+    if (rest)
+        any_add(norm, rest, output, depth + 1, count);
+}
+
+/* LangChain's serialised objects: {lc, type: "constructor", id: [..., "AIMessage"], kwargs}. */
+static bool langchain_add(struct norm *norm, const struct value *value, bool output, int depth,
+                          uint32_t *count)
+{
+    static const char *const roles[][2] = { { "HumanMessage", "user" },
+                                            { "SystemMessage", "system" },
+                                            { "ToolMessage", "tool" },
+                                            { "AIMessage", "assistant" },
+                                            { "AIMessageChunk", "assistant" } };
+    const struct value *id = map_get(value, "id"), *kwargs = map_get(value, "kwargs");
+    if (!map_get(value, "lc") || !kwargs || kwargs->type != VALUE_MAP || !id ||
+        id->type != VALUE_ARRAY || id->count == 0)
+        return false;
+    const struct value *inner = map_get(kwargs, "messages"); /* of a ChatPromptValue */
+    if (inner) {
+        any_add(norm, inner, output, depth + 1, count);
+        return true;
+    }
+    const struct value *name = &id->items[id->count - 1];
+    for (size_t i = 0; name->type == VALUE_STR && i < COUNT_OF(roles); i++) {
+        if (!str_equal_c(name->text, roles[i][0]))
+            continue;
+        struct value message = { .type = VALUE_MAP, .count = kwargs->count + 1 };
+        message.attrs = arena_new(norm->arena, struct attr, message.count);
+        if (!message.attrs) {
+            norm->spent = true;
+            return true;
+        }
+        message.attrs[0] = (struct attr){ STR_OF("role"), value_str(str_from_c(roles[i][1])) };
+        memcpy(message.attrs + 1, kwargs->attrs, kwargs->count * sizeof(struct attr));
+        message_add(norm, &message, output, NULL, count);
+        return true;
+    }
+    return false;
+}
+
+/* {generations: [[{text, message}]]} of a LangChain model run. */
+static bool generations_add(struct norm *norm, const struct value *value, bool output, int depth,
+                            uint32_t *count)
+{
+    const struct value *list = map_get(value, "generations");
+    const struct value *rows =
+        list && list->type == VALUE_ARRAY && list->count ? list->items : NULL;
+    if (!rows || rows->type != VALUE_ARRAY)
+        return false;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const struct value *message = map_get(&rows->items[i], "message");
+        any_add(norm, message ? message : &rows->items[i], output, depth + 1, count);
+    }
+    return true;
+}
+
+/* {"input": ...}: LangChain's and LangSmith's wrapper of one unnamed argument or result. */
+static const struct value *boxed(const struct value *value)
+{
+    static const char *const names[] = { "input", "inputs", "output", "outputs" };
+    for (size_t i = 0; value->type == VALUE_MAP && value->count == 1 && i < COUNT_OF(names); i++) {
+        const struct value *inner = map_get(value, names[i]);
+        if (inner && (inner->type == VALUE_STR || inner->type == VALUE_ARRAY))
+            return inner;
+    }
+    return NULL;
+}
+
 /* {choices:[{message, finish_reason}]}, one choice event, or a wrapped message. */
 static bool wrapped_add(struct norm *norm, const struct value *value, bool output, int depth,
                         uint32_t *count)
 {
+    if (boxed(value)) {
+        any_add(norm, boxed(value), output, depth + 1, count);
+        return true;
+    }
+    if (is_request(value)) {
+        request_add(norm, value, output, depth, count);
+        return true;
+    }
+    if (langchain_add(norm, value, output, depth, count) ||
+        generations_add(norm, value, output, depth, count))
+        return true;
     static const char *const lists[] = { "messages", "choices", "candidates", "contents" };
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         const struct value *list = map_get(value, lists[i]);
@@ -464,15 +572,31 @@ static bool is_message(const struct value *value)
            (map_get(value, "content") && map_get(value, "content")->type != VALUE_MAP);
 }
 
+/* {text, toolCalls, files, ...}: an answer of the AI SDK as an object. */
+static bool is_answer(const struct value *value)
+{
+    return !str_is_none(map_text(value, "text")) &&
+           (map_get(value, "toolCalls") || map_get(value, "files"));
+}
+
+/* A JSON text that says more than its words. */
+static bool is_known(const struct value *tree)
+{
+    static const char *const names[] = { "messages", "choices",     "candidates",
+                                         "contents", "generations", "lc" };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (map_get(tree, names[i]))
+            return true;
+    return tree->type == VALUE_ARRAY || tree->type == VALUE_STR || is_message(tree) ||
+           boxed(tree) || is_answer(tree) || (tree->type == VALUE_MAP && is_request(tree));
+}
+
 static void text_add(struct norm *norm, str text, bool output, int depth, uint32_t *count)
 {
     struct value tree;
     if (looks_like_json(text) && depth < NEST_MAX) {
         if (parse_json(norm, text, &tree)) {
-            bool known = tree.type == VALUE_ARRAY || tree.type == VALUE_STR || is_message(&tree) ||
-                         map_get(&tree, "messages") || map_get(&tree, "choices") ||
-                         map_get(&tree, "candidates") || map_get(&tree, "contents");
-            if (known) {
+            if (is_known(&tree)) {
                 any_add(norm, &tree, output, depth + 1, count);
                 return;
             }
@@ -496,7 +620,7 @@ static bool is_parts(const struct value *list)
     for (size_t i = 0; i < COUNT_OF(langchain); i++)
         if (str_equal_c(type, langchain[i]))
             return false;
-    return !map_get(&list->items[0], "role");
+    return !map_get(&list->items[0], "role") && !map_get(&list->items[0], "lc");
 }
 
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,

@@ -62,6 +62,7 @@ enum family {
     FAMILY_PARAMETER,
     FAMILY_RETRY,
     FAMILY_TEXT,
+    FAMILY_VECTOR,
     FAMILY_FLAT_INPUT, /* the FLAT_ families are last */
     FAMILY_FLAT_OUTPUT,
     FAMILY_FLAT_TOOLS,
@@ -164,6 +165,7 @@ struct norm {
     uint32_t dialects;                  /* bits of enum dialect */
     uint32_t odd;                       /* bits of enum odd */
     bool has_content;                   /* some text_* or flat is there */
+    bool is_exclusive;                  /* input is told to exclude its cached part */
     bool lossy;                         /* set by a conversion: keep the original too */
     enum step step;
 
@@ -246,6 +248,10 @@ static inline const struct value *held(const struct norm *norm, enum target targ
 }
 /* A member of a JSON object as if it were an attribute of the span, but weaker. */
 void take_members(struct norm *norm, const struct value *map);
+
+/* ---- object.c: fields inside of JSON objects that name none of our attributes ---- */
+void norm_objects(struct norm *norm);
+void norm_first_token_time(struct norm *norm);
 
 /* ---- usage.c, step.c, error.c ---- */
 void norm_usage(struct norm *norm);

@@ -88,6 +88,13 @@ static bool may_have_prefix(const struct norm *norm, str key)
     return norm->prefix_heads[head / 64] >> (head % 64) & 1;
 }
 
+/* An embedding is huge, and of no use to a reader. */
+static void vector_drop(struct norm *norm)
+{
+    norm->dropped_count++;
+    norm->odd |= ODD_ATTRS_DROPPED;
+}
+
 static void take_unknown(struct norm *norm, const struct attr *attr, enum level level)
 {
     enum family family;
@@ -110,6 +117,9 @@ static void take_unknown(struct norm *norm, const struct attr *attr, enum level 
     case FAMILY_TEXT:
         other_add(norm, attr);
         break;
+    case FAMILY_VECTOR:
+        vector_drop(norm);
+        break;
     case FAMILY_FLAT_INPUT:
     case FAMILY_FLAT_OUTPUT:
     case FAMILY_FLAT_TOOLS:
@@ -118,8 +128,7 @@ static void take_unknown(struct norm *norm, const struct attr *attr, enum level 
     case FAMILY_FLAT_EMBEDDINGS:
     case FAMILY_COUNT:
         if (family == FAMILY_FLAT_EMBEDDINGS && str_ends(rest, STR_OF("vector"))) {
-            norm->dropped_count++; /* huge, and of no use to a reader */
-            norm->odd |= ODD_ATTRS_DROPPED;
+            vector_drop(norm);
             break;
         }
         norm->flats[norm->flats_count++] =
@@ -163,7 +172,7 @@ static void begin(struct norm *norm)
     norm->event_items_count[0] = norm->event_items_count[1] = norm->events_count = 0;
     norm->events_are_content = false;
     norm->invocation.type = VALUE_NULL;
-    norm->has_content = false;
+    norm->has_content = norm->is_exclusive = false;
     norm->step = STEP_NONE;
 }
 
@@ -347,6 +356,10 @@ static void derive(struct norm *norm, const struct raw_span *raw)
     derive_retrieval(norm);
     if (!SPAN_KNOWS(span, refusal_flag) && finish_is(span, "refusal"))
         SPAN_SET(span, refusal_flag, true);
+    bool has_ttft = has(norm, TARGET_ttft_ns) && norm->winner[TARGET_ttft_ns].attr;
+    if (has_ttft && !SPAN_KNOWS(span, stream) && /* whoever times a chunk has streamed */
+        text_has_nocase(norm->winner[TARGET_ttft_ns].attr->key, "chunk"))
+        SPAN_SET(span, stream, true);
     if (!SPAN_KNOWS(span, fallback) && SPAN_KNOWS(span, fallback_from))
         SPAN_SET(span, fallback, true);
     if (SPAN_KNOWS(span, latency_ns) && SPAN_KNOWS(span, sender_latency_ns)) {
@@ -436,10 +449,12 @@ void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
         take_attr(norm, &raw->attrs[i], LEVEL_SPAN);
     add_rest(norm);
     take_members_of_span(norm, raw);
+    norm_first_token_time(norm);
     if (raw->dropped_attr_count)
         norm->odd |= ODD_ATTRS_DROPPED;
 
     norm_early(norm);
+    norm_objects(norm);
     norm_step(norm, raw);
     if (raw->event_count)
         norm_events(norm, raw);

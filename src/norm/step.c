@@ -149,6 +149,21 @@ static bool name_is_specific(str name)
     return name_find(name, &step) && step != STEP_REQUEST;
 }
 
+/* Senders whose operation is known to be wrong. */
+static enum step corrected(struct norm *norm, const struct raw_span *raw, enum step step)
+{
+    enum step named;
+    if (step == STEP_EMBEDDING && from_kinds(norm) == STEP_RETRIEVAL) {
+        SPAN_SET(norm->span, operation, STR_OF("retrieval"));
+        return STEP_RETRIEVAL; /* LangSmith's export has "embeddings" for a retriever */
+    }
+    if (step == STEP_MODEL && name_find(raw->name, &named) && named == STEP_EMBEDDING) {
+        SPAN_SET(norm->span, operation, STR_OF("embeddings"));
+        return named; /* Langfuse's wrapper calls every call of OpenAI a generation */
+    }
+    return step;
+}
+
 void norm_step(struct norm *norm, const struct raw_span *raw)
 {
     enum step step = from_operation(norm);
@@ -156,6 +171,7 @@ void norm_step(struct norm *norm, const struct raw_span *raw)
         enum step kind = from_kinds(norm);
         step = kind == STEP_NONE ? step : kind;
     }
+    step = corrected(norm, raw, step);
     if (step == STEP_NONE && name_is_specific(raw->name))
         step = from_name(norm, raw);
     if (step == STEP_NONE || step == STEP_OTHER) {

@@ -124,7 +124,7 @@ static bool fix_input(struct norm *norm)
     int64_t total = count_of(norm, TARGET_use_total);
     bool by_total = knows(norm, TARGET_use_total) && knows(norm, TARGET_use_output) &&
                     total == input + cached + count_of(norm, TARGET_use_output);
-    bool by_name = norm->dialects >> DIALECT_CLAUDE_CODE & 1;
+    bool by_name = norm->is_exclusive || (norm->dialects >> DIALECT_CLAUDE_CODE & 1);
     if (cached <= input && !by_total && !by_name)
         return false;
     use_set(norm, TARGET_use_input, input + cached);
