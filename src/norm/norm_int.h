@@ -315,6 +315,11 @@ bool collect_parts(struct norm *norm, str json, struct collected *ret);
 /* ---- log.c ---- */
 void norm_logs(struct norm *norm, const struct raw_batch *raw, struct batch *batch);
 
+/* ---- log_span.c: events of coding agents ---- */
+bool log_is_call(const struct raw_log *log);
+/* The call that an event tells of; false: it is none. */
+bool log_span(struct norm *norm, const struct raw_log *log, struct span *ret_span);
+
 /* ---- value helpers (flat.c) ---- */
 const struct value *map_get(const struct value *map, const char *key);
 str map_text(const struct value *map, const char *key); /* STR_NONE when not a text */

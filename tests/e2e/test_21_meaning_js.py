@@ -6,9 +6,10 @@ itself sends or does not: a package that does not send the cached tokens cannot 
 SPDX-License-Identifier: Apache-2.0"""
 import json
 import os
+import time
 
 import pytest
-from conftest import FIXTURES
+from conftest import FIXTURES, attributes_of, from_json, load_fixture
 from test_20_meaning import calls_of, is_scripted, send_recording, texts
 
 MINI, DATED, EMBEDDER = "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "text-embedding-3-small"
@@ -41,6 +42,7 @@ SENDS = {name: {**USUAL, **own} for name, own in {
     # what a model was asked is on the step around it, which says what it means by words
     "mastra": {"scenarios": (*ALL, "error"), "finish": ("stop", "tool-calls"), "ttft": (1, 5000), "content": False, "lost_status": True},
 }.items()}
+AGENTS = {"claude-code-ask": ("anthropic", "claude-haiku-4-5-20251001", "claude-code", "session.id"), "codex-cli-ask": ("openai", MINI, "codex", "conversation.id")}
 OTHERS = {"langfuse-js-tracing-retrieve", "openinference-js-langchain-retrieve", "langsmith-js-retrieve"}
 
 
@@ -70,7 +72,7 @@ def dollars(tokens, details):
 def test_every_scripted_recording_has_a_row():
     folder = os.path.join(FIXTURES, "real")
     made = {name for name in os.listdir(folder) if "." not in name and is_scripted(name)}
-    assert made == OTHERS | {f"{name}-{scenario}" for name, scenario in rows(*ALL, "embed", "error")}
+    assert made == OTHERS | set(AGENTS) | {f"{name}-{scenario}" for name, scenario in rows(*ALL, "embed", "error")}
 
 
 @pytest.mark.parametrize("name,scenario", rows(*ALL))
@@ -235,3 +237,52 @@ def test_a_cost_that_the_sender_knows_is_kept_beside_ours(replay):
     """shows: A62 A63"""
     call = calls_of(replay("langfuse-js-tracing-chat"))[0]
     assert call["cost"]["sender_usd"] == 0.0005 and call["cost"]["source"] == "table"
+
+
+# ---- coding agents tell their calls as log events ----
+
+def log_values(name):
+    """Attributes of every log record of a recording."""
+    for item, _, message in load_fixture(name):
+        for resource in message.resource_logs if item["signal"] == "logs" else ():
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    yield {attribute.key: attribute.value.string_value for attribute in record.attributes}
+
+
+@pytest.mark.parametrize("name", list(AGENTS))
+def test_a_coding_agents_log_event_is_a_call(server, name):
+    """shows: A18 A19 A20 A50 A59 A60 A63 B1 C9"""
+    provider, model, dialect, session_key = AGENTS[name]
+    session = next(values[session_key] for values in log_values(name) if session_key in values)
+    send_recording(server, name)
+    send_recording(server, name)  # the same events again are the same calls
+    calls = server.wait_spans(f'session:"{session}"', settled=True)
+    assert len(calls) == 1
+    call = server.trace(calls[0]["trace_id"])["spans"][0]
+    assert (call["operation"], call["step"], call["provider"], call["request_model"]) == ("chat", "model", provider, model)
+    assert (call["input_tokens"], call["output_tokens"], call["total_tokens"]) == (120, 30, 150)
+    usage = call["usage"]
+    assert (usage["input_fresh"], usage["cache_read"], usage["reasoning"] or 0) == (56, 64, 12 if provider == "openai" else 0)
+    assert dialect in call["dialect"] and call["session_id"] == session and call["ttft_ms"] > 0
+    if provider == "anthropic":
+        assert call["estimated_cost_usd"] == pytest.approx(0.0002124, abs=1e-9) == call["cost"]["sender_usd"]
+        assert call["latency_ms"] >= call["ttft_ms"] and call["prompt_template_id"] is None
+    else:
+        assert call["estimated_cost_usd"] == pytest.approx(dollars(CALLS["chat"][0][2], True), abs=1e-12)
+
+
+def test_a_failed_request_of_a_coding_agent_is_an_error(server):
+    """After the description of Claude Code's events, not recorded.  shows: A56 A57"""
+    session = os.urandom(8).hex()
+    values = {"event.name": "api_error", "session.id": session, "prompt.id": "p-1", "model": "claude-haiku-4-5", "error": "Overloaded", "status_code": "529",
+              "duration_ms": "1200", "attempt": "3"}
+    tool = {"event.name": "tool_result", "session.id": session, "prompt.id": "p-1", "tool_name": "Bash", "success": "false", "duration_ms": "30"}
+    at = str(time.time_ns())
+    records = [{"timeUnixNano": at, "body": {"stringValue": "claude_code." + event["event.name"]}, "attributes": attributes_of(event)} for event in (values, tool)]
+    server.send(from_json({"resourceLogs": [{"scopeLogs": [{"scope": {"name": "com.anthropic.claude_code.events"}, "logRecords": records}]}]}, "logs"), "logs")
+    found = server.wait_spans(f'session:"{session}"', 2, settled=True)
+    whole = server.trace(found[0]["trace_id"])["spans"]
+    assert len(whole) == 2 and {span["step"]: (span["status"], span["error_class"]) for span in whole} == {"model": ("error", "http"), "tool": ("error", "tool")}
+    call = next(span for span in whole if span["step"] == "model")
+    assert call["status_message"] == "Overloaded" and call["attempt"] == 3 and call["latency_ms"] == 1200

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Record what instrumentations of JavaScript send, all making the same calls to script_server.py.
 
-Packages are those of js/package.json and js/mastra/package.json (npm ci in both).  Row: folder's name, application of js/apps, its first argument,
+Packages are those of js/, js/mastra/ and js/cli/ (npm ci in each).  Row: folder's name, application of js/apps, its first argument,
 packages whose versions the recording names, scenarios, protocol, environment.
 
 usage: record_js.py [--only PREFIX] [--out DIR] [--node PATH]
@@ -18,6 +18,7 @@ import record
 from script_server import Script
 
 JS = os.path.join(record.HERE, "js")
+record.MACHINE_KEYS["os.version"] = "6"
 RUNS = [
     ("vercel-5", "apps/vercel_app.mjs", "5", "ai5 ai5-openai", "chat stream tools embed error", "http/protobuf", {}),
     ("vercel-6", "apps/vercel_app.mjs", "6", "ai6 ai6-openai", "chat stream tools embed error", "http/json", {}),
@@ -33,12 +34,14 @@ RUNS = [
     ("langsmith-js", "apps/langsmith_app.mjs", "otel", "langsmith openai", "chat stream tools retrieve error", "http/protobuf",
      {"LANGSMITH_TRACING": "true", "LANGSMITH_OTEL_ENABLED": "true", "LANGSMITH_API_KEY": "test-key", "LANGSMITH_PROJECT": "shop"}),
     ("mastra", "mastra/apps/mastra_app.mjs", "otel", "@mastra/core @mastra/observability @mastra/otel-exporter", "chat stream tools error", "http/protobuf", {}),
+    ("claude-code", "cli/apps/cli_app.mjs", "claude", "@anthropic-ai/claude-code", "ask", "http/protobuf", {}),
+    ("codex-cli", "cli/apps/cli_app.mjs", "codex", "@openai/codex", "ask", "http/protobuf", {}),
 ]
 
 
 def versions(names):
     pins = {}
-    for folder in (JS, os.path.join(JS, "mastra")):
+    for folder in (JS, os.path.join(JS, "mastra"), os.path.join(JS, "cli")):
         with open(os.path.join(folder, "package.json"), encoding="utf-8") as text:
             pins.update(json.load(text)["dependencies"])
     return [pins[name].removeprefix("npm:").replace("@", " ", 1) if pins[name].startswith("npm:ai@") else

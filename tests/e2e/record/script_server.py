@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model that answers from a script, so that every SDK makes the very same calls.
 
-OpenAI's /v1/chat/completions, /v1/responses and /v1/embeddings, whole and streamed.  What a conversation is told
+OpenAI's /v1/chat/completions, /v1/responses and /v1/embeddings and Anthropic's /v1/messages, whole and streamed.  What a conversation is told
 depends on its last message alone; counts are written down here, with a cached and a reasoning part, and are not counted.
 A model that is not in MODELS gets 404.
 
@@ -16,7 +16,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODELS = {"gpt-4o-mini": "gpt-4o-mini-2024-07-18", "text-embedding-3-small": "text-embedding-3-small"}
+MODELS = {"gpt-4o-mini": "gpt-4o-mini-2024-07-18", "text-embedding-3-small": "text-embedding-3-small",
+          "claude-haiku-4-5": "claude-haiku-4-5-20251001"}
 CREATED = 1780000000
 CALL_ID, CALL_NAME, CALL_ARGUMENTS = "call_lookup17", "lookup_order", '{"order_id":"A-17"}'
 # what is told, and (input, of it cached, output, of it reasoning)
@@ -74,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
         answer = {"/v1/chat/completions": self.chat, "/v1/responses": self.respond,
-                  "/v1/embeddings": self.embeddings}.get(self.path.split("?")[0])
+                  "/v1/embeddings": self.embeddings, "/v1/messages": self.messages}.get(self.path.split("?")[0])
         if answer is None or request.get("model") not in MODELS:
             text = f"The model `{request.get('model')}` does not exist or you do not have access to it."
             self.json(404, {"error": {"message": text, "type": "invalid_request_error", "param": None, "code": "model_not_found"}})
@@ -152,6 +153,25 @@ class Handler(BaseHTTPRequestHandler):
         events.append({"type": "response.output_item.done", "output_index": 0, "item": item})
         events.append({"type": "response.completed", "response": whole})
         return [(event["type"], dict(event, sequence_number=number)) for number, event in enumerate(events)]
+
+    # ---- Anthropic's messages: input excludes what came from the cache ----
+
+    def messages(self, request, model):
+        text, (tokens_in, cached, tokens_out, _) = TOLD["days"]
+        usage = {"input_tokens": tokens_in - cached, "cache_read_input_tokens": cached, "cache_creation_input_tokens": 0, "output_tokens": tokens_out}
+        whole = {"id": "msg_days", "type": "message", "role": "assistant", "model": model, "content": [{"type": "text", "text": text}],
+                 "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+        if not request.get("stream"):
+            self.json(200, whole)
+            return
+        begun = dict(whole, content=[], stop_reason=None, usage=dict(usage, output_tokens=1))
+        events = [{"type": "message_start", "message": begun},
+                  {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}]
+        events += [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}} for piece in pieces(text)]
+        events += [{"type": "content_block_stop", "index": 0},
+                   {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": tokens_out}},
+                   {"type": "message_stop"}]
+        self.stream([(event["type"], event) for event in events])
 
     # ---- embeddings ----
 
