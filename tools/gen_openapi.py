@@ -95,6 +95,9 @@ TRACE = ("trace_id:ID16 root_span_id:ID8 name:STR step:STR service:STR endpoint:
          "index_version:STR top_k_returned:I64 source_ids:STRS safety_blocked:BOOL eval_sampled:BOOL "
          "faithfulness:F64")
 
+SCORE = ("id:ID16 trace_id:ID16 span_id:ID8 session_id:STR response_id:STR tenant_id:STR name:STR label:STR comment:STR "
+         "source:STR evaluator:STR evaluator_version:STR judge_model:STR time:TIME")
+
 
 def ref(name):
     return {"$ref": f"#/components/schemas/{name}"}
@@ -121,7 +124,9 @@ def schemas(src):
         "Span": span_schema(src),
         "Trace": trace,
         "TraceDetail": closed({"trace": ref("Trace"), "spans": array(ref("Span")),
-                               "logs": array({"type": "object"})}),
+                               "logs": array({"type": "object"}), "scores": array(ref("Score"))}),
+        "Score": closed(dict(fields(SCORE), value={"type": ["number", "boolean", "string", "null"]},
+                             metadata={"type": "object"})),
         "Summary": dict(closed(fields(SUMMARY)), additionalProperties=False),
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),

@@ -82,6 +82,7 @@ API_HANDLER(api_get_trace_summary);
 API_HANDLER(api_list_spans);
 API_HANDLER(api_get_span);
 API_HANDLER(api_get_payload);
+API_HANDLER(api_list_scores);
 API_HANDLER(api_aggregate);
 API_HANDLER(api_get_config);
 API_HANDLER(api_get_status);
@@ -95,6 +96,10 @@ struct store_scope api_scope(const struct api_job *job);
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);
 /* The spans of a trace, by start. */
+/* ,"scores":[...] of a trace, those of its responses included, into the body. */
+MUST_CHECK enum err api_trace_scores(struct api_job *job, struct id16 trace_id,
+                                     const struct store_span *spans, size_t span_count,
+                                     struct diag *reterr_why);
 MUST_CHECK enum err api_trace_spans(struct api_job *job, struct id16 trace_id,
                                     struct store_span **ret_spans, size_t *ret_count,
                                     struct diag *reterr_why);

@@ -41,6 +41,7 @@ static void add_worker(struct snapshot *sum, const struct api_worker *worker)
     sum->receive.spans_in += receive.spans_in;
     sum->receive.logs_in += receive.logs_in;
     sum->receive.metrics_in += receive.metrics_in;
+    sum->receive.scores_in += receive.scores_in;
     sum->receive.rejected += receive.rejected;
     sum->receive.retagged_spans += receive.retagged_spans;
 }

@@ -239,8 +239,9 @@ API_HANDLER(api_get_trace)
     }
     buf_add_char(&job->body, ']');
     logs_json(&job->body, logs, log_count);
+    err = api_trace_scores(job, trace->trace_id, spans, span_count, reterr_why);
     buf_add_c(&job->body, "}\n");
-    return ERR_OK;
+    return err;
 }
 
 API_HANDLER(api_get_trace_summary)

@@ -5,7 +5,8 @@
 #include "intake/intake.h"
 #include "base/check.h"
 
-const struct source_ops *const intake_sources[] = { &source_otlp_grpc, &source_otlp_http, NULL };
+const struct source_ops *const intake_sources[] = { &source_otlp_grpc, &source_otlp_http,
+                                                    &source_scores, NULL };
 
 enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                       struct diag *reterr_why)
@@ -56,4 +57,57 @@ void intake_add_cors(const struct request_head *head, struct response *response)
                                            "x-api-key, traceparent, x-requested-with")
                                   : asked);
     add_header(response, "access-control-max-age", STR_OF("7200"));
+}
+
+str intake_media_type(const struct request_head *head)
+{
+    str value = request_header(head, STR_OF("content-type"));
+    str type;
+    return str_next(&value, ';', &type) ? str_trim(type) : STR_OF("");
+}
+
+enum err intake_unpack(const struct request_head *head, struct decompress *decompress, str body,
+                       struct buf *out, str *ret_plain, struct diag *reterr_why)
+{
+    str encoding = str_trim(request_header(head, STR_OF("content-encoding")));
+    if (str_is_empty(encoding) || str_equal_nocase(encoding, STR_OF("identity"))) {
+        *ret_plain = body;
+        return ERR_OK;
+    }
+    enum decompress_format format;
+    if (!decompress_format_by_name(encoding, &format)) {
+        diag_set(reterr_why, ERR_BAD_INPUT, "content encoding \"%.*s\" is unknown",
+                 STR_ARG(str_sub(encoding, 0, 40)));
+        diag_hint(reterr_why, "use gzip, deflate, zstd or none");
+        return ERR_BAD_INPUT;
+    }
+    if (body.len == 0) { /* an empty request stays one */
+        *ret_plain = body;
+        return ERR_OK;
+    }
+    enum err err = decompress_all(decompress, format, body, out, reterr_why);
+    *ret_plain = buf_str(out);
+    return err == ERR_LIMIT ? ERR_TOO_LARGE : err;
+}
+
+static void retry_header(struct response *response, struct arena *arena, int64_t retry_after_ms)
+{
+    if (retry_after_ms <= 0)
+        return;
+    str seconds = arena_printf(arena, "%lld", (long long)((retry_after_ms + 999) / 1000));
+    if (str_is_none(seconds))
+        seconds = STR_OF("1");
+    response->extra[response->extra_count++] = (struct header){ STR("retry-after"), seconds };
+}
+
+void intake_set_error(struct arena *arena, const struct intake_answer *answer,
+                      struct response *response)
+{
+    response->status = err_http_status(answer->err);
+    if (err_is_retryable(answer->err))
+        retry_header(response, arena, answer->retry_after_ms);
+    if (answer->err == ERR_METHOD)
+        add_header(response, "allow", STR_OF("POST, OPTIONS"));
+    if (answer->err == ERR_UNAUTHENTICATED)
+        add_header(response, "www-authenticate", STR_OF("Bearer"));
 }

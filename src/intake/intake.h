@@ -46,18 +46,33 @@ struct source_ops {
     MUST_CHECK enum err (*unpack)(const struct request_head *head, struct decompress *decompress,
                                   str body, struct buf *out, str *ret_plain,
                                   struct diag *reterr_why);
+    /* Plain bytes as items; NULL: otlp_decode. */
+    enum err (*decode)(struct arena *arena, enum otlp_signal signal, enum otlp_encoding encoding,
+                       str body, const struct otlp_limits *limits, struct raw_batch *ret_batch,
+                       struct diag *reterr_why);
     void (*answer)(struct request *request, const struct intake_route *route,
                    const struct intake_answer *answer);
 };
 
 extern const struct source_ops source_otlp_http;
 extern const struct source_ops source_otlp_grpc;
+extern const struct source_ops source_scores;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 
 /* The first source that says the request is its own; ERR_NOT_FOUND when none does. */
 MUST_CHECK enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                                  struct diag *reterr_why);
+/* `body` as it is, or decompressed as its Content-Encoding says: for source_ops.unpack. */
+MUST_CHECK enum err intake_unpack(const struct request_head *head, struct decompress *decompress,
+                                  str body, struct buf *out, str *ret_plain,
+                                  struct diag *reterr_why);
+/* Of the Content-Type, without parameters such as "; charset=utf-8"; "" when there is none. */
+str intake_media_type(const struct request_head *head);
+/* Status and headers that every source gives with an error: Retry-After, Allow, WWW-Authenticate.
+ */
+void intake_set_error(struct arena *arena, const struct intake_answer *answer,
+                      struct response *response);
 /* What an error answer says: the fault, its place in the body, what to do. */
 str intake_message(struct arena *arena, const struct intake_answer *answer);
 /* Adds Access-Control-* for browsers when the request has an Origin: the origin is

@@ -53,14 +53,6 @@ static bool match_path(str path, enum otlp_signal *ret_signal)
     return false;
 }
 
-/* Without parameters such as "; charset=utf-8". */
-static str media_type(const struct request_head *head)
-{
-    str value = request_header(head, STR_OF("content-type"));
-    str type;
-    return str_next(&value, ';', &type) ? str_trim(type) : STR_OF("");
-}
-
 static enum err match(const struct request_head *head, struct intake_route *ret_route,
                       struct diag *reterr_why)
 {
@@ -77,7 +69,7 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (!str_equal_c(head->method, "POST"))
         return diag_set(reterr_why, ERR_METHOD, "%.*s is not allowed here, send POST",
                         STR_ARG(str_sub(head->method, 0, 20)));
-    str type = media_type(head);
+    str type = intake_media_type(head);
     if (str_equal_nocase(type, STR_OF("application/json"))) {
         ret_route->encoding = OTLP_JSON;
         return ERR_OK;
@@ -89,40 +81,6 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
              STR_ARG(str_sub(type, 0, 80)));
     diag_hint(reterr_why, "send application/x-protobuf or application/json");
     return ERR_MEDIA_TYPE;
-}
-
-static enum err unpack(const struct request_head *head, struct decompress *decompress, str body,
-                       struct buf *out, str *ret_plain, struct diag *reterr_why)
-{
-    str encoding = str_trim(request_header(head, STR_OF("content-encoding")));
-    if (str_is_empty(encoding) || str_equal_nocase(encoding, STR_OF("identity"))) {
-        *ret_plain = body;
-        return ERR_OK;
-    }
-    enum decompress_format format;
-    if (!decompress_format_by_name(encoding, &format)) {
-        diag_set(reterr_why, ERR_BAD_INPUT, "content encoding \"%.*s\" is unknown",
-                 STR_ARG(str_sub(encoding, 0, 40)));
-        diag_hint(reterr_why, "use gzip, deflate, zstd or none");
-        return ERR_BAD_INPUT;
-    }
-    if (body.len == 0) { /* an empty request stays one */
-        *ret_plain = body;
-        return ERR_OK;
-    }
-    enum err err = decompress_all(decompress, format, body, out, reterr_why);
-    *ret_plain = buf_str(out);
-    return err == ERR_LIMIT ? ERR_TOO_LARGE : err;
-}
-
-static void retry_header(struct response *response, struct arena *arena, int64_t retry_after_ms)
-{
-    if (retry_after_ms <= 0)
-        return;
-    str seconds = arena_printf(arena, "%lld", (long long)((retry_after_ms + 999) / 1000));
-    if (str_is_none(seconds))
-        seconds = STR_OF("1");
-    response->extra[response->extra_count++] = (struct header){ STR("retry-after"), seconds };
 }
 
 static void answer(struct request *request, const struct intake_route *route,
@@ -150,17 +108,8 @@ static void answer(struct request *request, const struct intake_route *route,
             otlp_write_response(&body, route->signal, route->encoding, outcome->rejected_count,
                                 outcome->rejected_why);
     }
-    if (outcome->err) {
-        response.status = err_http_status(outcome->err);
-        if (err_is_retryable(outcome->err))
-            retry_header(&response, request_arena(request), outcome->retry_after_ms);
-        if (outcome->err == ERR_METHOD)
-            response.extra[response.extra_count++] =
-                (struct header){ STR("allow"), STR("POST, OPTIONS") };
-        if (outcome->err == ERR_UNAUTHENTICATED)
-            response.extra[response.extra_count++] =
-                (struct header){ STR("www-authenticate"), STR("Bearer") };
-    }
+    if (outcome->err)
+        intake_set_error(request_arena(request), outcome, &response);
     intake_add_cors(head, &response);
     response.body = buf_str(&body);
     request_respond(request, &response);
@@ -170,6 +119,6 @@ static void answer(struct request *request, const struct intake_route *route,
 const struct source_ops source_otlp_http = {
     .name = "otlp_http",
     .match = match,
-    .unpack = unpack,
+    .unpack = intake_unpack,
     .answer = answer,
 };

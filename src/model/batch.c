@@ -353,6 +353,29 @@ static void get_metric(struct cursor *in, struct metric_point *point)
     point->attrs = get_attrs(in, &point->attr_count, 0);
 }
 
+static void get_score(struct cursor *in, struct score *score)
+{
+    str *texts[SCORE_TEXTS];
+    score_texts(score, texts);
+    get_fixed(in, &score->score_id, 16);
+    get_fixed(in, &score->trace_id, 16);
+    get_fixed(in, &score->span_id, 8);
+    uint64_t known = get_u64(in);
+    uint8_t type = get_byte(in), source = get_byte(in);
+    in->failed |= known >> (SCORE_TEXTS + 3) || type > SCORE_LABEL || source >= SCORE_SOURCE_COUNT;
+    score->has_trace_id = known & 1;
+    score->has_span_id = known >> 1 & 1;
+    score->has_value = known >> 2 & 1;
+    score->type = (enum score_type)type;
+    score->source = (enum score_source)source;
+    get_fixed(in, &score->value, 8);
+    score->time_ns = get_i64(in);
+    score->name = get_str(in);
+    for (size_t i = 0; i < SCORE_TEXTS; i++)
+        *texts[i] = known >> (i + 3) & 1 ? get_str(in) : STR_NONE;
+    score->attrs = get_attrs(in, &score->attr_count, 0);
+}
+
 /* Header, up to and without the offset table. */
 static enum err get_header(struct cursor *in, struct batch_header *ret, struct diag *reterr_why)
 {
@@ -369,10 +392,11 @@ static enum err get_header(struct cursor *in, struct batch_header *ret, struct d
     get_fixed(in, &ret->span_count, 4);
     get_fixed(in, &ret->log_count, 4);
     get_fixed(in, &ret->metric_count, 4);
+    get_fixed(in, &ret->score_count, 4);
     ret->project = get_str(in);
     size_t left = (size_t)(in->end - in->at);
     if (in->failed || ((size_t)ret->span_count + 1) * 4 > left || ret->log_count > left ||
-        ret->metric_count > left)
+        ret->metric_count > left || ret->score_count > left)
         return diag_set(reterr_why, ERR_CORRUPT, "damaged batch header");
     return ERR_OK;
 }
@@ -499,10 +523,12 @@ enum err batch_decode(struct arena *arena, str bytes, struct batch *ret_batch,
                            .body_hash = header.body_hash,
                            .span_count = header.span_count,
                            .log_count = header.log_count,
-                           .metric_count = header.metric_count };
+                           .metric_count = header.metric_count,
+                           .score_count = header.score_count };
     batch.spans = get_array(&in, batch.span_count, sizeof *batch.spans);
     batch.logs = get_array(&in, batch.log_count, sizeof *batch.logs);
     batch.metrics = get_array(&in, batch.metric_count, sizeof *batch.metrics);
+    batch.scores = get_array(&in, batch.score_count, sizeof *batch.scores);
     get_bytes(&in, ((size_t)batch.span_count + 1) * 4);
     for (uint32_t i = 0; i < batch.span_count && !in.failed; i++)
         get_span(&in, &batch.spans[i]);
@@ -510,6 +536,8 @@ enum err batch_decode(struct arena *arena, str bytes, struct batch *ret_batch,
         get_log(&in, &batch.logs[i]);
     for (uint32_t i = 0; i < batch.metric_count && !in.failed; i++)
         get_metric(&in, &batch.metrics[i]);
+    for (uint32_t i = 0; i < batch.score_count && !in.failed; i++)
+        get_score(&in, &batch.scores[i]);
     if (in.failed)
         return diag_set(reterr_why, ERR_CORRUPT, "damaged batch, or over the memory budget");
     *ret_batch = batch;

@@ -9,7 +9,7 @@
 #include "model/record.h"
 
 enum {
-    BATCH_MAGIC = 0x31425454, /* "TTB1" */
+    BATCH_MAGIC = 0x32425454, /* "TTB2" */
     KNOWN_WORDS = (FIELD_COUNT + 63) / 64,
     VARINT_BYTES_MAX = 10,
 };

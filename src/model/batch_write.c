@@ -268,6 +268,31 @@ static void put_metric(struct writer *out, const struct metric_point *point)
     put_attrs(out, point->attrs, point->attr_count);
 }
 
+/* Absent texts are told from empty ones by what is known. */
+static void put_score(struct writer *out, const struct score *score)
+{
+    struct score copy = *score;
+    str *texts[SCORE_TEXTS];
+    score_texts(&copy, texts);
+    uint64_t known = (uint64_t)score->has_trace_id | (uint64_t)score->has_span_id << 1 |
+                     (uint64_t)score->has_value << 2;
+    for (size_t i = 0; i < SCORE_TEXTS; i++)
+        known |= (uint64_t)!str_is_none(*texts[i]) << (i + 3);
+    put_bytes(out, &score->score_id, 16);
+    put_bytes(out, &score->trace_id, 16);
+    put_bytes(out, &score->span_id, 8);
+    put_u64(out, known);
+    put_char(out, (char)score->type);
+    put_char(out, (char)score->source);
+    put_bytes(out, &score->value, 8);
+    put_i64(out, score->time_ns);
+    put_str(out, score->name);
+    for (size_t i = 0; i < SCORE_TEXTS; i++)
+        if (!str_is_none(*texts[i]))
+            put_str(out, *texts[i]);
+    put_attrs(out, score->attrs, score->attr_count);
+}
+
 static void put_u32_fixed(struct writer *out, uint32_t value)
 {
     put_bytes(out, &value, sizeof value);
@@ -285,6 +310,7 @@ void batch_encode(struct buf *out, const struct batch *batch)
     put_u32_fixed(&to, batch->span_count);
     put_u32_fixed(&to, batch->log_count);
     put_u32_fixed(&to, batch->metric_count);
+    put_u32_fixed(&to, batch->score_count);
     put_str(&to, batch->project);
     size_t table = to.at ? (size_t)(to.at - out->ptr) : 0;
     for (uint32_t i = 0; i <= batch->span_count; i++)
@@ -299,5 +325,7 @@ void batch_encode(struct buf *out, const struct batch *batch)
         put_log(&to, &batch->logs[i]);
     for (uint32_t i = 0; i < batch->metric_count; i++)
         put_metric(&to, &batch->metrics[i]);
+    for (uint32_t i = 0; i < batch->score_count; i++)
+        put_score(&to, &batch->scores[i]);
     writer_close(&to);
 }

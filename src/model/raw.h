@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
-#include "model/span.h"
+#include "model/score.h"
 
 struct raw_resource {
     struct attr *attrs;
@@ -85,6 +85,12 @@ struct raw_metric {
     uint32_t attr_count;
 };
 
+/* Decoded already: only its id, its tenant and maybe its time are missing. */
+struct raw_score {
+    struct score score;
+    str sender_id; /* STR_NONE: none */
+};
+
 /* Everything one request held.  A bad item is left out alone and counted. */
 struct raw_batch {
     bool is_utf8; /* every text is valid UTF-8: the codec saw to it */
@@ -94,6 +100,9 @@ struct raw_batch {
     uint32_t log_count;
     struct raw_metric *metrics;
     uint32_t metric_count;
+    struct raw_score *scores;
+    uint32_t score_count;
     uint32_t rejected_count;
-    char rejected_why[200]; /* the first reason and its place: "span 3 of scope 'x': ..." */
+    uint32_t rejected_scores; /* of rejected_count */
+    char rejected_why[200];   /* the first reason and its place: "span 3 of scope 'x': ..." */
 };

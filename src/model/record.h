@@ -1,4 +1,4 @@
-/* record.h -- what is written to the log: spans, log records, metric points, understood.
+/* record.h -- what is written to the log: spans, log records, metric points, scores, understood.
  *
  * A batch is what one request became: the unit of the log, of encryption and of
  * acknowledgement.
@@ -10,7 +10,7 @@
  */
 #pragma once
 #include "base/err.h"
-#include "model/span.h"
+#include "model/score.h"
 
 /* A log record that is not a GenAI event (those become span additions). */
 struct log_record {
@@ -62,6 +62,8 @@ struct batch {
     uint32_t log_count;
     struct metric_point *metrics;
     uint32_t metric_count;
+    struct score *scores;
+    uint32_t score_count;
 };
 
 /* Binary form of a batch: the plaintext of one log record.  Format: docs/formats/batch.md.
@@ -72,7 +74,7 @@ struct batch_header {
     str project;
     int64_t received_ns;
     uint64_t body_hash;
-    uint32_t span_count, log_count, metric_count;
+    uint32_t span_count, log_count, metric_count, score_count;
 };
 MUST_CHECK enum err batch_peek(str bytes, struct batch_header *ret_header, struct diag *reterr_why);
 /* What drain keeps of each span until its trace settles, read without decoding the rest. */

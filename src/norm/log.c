@@ -119,6 +119,8 @@ void norm_logs(struct norm *norm, const struct raw_batch *raw, struct batch *bat
         next = i + 1;
         if (norm->place.scope != log->scope)
             norm_place(norm, log->scope);
+        if (norm_log_score(norm, log, event_name_of(log), batch))
+            continue;
         if (!is_addition(log)) {
             log_take(norm, log, i, &batch->logs[batch->log_count++]);
             if (log_span(norm, log, &batch->spans[batch->span_count]))

@@ -58,7 +58,8 @@ static bool results_alloc(struct norm *norm, const struct raw_batch *raw, struct
     batch->spans = arena_alloc(norm->arena, (spans + 1) * sizeof *batch->spans);
     batch->logs = arena_alloc(norm->arena, (raw->log_count + 1) * sizeof *batch->logs);
     batch->metrics = arena_alloc(norm->arena, (raw->metric_count + 1) * sizeof *batch->metrics);
-    return batch->spans && batch->logs && batch->metrics;
+    batch->scores = arena_alloc(norm->arena, (norm_scores_max(raw) + 1) * sizeof *batch->scores);
+    return batch->spans && batch->logs && batch->metrics && batch->scores;
 }
 
 static void metric_take(struct norm *norm, const struct raw_metric *raw, struct metric_point *point)
@@ -99,6 +100,7 @@ static void batch_fill(struct norm *norm, const struct raw_batch *raw, struct ba
     }
     batch->span_count = raw->span_count;
     norm_logs(norm, raw, batch);
+    norm_scores(norm, raw, batch);
     for (uint32_t i = 0; i < raw->metric_count && !norm->spent; i++) {
         if (norm->place.scope != raw->metrics[i].scope)
             norm_place(norm, raw->metrics[i].scope);

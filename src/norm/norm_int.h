@@ -320,6 +320,14 @@ bool log_is_call(const struct raw_log *log);
 /* The call that an event tells of; false: it is none. */
 bool log_span(struct norm *norm, const struct raw_log *log, struct span *ret_span);
 
+/* ---- scores (score.c) ---- */
+uint32_t norm_scores_max(const struct raw_batch *raw);
+/* What was sent as scores, and the evaluation events of spans. */
+void norm_scores(struct norm *norm, const struct raw_batch *raw, struct batch *batch);
+/* True: the record was an evaluation and is a score. */
+bool norm_log_score(struct norm *norm, const struct raw_log *log, str event_name,
+                    struct batch *batch);
+
 /* ---- value helpers (flat.c) ---- */
 const struct value *map_get(const struct value *map, const char *key);
 str map_text(const struct value *map, const char *key); /* STR_NONE when not a text */

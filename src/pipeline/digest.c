@@ -57,7 +57,8 @@ void digests_want(struct digests *digests, bool wanted)
 
 struct digest *digest_make(struct digests *digests, const struct batch *batch)
 {
-    if (!digests || !atomic_load(&digests->is_wanted) || batch->log_count || batch->metric_count)
+    if (!digests || !atomic_load(&digests->is_wanted) || batch->log_count || batch->metric_count ||
+        batch->score_count)
         return NULL;
     size_t bytes = digest_bytes(batch->span_count, batch->project.len);
     if (atomic_fetch_add(&digests->bytes, bytes) + bytes > DIGEST_BYTES_MAX) {

@@ -27,7 +27,7 @@ struct drain *drain_new(const struct drain_config *config)
     drain->known = xcalloc(SETTLE_TRACES_MAX, sizeof *drain->known);
     arena_init(&drain->append_arena, ARENA_BUDGET);
     arena_init(&drain->settle_arena, ARENA_BUDGET);
-    arena_init(&drain->held_arena, ARENA_BUDGET);
+    held_init(&drain->held);
     for (size_t i = 0; i < BATCH_CACHE_COUNT; i++)
         buf_init(&drain->cache[i].bytes, 80 * MIB);
     struct store_status status;
@@ -58,11 +58,7 @@ void drain_free(struct drain *drain)
         buf_clear(&drain->cache[i].bytes);
     arena_clear(&drain->append_arena);
     arena_clear(&drain->settle_arena);
-    arena_clear(&drain->held_arena);
-    xfree(drain->held_logs);
-    xfree(drain->held_log_projects);
-    xfree(drain->held_metrics);
-    xfree(drain->held_metric_projects);
+    held_clear(&drain->held);
     xfree(drain->seen);
     xfree(drain->pending);
     xfree(drain->due);
@@ -200,6 +196,15 @@ static void defer_spans(struct drain *drain, const struct batch_header *header,
     atomic_fetch_add(&drain->batches, 1);
 }
 
+/* Log records, metric points and scores go into the next commit. */
+static enum err hold_items(struct drain *drain, str bytes)
+{
+    if (held_is_full(&drain->held))
+        while (drain_settle(drain, false) && held_count(&drain->held) > 0)
+            continue;
+    return held_add(&drain->held, bytes);
+}
+
 /* Decode, remember, show. */
 static enum err show_batch(struct drain *drain, str bytes, const struct batch_header *header,
                            uint64_t sequence, struct wal_position position, struct diag *why)
@@ -212,12 +217,14 @@ static enum err show_batch(struct drain *drain, str bytes, const struct batch_he
     if (!drain->oldest_pending_ns)
         drain->oldest_pending_ns = header->received_ns;
     take_spans(drain, &batch, sequence, position);
-    if ((batch.log_count || batch.metric_count) && sequence > drain->items_stored)
-        drain_hold_batch(drain, bytes);
+    if ((batch.log_count || batch.metric_count || batch.score_count) &&
+        sequence > drain->items_stored)
+        err = hold_items(drain, bytes);
     atomic_fetch_add(&drain->batches, 1);
     atomic_fetch_add(&drain->logs, batch.log_count);
     atomic_fetch_add(&drain->metrics, batch.metric_count);
-    return ERR_OK;
+    atomic_fetch_add(&drain->scores, batch.score_count);
+    return err;
 }
 
 /* One record of the log. */
@@ -234,7 +241,8 @@ static void take_record(struct drain *drain, str bytes, uint64_t sequence,
     if (!err && (drain->pending_count + header.span_count > APPEND_SPANS_MAX ||
                  drain->append_arena.used_bytes > PEND_BYTES_MAX))
         append_pending(drain);
-    if (!err && drain->behind && !header.log_count && !header.metric_count) {
+    bool has_items = header.log_count || header.metric_count || header.score_count;
+    if (!err && drain->behind && !has_items) {
         struct batch_span_ids *ids;
         err = batch_peek_spans(&drain->append_arena, bytes, &ids, &why);
         if (!err)
@@ -370,6 +378,7 @@ void drain_status(struct drain *drain, struct drain_status *ret_status)
         .spans = drain->spans,
         .logs = drain->logs,
         .metrics = drain->metrics,
+        .scores = drain->scores,
         .duplicate_batches = drain->duplicate_batches,
         .traces_settled = drain->traces_settled,
         .spans_settled = drain->spans_settled,

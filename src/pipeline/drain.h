@@ -43,7 +43,7 @@ struct drain_config {
 struct drain_status {
     uint64_t sequence;   /* last log record read */
     uint64_t checkpoint; /* everything up to here is stored */
-    uint64_t batches, spans, logs, metrics;
+    uint64_t batches, spans, logs, metrics, scores;
     uint64_t duplicate_batches;
     uint64_t traces_settled, spans_settled, traces_late;
     uint64_t corrupt_records, store_errors;

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "pipeline/drain.h"
+#include "pipeline/held.h"
 #include "sys/thread.h"
 #include <stdatomic.h>
 
@@ -15,7 +16,6 @@ enum {
     BATCH_CACHE_COUNT = 64,    /* decrypted batches kept while traces settle */
     SETTLE_TRACES_MAX = 32768, /* taken out at a time, and their fate looked up */
     COMMIT_TRACES_MAX = 4096,
-    HELD_MAX = 65536,          /* log records, or points, in one commit */
     APPEND_SPANS_MAX = 1024,   /* shown together: they and their copies fit the processor's cache */
     RETRY_SET_COUNT = 1 << 16, /* body hashes of the last 10 minutes */
 };
@@ -63,14 +63,8 @@ struct drain {
     struct arena append_arena, settle_arena;
     struct store_span *pending;
     size_t pending_count;
-    uint64_t items_stored;        /* logs and metrics up to this sequence are stored (replay) */
-    struct log_record *held_logs; /* until the next commit; texts in held_arena */
-    str *held_log_projects;
-    size_t held_log_count;
-    struct metric_point *held_metrics;
-    str *held_metric_projects;
-    size_t held_metric_count;
-    struct arena held_arena;
+    uint64_t items_stored; /* logs, metrics and scores up to this sequence are stored (replay) */
+    struct held held;
     uint64_t durable; /* checkpoint that the store has on disk: the log may go up to it */
     int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
     int64_t start_ns, log_time_ns; /* monotonic; log_time: when the last record was received */
@@ -86,11 +80,9 @@ struct drain {
     bool gave_up;       /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
-        open_bytes, deferred_spans, digests;
+        open_bytes, deferred_spans, digests, scores;
     _Atomic int64_t behind_ns;
 };
 
 /* Settle what is due (or all, when forced) and commit. False: nothing was due. */
 bool drain_settle(struct drain *drain, bool force);
-/* Log records and metric points of an encoded batch go into the next commit. */
-void drain_hold_batch(struct drain *drain, str bytes);

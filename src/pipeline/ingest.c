@@ -135,6 +135,7 @@ static void on_body(void *arg, struct request *request, str body)
     struct diag why = DIAG_NONE;
     struct receive_input input = { .signal = flight->route.signal,
                                    .encoding = flight->route.encoding,
+                                   .decode = flight->route.source->decode,
                                    .project = flight->who.project,
                                    .tenant = flight->who.tenant };
     buf_reset(&ingest->plain);

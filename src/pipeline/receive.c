@@ -21,7 +21,7 @@ struct project_mac {
 /* Counters are written by one worker and read by others: relaxed atomics. */
 struct counters {
     _Atomic uint64_t requests, bytes, spans_in, logs_in, metrics_in, rejected, spans_out, logs_out,
-        metrics_out, redactions, failed_requests, retagged_spans;
+        metrics_out, scores_in, scores_out, redactions, failed_requests, retagged_spans;
 };
 
 /* Memory of a record that is durable, for one to come: fresh pages cost as much as encoding.
@@ -128,6 +128,8 @@ static void bind_tenant(struct receiver *receiver, str tenant, struct batch *bat
         changed += SPAN_KNOWS(span, tenant_id) && !str_equal(span->tenant_id, tenant);
         SPAN_SET(span, tenant_id, tenant);
     }
+    for (uint32_t i = 0; i < batch->score_count; i++)
+        batch->scores[i].tenant_id = tenant;
     count(&receiver->counters.retagged_spans, changed);
 }
 
@@ -182,14 +184,16 @@ static uint64_t redaction_count(const struct batch *batch)
 static void count_items(struct counters *counters, enum otlp_signal signal,
                         const struct raw_batch *raw, const struct batch *batch)
 {
-    const uint64_t rejected = raw->rejected_count;
+    const uint64_t rejected = raw->rejected_count - raw->rejected_scores;
     count(&counters->spans_in, raw->span_count + (signal == OTLP_TRACES ? rejected : 0));
     count(&counters->logs_in, raw->log_count + (signal == OTLP_LOGS ? rejected : 0));
     count(&counters->metrics_in, raw->metric_count + (signal == OTLP_METRICS ? rejected : 0));
-    count(&counters->rejected, rejected);
+    count(&counters->scores_in, raw->score_count + raw->rejected_scores);
+    count(&counters->rejected, raw->rejected_count);
     count(&counters->spans_out, batch->span_count);
     count(&counters->logs_out, batch->log_count);
     count(&counters->metrics_out, batch->metric_count);
+    count(&counters->scores_out, batch->score_count);
     count(&counters->redactions, redaction_count(batch));
 }
 
@@ -280,13 +284,15 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
     ticket->rejected_count = 0;
     struct raw_batch raw;
     struct batch batch = { 0 };
-    enum err err = otlp_decode(&receiver->arena, input->signal, input->encoding, input->body,
-                               &receiver->config.limits, &raw, reterr_why);
+    enum err err = (input->decode ? input->decode : otlp_decode)(
+        &receiver->arena, input->signal, input->encoding, input->body, &receiver->config.limits,
+        &raw, reterr_why);
     if (!err)
         err = use_project(receiver, input->project, reterr_why);
     if (!err)
         err = understand(receiver, input, &raw, &batch, reterr_why);
-    uint64_t items = batch.span_count + batch.log_count + batch.metric_count;
+    uint64_t items =
+        (uint64_t)batch.span_count + batch.log_count + batch.metric_count + batch.score_count;
     if (!err) {
         ticket->rejected_count = raw.rejected_count;
         memcpy(ticket->rejected_why, raw.rejected_why, sizeof ticket->rejected_why);
@@ -318,6 +324,8 @@ void receive_stats(const struct receiver *receiver, struct receive_stats *ret_st
         .spans_out = from->spans_out,
         .logs_out = from->logs_out,
         .metrics_out = from->metrics_out,
+        .scores_in = from->scores_in,
+        .scores_out = from->scores_out,
         .redactions = from->redactions,
         .failed_requests = from->failed_requests,
         .retagged_spans = from->retagged_spans,

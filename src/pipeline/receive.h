@@ -36,7 +36,10 @@ struct receive_config {
 struct receive_input {
     enum otlp_signal signal;
     enum otlp_encoding encoding;
-    str body; /* decompressed */
+    enum err (*decode)(struct arena *arena, enum otlp_signal signal, enum otlp_encoding encoding,
+                       str body, const struct otlp_limits *limits, struct raw_batch *ret_batch,
+                       struct diag *reterr_why); /* NULL: otlp_decode */
+    str body;                                    /* decompressed */
     str project;
     str tenant; /* of a tenant-bound key; STR_NONE: as sent */
 };
@@ -53,7 +56,7 @@ struct receive_ticket {
 
 struct receive_stats { /* since start; in = stored + rejected, per kind of item */
     uint64_t requests, bytes, spans_in, logs_in, metrics_in, rejected, spans_out, logs_out,
-        metrics_out, redactions, failed_requests, retagged_spans;
+        metrics_out, scores_in, scores_out, redactions, failed_requests, retagged_spans;
 };
 
 struct receiver;

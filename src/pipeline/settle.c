@@ -9,14 +9,13 @@
  */
 #include "base/check.h"
 #include "base/text.h"
-#include "base/utf8.h"
 #include "pipeline/assemble.h"
 #include "pipeline/drain_int.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "wire/json.h"
 
-enum { LOG_BODY_COLUMN_BYTES = 1024, STORE_RETRY_MS = 250 };
+enum { STORE_RETRY_MS = 250 };
 enum {
     KNOWN_SPANS_MAX = 100000,  /* of one trace that was stored before */
     TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
@@ -425,67 +424,6 @@ static enum err settle_trace(struct settling *settling, size_t index)
     return err ? err : make_final(settling, index, spans, count);
 }
 
-/* ---- log records and metrics: they only wait for the next commit ---- */
-
-static void body_to_attr(struct arena *arena, struct log_record *log)
-{
-    if (log->body_json.len == 0)
-        return;
-    struct attr *attrs = arena_new(arena, struct attr, log->attr_count + 1);
-    if (!attrs)
-        return;
-    if (log->attr_count)
-        memcpy(attrs, log->attrs, log->attr_count * sizeof *attrs);
-    struct json json;
-    struct value value;
-    json_init(&json, arena, log->body_json, JSON_DEPTH_MAX);
-    enum json_token token = json_next(&json);
-    if (token == JSON_ERROR || !json_value(&json, token, &value))
-        return;
-    if (value.type != VALUE_STR)
-        value = value_str(log->body_json);
-    value.text = str_sub(value.text, 0, LOG_BODY_COLUMN_BYTES);
-    value.text.len = utf8_valid_prefix(value.text);
-    attrs[log->attr_count] = (struct attr){ STR("body"), value };
-    log->attrs = attrs;
-    log->attr_count++;
-}
-
-static void *grown(void *items, size_t count, size_t more, size_t size)
-{
-    return xrealloc(items, (count + more) * size);
-}
-
-void drain_hold_batch(struct drain *drain, str bytes)
-{
-    if (drain->held_log_count > HELD_MAX || drain->held_metric_count > HELD_MAX)
-        while (drain_settle(drain, false) && drain->held_log_count)
-            continue;
-    struct batch batch;
-    str copy = arena_str(&drain->held_arena, bytes);
-    if (str_is_none(copy) || batch_decode(&drain->held_arena, copy, &batch, NULL)) {
-        atomic_fetch_add(&drain->corrupt_records, 1);
-        return;
-    }
-    drain->held_logs =
-        grown(drain->held_logs, drain->held_log_count, batch.log_count, sizeof *drain->held_logs);
-    drain->held_log_projects =
-        grown(drain->held_log_projects, drain->held_log_count, batch.log_count, sizeof(str));
-    for (uint32_t i = 0; i < batch.log_count; i++) {
-        body_to_attr(&drain->held_arena, &batch.logs[i]);
-        drain->held_logs[drain->held_log_count] = batch.logs[i];
-        drain->held_log_projects[drain->held_log_count++] = batch.project;
-    }
-    drain->held_metrics = grown(drain->held_metrics, drain->held_metric_count, batch.metric_count,
-                                sizeof *drain->held_metrics);
-    drain->held_metric_projects = grown(drain->held_metric_projects, drain->held_metric_count,
-                                        batch.metric_count, sizeof(str));
-    for (uint32_t i = 0; i < batch.metric_count; i++) {
-        drain->held_metrics[drain->held_metric_count] = batch.metrics[i];
-        drain->held_metric_projects[drain->held_metric_count++] = batch.project;
-    }
-}
-
 /* ---- the commit ---- */
 
 /* Which of all that is due were stored before; asked once for many commits. */
@@ -561,20 +499,14 @@ static bool finish(struct settling *settling)
         .spans = settling->spans,
         .span_counts = settling->span_counts,
         .trace_count = kept,
-        .logs = drain->held_logs,
-        .log_projects = drain->held_log_projects,
-        .log_count = drain->held_log_count,
-        .metrics = drain->held_metrics,
-        .metric_projects = drain->held_metric_projects,
-        .metric_count = drain->held_metric_count,
         .checkpoint_sequence = checkpoint,
         .items_sequence = atomic_load(&drain->sequence),
         .much_waits = wal_bytes_through(drain->config.wal, checkpoint) > LOG_KEPT_BYTES,
     };
+    held_commit(&drain->held, &commit);
     if (!commit_until_done(drain, &commit))
         return false;
-    drain->held_log_count = drain->held_metric_count = 0;
-    arena_reset(&drain->held_arena);
+    held_reset(&drain->held);
     drain->last_commit_ns = clock_monotonic_ns();
     atomic_store(&drain->checkpoint, commit.checkpoint_sequence);
     atomic_fetch_add(&drain->traces_settled, kept);
@@ -662,9 +594,8 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
 /* Without a settled trace: are there items, or a checkpoint to move, and has it been a while? */
 static bool is_commit_due(struct drain *drain, bool force, int64_t now_ns)
 {
-    bool is_full = drain->held_log_count > HELD_MAX || drain->held_metric_count > HELD_MAX;
-    bool waited = is_full || now_ns - drain->last_commit_ns > NS_PER_S;
-    bool held = drain->held_log_count || drain->held_metric_count;
+    bool waited = held_is_full(&drain->held) || now_ns - drain->last_commit_ns > NS_PER_S;
+    bool held = held_count(&drain->held) > 0;
     bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
                  open_traces_count(drain->traces) == 0;
     /* The store gathers rows: a commit of nothing makes it look at the clock. */

@@ -116,6 +116,15 @@ str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struc
     return cursor_write(arena, &position);
 }
 
+str query_cursor_of_score(struct arena *arena, const struct score *score)
+{
+    struct position position = { .sort = STORE_SORT_START,
+                                 .value = score->time_ns,
+                                 .start_ns = score->time_ns,
+                                 .trace_id = score->score_id };
+    return cursor_write(arena, &position);
+}
+
 static enum err cursor_error(struct diag *reterr_why, const char *text)
 {
     (void)diag_set(reterr_why, ERR_BAD_INPUT, "%s", text);

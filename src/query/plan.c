@@ -147,6 +147,67 @@ enum err query_plan_list(struct arena *arena, const struct query_param *params, 
     return ERR_OK;
 }
 
+static enum err plan_score_ids(const struct asked *asked, struct store_scores *scores,
+                               struct diag *reterr_why)
+{
+    str trace = asked_for(asked, "trace_id"), span = asked_for(asked, "span_id");
+    scores->has_trace_id = !str_is_none(trace);
+    scores->has_span_id = !str_is_none(span);
+    if (scores->has_trace_id &&
+        (trace.len != 32 || !hex_decode(trace, &scores->trace_id, sizeof scores->trace_id)))
+        return diag_set(reterr_why, ERR_BAD_INPUT, "trace_id: must be 32 hex digits");
+    if (scores->has_span_id &&
+        (span.len != 16 || !hex_decode(span, &scores->span_id, sizeof scores->span_id)))
+        return diag_set(reterr_why, ERR_BAD_INPUT, "span_id: must be 16 hex digits");
+    return ERR_OK;
+}
+
+static enum err plan_score_source(const struct asked *asked, struct store_scores *scores,
+                                  struct diag *reterr_why)
+{
+    str word = asked_for(asked, "source");
+    if (str_is_none(word))
+        return ERR_OK;
+    scores->has_source = true;
+    if (score_source_of(word, &scores->source))
+        return ERR_OK;
+    return diag_set(reterr_why, ERR_BAD_INPUT, "source: must be api, user, judge, code or human");
+}
+
+enum err query_plan_scores(const struct query_param *params, size_t count, int64_t now_ns,
+                           struct store_scores *ret_scores, struct diag *reterr_why)
+{
+    static const char *const allowed[] = { "trace_id", "span_id", "session_id", "name",  "source",
+                                           "from",     "to",      "limit",      "cursor" };
+    struct asked asked = { params, count, now_ns };
+    struct store_scores scores = { .scope.project = STR_NONE };
+    struct store_list list = { .sort = STORE_SORT_START };
+    enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);
+    if (code == ERR_OK)
+        code = plan_score_ids(&asked, &scores, reterr_why);
+    if (code == ERR_OK)
+        code = plan_score_source(&asked, &scores, reterr_why);
+    if (code == ERR_OK)
+        code = plan_range(&asked, &scores.scope.range, reterr_why);
+    if (code == ERR_OK)
+        code = plan_limit(&asked, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX, &scores.limit, reterr_why);
+    scores.session_id = asked_for(&asked, "session_id");
+    scores.name = asked_for(&asked, "name");
+    bool is_narrow = scores.has_trace_id || !str_is_none(scores.session_id);
+    if (is_narrow && str_is_none(asked_for(&asked, "from")))
+        scores.scope.range.from_ns = INT64_MIN / 2;
+    str cursor = asked_for(&asked, "cursor");
+    if (code == ERR_OK && !str_is_empty(cursor))
+        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
+    if (code != ERR_OK)
+        return code;
+    scores.has_after = list.has_after;
+    scores.after_time_ns = list.after_start_ns;
+    scores.after_id = list.after_trace_id;
+    *ret_scores = scores;
+    return ERR_OK;
+}
+
 static enum err plan_metrics(const struct asked *asked, struct store_aggregate *aggregate,
                              struct diag *reterr_why)
 {

@@ -78,14 +78,21 @@ MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query
                                          size_t count, int64_t now_ns,
                                          struct store_aggregate *ret_aggregate,
                                          struct diag *reterr_why);
+/* GET /api/v1/scores: trace_id span_id session_id name source from to limit cursor.  With a trace
+ * or session the default range has no start. */
+MUST_CHECK enum err query_plan_scores(const struct query_param *params, size_t count,
+                                      int64_t now_ns, struct store_scores *ret_scores,
+                                      struct diag *reterr_why);
 /* Opaque text of the cursor after that row, to be given as cursor= with the same sort=.
  * It is checksummed, not secret: a page is scoped by the key that asks for it. */
 str query_cursor_of_span(struct arena *arena, enum store_sort sort, const struct store_span *span);
 str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struct trace_row *trace);
+str query_cursor_of_score(struct arena *arena, const struct score *score);
 
 /* JSON of the API (ARCHITECTURE section 13), one object each.  A span's `payload` has a
  * member per content role that is stored (null: its size is not known here); its `preview`,
  * `scores` and `events` are for the caller to serve by their own routes. */
+void query_score_json(struct buf *out, const struct store_score *row);
 void query_span_json(struct buf *out, const struct store_span *row);
 void query_trace_json(struct buf *out, const struct trace_row *trace);
 /* The 18 keys of REQUIREMENTS A91, exactly. */

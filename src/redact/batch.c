@@ -380,11 +380,26 @@ static enum err metric_visit(struct work *work, struct metric_point *metric)
     return attrs_visit(work, metric->attrs, metric->attr_count);
 }
 
+static enum err score_visit(struct work *work, struct score *score)
+{
+    str *texts[SCORE_TEXTS];
+    score_texts(score, texts);
+    enum err code = text_visit(work, STR_OF("score"), &score->name, MODE_TEXT);
+    for (size_t i = 0; code == ERR_OK && i < SCORE_TEXTS; i++) {
+        bool is_session = texts[i] == &score->session_id; /* found by what spans have */
+        if (!str_is_none(*texts[i]))
+            code = text_visit(work, is_session ? STR_OF("session_id") : STR_OF("score"), texts[i],
+                              is_session ? MODE_IDENTITY : MODE_TEXT);
+    }
+    return code == ERR_OK ? attrs_visit(work, score->attrs, score->attr_count) : code;
+}
+
 /* What a record is to the two passes. */
 struct record {
     struct span *span;
     struct log_record *log;
     struct metric_point *metric;
+    struct score *score;
 };
 
 static enum err record_visit(struct work *work, const struct record *record)
@@ -393,6 +408,8 @@ static enum err record_visit(struct work *work, const struct record *record)
         return span_visit(work, record->span);
     if (record->log)
         return log_visit(work, record->log);
+    if (record->score)
+        return score_visit(work, record->score);
     assert(record->metric);
     return metric_visit(work, record->metric);
 }
@@ -412,18 +429,25 @@ static enum err record_redact(struct work *work, const struct record *record)
     return record_visit(work, record);
 }
 
+/* By policy: a hash, nothing (STR_NONE), or as it is. */
+static enum err identity_text(struct work *work, enum field field, str *text)
+{
+    if (work->policy->identity == REDACT_HASH && work->scratch->mac)
+        return identity_hash(work, str_from_c(field_table[field].name), text);
+    if (work->policy->identity != REDACT_KEEP)
+        *text = STR_NONE;
+    return ERR_OK;
+}
+
 static enum err identity_apply(struct work *work, struct span *span, enum field field)
 {
     str *text = span_field(span, field);
     if (!span_knows(span, field) || text->len == 0)
         return ERR_OK;
-    if (work->policy->identity == REDACT_HASH && work->scratch->mac)
-        return identity_hash(work, str_from_c(field_table[field].name), text);
-    if (work->policy->identity != REDACT_KEEP) {
-        *text = STR_NONE;
+    enum err code = identity_text(work, field, text);
+    if (str_is_none(*text))
         span_forget(span, field);
-    }
-    return ERR_OK;
+    return code;
 }
 
 static enum err redactions_set(struct work *work, struct span *span)
@@ -499,7 +523,7 @@ static void buffers_trim(struct redact_scratch *scratch)
     arena_reset(&scratch->temporary);
 }
 
-/* The i-th of all records: spans, logs, metrics. */
+/* The i-th of all records: spans, logs, metrics, scores. */
 static struct record record_at(const struct batch *batch, uint64_t i)
 {
     if (i < batch->span_count)
@@ -507,14 +531,18 @@ static struct record record_at(const struct batch *batch, uint64_t i)
     i -= batch->span_count;
     if (i < batch->log_count)
         return (struct record){ .log = &batch->logs[i] };
-    return (struct record){ .metric = &batch->metrics[i - batch->log_count] };
+    i -= batch->log_count;
+    if (i < batch->metric_count)
+        return (struct record){ .metric = &batch->metrics[i] };
+    return (struct record){ .score = &batch->scores[i - batch->metric_count] };
 }
 
 /* Ask about all records at once; JSON fields are left for later. */
 static bool batch_is_clean(struct work *work, const struct batch *batch)
 {
     struct redact_scratch *scratch = work->scratch;
-    uint64_t count = (uint64_t)batch->span_count + batch->log_count + batch->metric_count;
+    uint64_t count =
+        (uint64_t)batch->span_count + batch->log_count + batch->metric_count + batch->score_count;
     struct seen seen[SEEN_SLOTS];
     bool is_clean = true;
     memset(seen, 0, sizeof seen);
@@ -541,6 +569,9 @@ static enum err identities_apply(struct work *work, const struct batch *batch)
         if (code == ERR_OK)
             code = identity_apply(work, &batch->spans[i], FIELD_session_id);
     }
+    for (uint32_t i = 0; code == ERR_OK && i < batch->score_count; i++)
+        if (!str_is_none(batch->scores[i].session_id))
+            code = identity_text(work, FIELD_session_id, &batch->scores[i].session_id);
     return code;
 }
 
@@ -561,6 +592,8 @@ enum err redact_batch(const struct redactor *redactor, struct redact_scratch *sc
         code = log_redact(&work, &batch->logs[i], is_clean);
     for (uint32_t i = 0; code == ERR_OK && !is_clean && i < batch->metric_count; i++)
         code = record_redact(&work, &(struct record){ .metric = &batch->metrics[i] });
+    for (uint32_t i = 0; code == ERR_OK && !is_clean && i < batch->score_count; i++)
+        code = record_redact(&work, &(struct record){ .score = &batch->scores[i] });
     buffers_trim(scratch);
     if (code != ERR_OK)
         return diag_set(reterr_why, code, "no room to redact the batch");

@@ -11,9 +11,11 @@
 #include "sys/clock.h"
 #include "sys/file.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { DAY_DATE_DIGITS = 8, MESSAGE_BYTES_MAX = 150 };
 #define STORE_MEMORY_DEFAULT (512 * MIB)
@@ -189,6 +191,55 @@ static enum err schema_check(struct store *store, const char *name, bool *ret_is
     return ERR_OK;
 }
 
+/* Makes a new file whole, or not at all: under another name, which it loses when its tables are
+ * on disk.  What a crash left of an earlier try is removed. */
+static enum err file_make(struct store *store, const char *file, const char *name,
+                          enum err (*tables_make)(struct store *store, const char *name,
+                                                  struct diag *reterr_why),
+                          struct diag *reterr_why)
+{
+    char unfinished[64], from[4096], to[4096], wal[4096];
+    snprintf(unfinished, sizeof unfinished, "%s.new", file);
+    snprintf(from, sizeof from, "%s/%s", store->dir, unfinished);
+    snprintf(to, sizeof to, "%s/%s", store->dir, file);
+    snprintf(wal, sizeof wal, "%s/%s.wal", store->dir, unfinished);
+    (void)sys_files_real.unlink(from);
+    (void)sys_files_real.unlink(wal);
+    enum err code = attach(store, unfinished, name, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    code = tables_make(store, name, reterr_why);
+    if (code == ERR_OK)
+        code = duck_run(store->write, reterr_why, "CHECKPOINT %s", name);
+    struct diag ignored;
+    enum err left =
+        duck_run(store->write, code == ERR_OK ? reterr_why : &ignored, "DETACH %s", name);
+    code = code == ERR_OK ? left : code;
+    if (code == ERR_OK && sys_files_real.rename(from, to) != 0)
+        code = diag_set(reterr_why, errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_IO,
+                        "cannot name %s: %s", file, strerror(errno));
+    return code == ERR_OK ? dir_sync(store->dir, reterr_why) : code;
+}
+
+/* A file and its tables, made now when it is new. */
+static enum err file_open(struct store *store, const char *file, const char *name,
+                          enum err (*tables_make)(struct store *store, const char *name,
+                                                  struct diag *reterr_why),
+                          struct diag *reterr_why)
+{
+    char path[4096];
+    bool is_new = false;
+    enum err code = ERR_OK;
+    snprintf(path, sizeof path, "%s/%s", store->dir ? store->dir : "", file);
+    if (store->dir && access(path, F_OK) != 0)
+        code = file_make(store, file, name, tables_make, reterr_why);
+    if (code == ERR_OK)
+        code = attach(store, file, name, reterr_why);
+    if (code == ERR_OK)
+        code = schema_check(store, name, &is_new, reterr_why);
+    return code == ERR_OK && is_new ? tables_make(store, name, reterr_why) : code;
+}
+
 static enum err state_make(struct store *store, const char *name, struct diag *reterr_why)
 {
     enum err code = duck_run(store->write, reterr_why,
@@ -303,16 +354,11 @@ static enum err day_open(struct store *store, int32_t date, struct day **ret_day
                          struct diag *reterr_why)
 {
     char file[40];
-    bool is_new = false;
     struct day *day = xcalloc(1, sizeof *day);
     day->date = date;
     snprintf(day->name, sizeof day->name, "d%08d", date);
     snprintf(file, sizeof file, "spans_%08d.duckdb", date);
-    enum err code = attach(store, file, day->name, reterr_why);
-    if (code == ERR_OK)
-        code = schema_check(store, day->name, &is_new, reterr_why);
-    if (code == ERR_OK && is_new)
-        code = day_tables(store, day->name, reterr_why);
+    enum err code = file_open(store, file, day->name, day_tables, reterr_why);
     if (code == ERR_OK)
         code = day_load(store, day, reterr_why);
     if (code == ERR_OK)
@@ -397,18 +443,19 @@ static enum err dict_load(struct store *store, struct diag *reterr_why)
     return code;
 }
 
+static enum err meta_tables(struct store *store, const char *name, struct diag *reterr_why)
+{
+    enum err code =
+        duck_run(store->write, reterr_why,
+                 "CREATE TABLE %s.dict(field VARCHAR, id UINTEGER, text VARCHAR)", name);
+    return code == ERR_OK ? state_make(store, name, reterr_why) : code;
+}
+
 static enum err meta_open(struct store *store, struct diag *reterr_why)
 {
-    bool is_new = false;
-    enum err code = attach(store, "meta.duckdb", "meta", reterr_why);
+    enum err code = file_open(store, "meta.duckdb", "meta", meta_tables, reterr_why);
     if (code == ERR_OK)
-        code = schema_check(store, "meta", &is_new, reterr_why);
-    if (code == ERR_OK && is_new) {
-        code = duck_run(store->write, reterr_why,
-                        "CREATE TABLE meta.dict(field VARCHAR, id UINTEGER, text VARCHAR)");
-        if (code == ERR_OK)
-            code = state_make(store, "meta", reterr_why);
-    }
+        code = scores_make(store, reterr_why);
     if (code == ERR_OK)
         code = dict_load(store, reterr_why);
     if (code == ERR_OK)
@@ -650,6 +697,7 @@ static void duck_status(struct store *store, struct store_status *ret_status)
     status.span_count += atomic_load(&store->settled_rows);
     status.trace_count += atomic_load(&store->settled_traces);
     status.unsettled_count = atomic_load(&store->open_rows);
+    status.score_count = atomic_load(&store->score_count);
     status.memory_bytes = engine_bytes(store) + recent;
     *ret_status = status;
 }
@@ -665,5 +713,6 @@ const struct store_ops store_duckdb = {
     .traces = duck_traces,
     .aggregate = duck_aggregate,
     .logs = duck_logs,
+    .scores = duck_scores,
     .status = duck_status,
 };

@@ -13,6 +13,7 @@
  *   duckdb_list.c       spans, traces
  *   duckdb_open.c       the row of a trace that is not settled, by SQL
  *   duckdb_logs.c       logs of a trace
+ *   duckdb_scores.c     scores
  *   duckdb_aggregate.c  sums and percentiles
  *
  * Catalogs of the one engine instance: `meta` (dictionary, checkpoint),
@@ -269,9 +270,10 @@ struct store {
     _Atomic uint64_t open_rows, settled_rows, settled_traces;
     struct snapshot *snapshots[DUCK_SNAPSHOTS_MAX]; /* that statements may name */
     uint64_t checkpoint_sequence, items_sequence;   /* whole commits */
-    uint64_t items_max;                             /* parts of commits: what any file has seen */
-    _Atomic int64_t measured_ns;                    /* when engine_bytes was; 0: never */
-    _Atomic uint64_t engine_bytes;                  /* memory of the engine */
+    _Atomic uint64_t score_count;
+    uint64_t items_max;            /* parts of commits: what any file has seen */
+    _Atomic int64_t measured_ns;   /* when engine_bytes was; 0: never */
+    _Atomic uint64_t engine_bytes; /* memory of the engine */
     pthread_mutex_t pool_lock;
     pthread_cond_t pool_free;
     duckdb_connection pool[DUCK_POOL_MAX];
@@ -377,7 +379,7 @@ MUST_CHECK enum err bloom_load(struct store *store, struct day *day, struct diag
 MUST_CHECK enum err keys_known(struct store *store, const struct key *keys, size_t count,
                                bool *ret_known, struct diag *reterr_why);
 /* Rows that the next statements of a commit look up or delete, by kind. */
-enum probe_kind { PROBE_STORED, PROBE_LOG, PROBE_METRIC, PROBE_SPAN };
+enum probe_kind { PROBE_STORED, PROBE_LOG, PROBE_METRIC, PROBE_SPAN, PROBE_SCORE };
 struct probe {
     duckdb_appender appender;
 };
@@ -432,6 +434,21 @@ void sql_dict_is(struct sql *sql, enum field field, const char *text);
 /* -- duckdb_open.c -- */
 /* Traces that are not settled as a relation with the columns of the traces table. */
 void sql_open_traces(struct sql *sql);
+
+/* -- duckdb_scores.c -- */
+MUST_CHECK enum err scores_make(struct store *store, struct diag *reterr_why);
+/* All of a commit, in one transaction; said again it changes nothing. */
+MUST_CHECK enum err scores_write(struct store *store, const struct store_commit *commit,
+                                 struct diag *reterr_why);
+MUST_CHECK enum err duck_scores(struct store *store, const struct store_scores *ask,
+                                struct arena *arena, struct store_score **ret_scores,
+                                size_t *ret_count, struct diag *reterr_why);
+void append_text(duckdb_appender appender, str text); /* STR_NONE: NULL */
+void append_attrs(duckdb_appender appender, const struct attr *attrs, uint32_t count);
+/* Has the scope's tenant, if there is one, a span of that trace? */
+MUST_CHECK enum err duck_trace_is_visible(struct store *store, const struct store_scope *scope,
+                                          struct id16 trace_id, struct arena *arena,
+                                          bool *ret_visible, struct diag *reterr_why);
 
 /* -- reading -- */
 MUST_CHECK enum err duck_spans(struct store *store, const struct store_list *list,

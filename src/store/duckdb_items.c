@@ -24,7 +24,7 @@ struct items {
     uint32_t day_count;
 };
 
-static void append_text(duckdb_appender appender, str text)
+void append_text(duckdb_appender appender, str text)
 {
     if (str_is_none(text))
         (void)duckdb_append_null(appender);
@@ -32,7 +32,7 @@ static void append_text(duckdb_appender appender, str text)
         (void)duckdb_append_varchar_length(appender, text.ptr, text.len);
 }
 
-static void append_attrs(duckdb_appender appender, const struct attr *attrs, uint32_t count)
+void append_attrs(duckdb_appender appender, const struct attr *attrs, uint32_t count)
 {
     struct buf text;
     buf_init(&text, STORE_ATTRS_BYTES_MAX);

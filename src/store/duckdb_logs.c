@@ -69,19 +69,21 @@ static enum err chunk_read(duckdb_data_chunk chunk, void *arg, struct diag *rete
     return ERR_OK;
 }
 
-static enum err is_visible(struct logs_run *run, bool *ret_visible, struct diag *reterr_why)
+enum err duck_trace_is_visible(struct store *store, const struct store_scope *scope,
+                               struct id16 trace_id, struct arena *arena, bool *ret_visible,
+                               struct diag *reterr_why)
 {
     *ret_visible = true;
-    if (str_is_none(run->scope->tenant))
+    if (str_is_none(scope->tenant))
         return ERR_OK;
     char hex[33];
     size_t count = 0;
     struct store_span *spans;
     struct filter is_trace = { .op = FILTER_EQ, .field = FIELD_trace_id };
-    is_trace.value = value_str(id_text(run->trace_id.bytes, 16, hex));
-    struct store_list list = { .scope = *run->scope, .filter = &is_trace, .limit = 1 };
+    is_trace.value = value_str(id_text(trace_id.bytes, 16, hex));
+    struct store_list list = { .scope = *scope, .filter = &is_trace, .limit = 1 };
     list.scope.range = (struct time_range){ INT64_MIN, INT64_MAX };
-    enum err code = duck_spans(run->store, &list, run->arena, &spans, &count, reterr_why);
+    enum err code = duck_spans(store, &list, arena, &spans, &count, reterr_why);
     *ret_visible = count > 0;
     return code;
 }
@@ -141,7 +143,7 @@ enum err duck_logs(struct store *store, const struct store_scope *scope, struct 
 {
     struct logs_run run = { store, scope, trace_id, arena, NULL, 0, 0 };
     bool visible = false;
-    enum err code = is_visible(&run, &visible, reterr_why);
+    enum err code = duck_trace_is_visible(store, scope, trace_id, arena, &visible, reterr_why);
     if (code == ERR_OK && visible)
         code = days_read(&run, reterr_why);
     struct store_log *logs = code == ERR_OK ? arena_new(arena, struct store_log, run.count) : NULL;

@@ -301,6 +301,8 @@ static enum err commit_rows(struct commit_run *run, struct diag *reterr_why)
     if (code == ERR_OK)
         code = commit_stage(run, reterr_why);
     if (code == ERR_OK)
+        code = scores_write(store, run->commit, reterr_why);
+    if (code == ERR_OK)
         code = items_write(store, run->commit, reterr_why);
     if (code == ERR_OK)
         code = commit_direct(run, reterr_why);

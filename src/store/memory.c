@@ -55,6 +55,7 @@ static void memory_close(struct store *store)
     for (size_t i = 0; i < store->log_count; i++)
         log_free(&store->logs[i]);
     xfree(store->logs);
+    memory_scores_clear(store);
     xfree(store->metrics);
     pthread_rwlock_destroy(&store->lock);
     xfree(store);
@@ -85,7 +86,7 @@ static struct memory_trace *trace_get(struct store *store, str project, struct i
     return trace;
 }
 
-static str attrs_text(struct arena *arena, const struct attr *attrs, uint32_t count)
+str memory_attrs_text(struct arena *arena, const struct attr *attrs, uint32_t count)
 {
     if (count == 0)
         return STR_NONE;
@@ -107,7 +108,7 @@ static enum err row_copy(struct arena *arena, const struct store_span *from,
     ret_row->log_offset = from->log_offset;
     ret_row->log_index = from->log_index;
     ret_row->content_roles = from->content_roles;
-    ret_row->attrs_json = attrs_text(arena, from->span.attrs, from->span.attr_count);
+    ret_row->attrs_json = memory_attrs_text(arena, from->span.attrs, from->span.attr_count);
     return ERR_OK;
 }
 
@@ -192,7 +193,7 @@ static enum err commit_log(struct store *store, str project, const struct log_re
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         if (!str_is_none(*texts[i]) && str_is_none(*texts[i] = arena_str(&log.arena, *texts[i])))
             return diag_set(reterr_why, ERR_LIMIT, "no room for a log record");
-    log.row.attrs_json = attrs_text(&log.arena, record->attrs, record->attr_count);
+    log.row.attrs_json = memory_attrs_text(&log.arena, record->attrs, record->attr_count);
     for (size_t i = 0; i < store->log_count; i++) {
         if (memcmp(&store->logs[i].row.log.log_id, &record->log_id, sizeof record->log_id) == 0 &&
             str_equal(store->logs[i].project, project)) {
@@ -229,6 +230,8 @@ static enum err memory_commit(struct store *store, const struct store_commit *co
         code = commit_log(store, commit->log_projects[i], &commit->logs[i], reterr_why);
     for (size_t i = 0; i < commit->metric_count && code == ERR_OK; i++)
         commit_metric(store, commit->metric_projects[i], &commit->metrics[i]);
+    for (size_t i = 0; i < commit->score_count && code == ERR_OK; i++)
+        code = memory_score_put(store, commit->score_projects[i], &commit->scores[i], reterr_why);
     if (code == ERR_OK)
         store->checkpoint_sequence = MAX(store->checkpoint_sequence, commit->checkpoint_sequence);
     if (code == ERR_OK)
@@ -270,8 +273,7 @@ static bool log_copy(struct arena *arena, const struct store_log *from, struct s
     return true;
 }
 
-/* A tenant sees the logs of its own traces only. */
-static bool trace_is_visible(struct store *store, const struct store_scope *scope,
+bool memory_trace_is_visible(struct store *store, const struct store_scope *scope,
                              struct id16 trace_id)
 {
     if (str_is_none(scope->tenant))
@@ -295,7 +297,7 @@ static enum err logs_collect(struct store *store, const struct store_scope *scop
     size_t count = 0;
     if (!logs)
         return ERR_LIMIT;
-    bool visible = trace_is_visible(store, scope, trace_id);
+    bool visible = memory_trace_is_visible(store, scope, trace_id);
     for (size_t i = 0; i < store->log_count && visible; i++) {
         const struct log_record *log = &store->logs[i].row.log;
         if (memcmp(&log->trace_id, &trace_id, sizeof trace_id) == 0 &&
@@ -335,6 +337,7 @@ static void memory_status(struct store *store, struct store_status *ret_status)
         }
     status.log_count = store->log_count;
     status.metric_count = store->metric_count;
+    status.score_count = store->score_count;
     status.checkpoint_sequence = store->checkpoint_sequence;
     status.items_sequence = store->items_sequence;
     pthread_rwlock_unlock(&store->lock);
@@ -352,5 +355,6 @@ const struct store_ops store_memory = {
     .traces = memory_traces,
     .aggregate = memory_aggregate,
     .logs = memory_logs,
+    .scores = memory_scores,
     .status = memory_status,
 };

@@ -33,11 +33,19 @@ struct memory_log {
     struct arena arena;
 };
 
+struct memory_score {
+    str project;
+    struct store_score row;
+    struct arena arena;
+};
+
 struct store {
     pthread_rwlock_t lock;
     struct memory_trace *buckets[MEMORY_BUCKETS];
     struct memory_log *logs;
     size_t log_count, log_capacity;
+    struct memory_score *scores;
+    size_t score_count, score_capacity;
     uint64_t *metrics; /* identities */
     size_t metric_count, metric_capacity;
     uint64_t checkpoint_sequence, items_sequence;
@@ -62,3 +70,16 @@ MUST_CHECK enum err memory_spans(struct store *store, const struct store_list *l
 MUST_CHECK enum err memory_traces(struct store *store, const struct store_list *list,
                                   struct arena *arena, struct trace_row **ret_traces,
                                   size_t *ret_count, struct diag *reterr_why);
+/* As one JSON object; STR_NONE: there are none. */
+str memory_attrs_text(struct arena *arena, const struct attr *attrs, uint32_t count);
+/* Has the scope's tenant, if there is one, a span of that trace? */
+bool memory_trace_is_visible(struct store *store, const struct store_scope *scope,
+                             struct id16 trace_id);
+
+/* memory_scores.c */
+MUST_CHECK enum err memory_score_put(struct store *store, str project, const struct score *score,
+                                     struct diag *reterr_why);
+MUST_CHECK enum err memory_scores(struct store *store, const struct store_scores *ask,
+                                  struct arena *arena, struct store_score **ret_scores,
+                                  size_t *ret_count, struct diag *reterr_why);
+void memory_scores_clear(struct store *store);

@@ -96,6 +96,9 @@ struct store_commit {
     const struct metric_point *metrics;
     const str *metric_projects;
     size_t metric_count;
+    const struct score *scores; /* one of an id that is stored replaces it */
+    const str *score_projects;
+    size_t score_count;
     uint64_t checkpoint_sequence; /* everything up to here is in this commit or stored */
     uint64_t items_sequence;      /* log records and metric points are stored up to here */
     bool much_waits;              /* for it to be durable: a store that gathers is to gather less */
@@ -175,8 +178,31 @@ struct store_log {
     str attrs_json;
 };
 
+/* Which scores: all conditions that are given. */
+struct store_scores {
+    struct store_scope scope; /* range: of the scores' own time */
+    bool has_trace_id;
+    struct id16 trace_id;
+    const str *response_ids; /* or of one of these responses: of spans of that trace */
+    size_t response_id_count;
+    bool has_span_id;
+    struct id8 span_id;
+    str session_id, name; /* STR_NONE: any */
+    bool has_source;
+    enum score_source source;
+    uint32_t limit;
+    /* Newest first, ties by id; continue after this one. */
+    bool has_after;
+    int64_t after_time_ns;
+    struct id16 after_id;
+};
+struct store_score {
+    struct score score; /* attrs[] are empty */
+    str attrs_json;
+};
+
 struct store_status {
-    uint64_t span_count, trace_count, unsettled_count, log_count, metric_count;
+    uint64_t span_count, trace_count, unsettled_count, log_count, metric_count, score_count;
     uint64_t disk_bytes, memory_bytes;
     uint64_t checkpoint_sequence; /* durable: the log before it may go */
     uint64_t items_sequence;      /* of the same commit: replay skips logs and metrics before it */
@@ -212,6 +238,10 @@ struct store_ops {
                                 struct id16 trace_id, struct arena *arena,
                                 struct store_log **ret_logs, size_t *ret_count,
                                 struct diag *reterr_why);
+    /* A tenant sees scores that its own keys gave, and those of a trace of its own. */
+    MUST_CHECK enum err (*scores)(struct store *store, const struct store_scores *ask,
+                                  struct arena *arena, struct store_score **ret_scores,
+                                  size_t *ret_count, struct diag *reterr_why);
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 

@@ -21,7 +21,7 @@ struct tally {
     char name[64];
     unsigned wanted, found, negatives, hurt;
 };
-struct score {
+struct points {
     struct redactor *redactor;
     struct redact_scratch *scratch;
     struct arena arena;
@@ -30,7 +30,7 @@ struct score {
     bool show_misses;
 };
 
-static struct tally *tally_of(struct score *score, str name)
+static struct tally *tally_of(struct points *score, str name)
 {
     for (size_t i = 0; i < score->count; i++)
         if (str_equal_c(name, score->tallies[i].name))
@@ -53,7 +53,7 @@ static str text_member(const struct value *object, const char *name)
     return value && value->type == VALUE_STR ? value->text : STR_NONE;
 }
 
-static str redacted(struct score *score, str text, uint32_t *ret_count)
+static str redacted(struct points *score, str text, uint32_t *ret_count)
 {
     str safe = text;
     enum err code = redact_text(score->redactor, score->scratch, &redact_policy_default,
@@ -74,7 +74,7 @@ static bool is_gone(str safe, str value)
     return true;
 }
 
-static void secret_row(struct score *score, const struct value *row)
+static void secret_row(struct points *score, const struct value *row)
 {
     uint32_t count = 0;
     str text = text_member(row, "text");
@@ -96,7 +96,7 @@ static void secret_row(struct score *score, const struct value *row)
     }
 }
 
-static void pii_row(struct score *score, const struct value *row)
+static void pii_row(struct points *score, const struct value *row)
 {
     uint32_t count = 0;
     str text = text_member(row, "text");
@@ -121,8 +121,8 @@ static void pii_row(struct score *score, const struct value *row)
     }
 }
 
-static void file_score(struct score *score, const char *folder, const char *name,
-                       void (*each)(struct score *, const struct value *))
+static void file_score(struct points *score, const char *folder, const char *name,
+                       void (*each)(struct points *, const struct value *))
 {
     static char line[LINE_BYTES_MAX];
     char path[512];
@@ -142,7 +142,7 @@ static void file_score(struct score *score, const char *folder, const char *name
     gzclose(file);
 }
 
-static void tallies_print(const struct score *score, const char *title)
+static void tallies_print(const struct points *score, const char *title)
 {
     unsigned wanted = 0, found = 0, negatives = 0, hurt = 0, rules = 0;
     double recall_sum = 0;
@@ -168,7 +168,7 @@ static void tallies_print(const struct score *score, const char *title)
 
 int main(int argc, char **argv)
 {
-    static struct score score;
+    static struct points score;
     struct diag why = DIAG_NONE;
     if (argc < 2) {
         fprintf(stderr, "usage: score_redaction FOLDER [--misses]\n");

@@ -157,6 +157,26 @@ static void random_metric(struct dice *dice, struct arena *arena, struct metric_
     point->attrs = random_attrs(dice, arena, &point->attr_count, 3);
 }
 
+static void random_score(struct dice *dice, struct arena *arena, struct score *score)
+{
+    *score = (struct score){ .has_trace_id = dice_roll(dice, 2),
+                             .has_span_id = dice_roll(dice, 2),
+                             .name = random_str(dice, arena),
+                             .type = (enum score_type)dice_roll(dice, SCORE_LABEL + 1),
+                             .has_value = dice_roll(dice, 2),
+                             .value = (double)dice_i64(dice) / 3,
+                             .source = (enum score_source)dice_roll(dice, SCORE_SOURCE_COUNT),
+                             .time_ns = dice_i64(dice) };
+    str *texts[SCORE_TEXTS];
+    score_texts(score, texts);
+    for (size_t i = 0; i < SCORE_TEXTS; i++)
+        *texts[i] = dice_roll(dice, 2) ? random_str(dice, arena) : STR_NONE;
+    dice_fill(dice, &score->score_id, 16);
+    dice_fill(dice, &score->trace_id, 16);
+    dice_fill(dice, &score->span_id, 8);
+    score->attrs = random_attrs(dice, arena, &score->attr_count, 3);
+}
+
 static struct batch random_batch(struct dice *dice, struct arena *arena)
 {
     struct batch batch = { .project = random_str(dice, arena),
@@ -164,16 +184,20 @@ static struct batch random_batch(struct dice *dice, struct arena *arena)
                            .body_hash = dice_u64(dice),
                            .span_count = dice_roll(dice, 6),
                            .log_count = dice_roll(dice, 4),
-                           .metric_count = dice_roll(dice, 4) };
+                           .metric_count = dice_roll(dice, 4),
+                           .score_count = dice_roll(dice, 4) };
     batch.spans = arena_new(arena, struct span, batch.span_count);
     batch.logs = arena_new(arena, struct log_record, batch.log_count);
     batch.metrics = arena_new(arena, struct metric_point, batch.metric_count);
+    batch.scores = arena_new(arena, struct score, batch.score_count);
     for (uint32_t i = 0; i < batch.span_count; i++)
         random_span(dice, arena, &batch.spans[i]);
     for (uint32_t i = 0; i < batch.log_count; i++)
         random_log(dice, arena, &batch.logs[i]);
     for (uint32_t i = 0; i < batch.metric_count; i++)
         random_metric(dice, arena, &batch.metrics[i]);
+    for (uint32_t i = 0; i < batch.score_count; i++)
+        random_score(dice, arena, &batch.scores[i]);
     return batch;
 }
 
@@ -297,6 +321,30 @@ static void assert_same_metric(const struct metric_point *a, const struct metric
     assert_same_attrs(a->attrs, b->attrs, a->attr_count, b->attr_count);
 }
 
+static void assert_same_score(struct score *a, struct score *b)
+{
+    str *texts[2][SCORE_TEXTS];
+    score_texts(a, texts[0]);
+    score_texts(b, texts[1]);
+    for (size_t i = 0; i < SCORE_TEXTS; i++) {
+        assert_int_equal(str_is_none(*texts[0][i]), str_is_none(*texts[1][i]));
+        if (!str_is_none(*texts[0][i]))
+            assert_same_str(*texts[0][i], *texts[1][i]);
+    }
+    assert_memory_equal(&a->score_id, &b->score_id, 16);
+    assert_memory_equal(&a->trace_id, &b->trace_id, 16);
+    assert_memory_equal(&a->span_id, &b->span_id, 8);
+    assert_int_equal(a->has_trace_id, b->has_trace_id);
+    assert_int_equal(a->has_span_id, b->has_span_id);
+    assert_int_equal(a->has_value, b->has_value);
+    assert_int_equal(a->type, b->type);
+    assert_int_equal(a->source, b->source);
+    assert_memory_equal(&a->value, &b->value, sizeof a->value);
+    assert_int_equal(a->time_ns, b->time_ns);
+    assert_same_str(a->name, b->name);
+    assert_same_attrs(a->attrs, b->attrs, a->attr_count, b->attr_count);
+}
+
 /* ---- properties ---- */
 
 struct coded {
@@ -376,6 +424,9 @@ static void what_goes_in_comes_out(struct dice *dice)
             assert_same_log(&in.logs[i], &out.logs[i]);
         for (uint32_t i = 0; i < in.metric_count; i++)
             assert_same_metric(&in.metrics[i], &out.metrics[i]);
+        assert_int_equal(out.score_count, in.score_count);
+        for (uint32_t i = 0; i < in.score_count; i++)
+            assert_same_score(&in.scores[i], &out.scores[i]);
     }
     coded_clear(&coded);
 }

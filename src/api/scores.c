@@ -1,0 +1,75 @@
+/* scores.c -- lists of scores, and those of one trace.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "api/api_int.h"
+#include "sys/clock.h"
+
+enum { TRACE_SCORES_MAX = 1000, TRACE_RESPONSES_MAX = 256 };
+
+static void scores_json(struct buf *out, const struct store_score *scores, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(out, ',');
+        query_score_json(out, &scores[i]);
+    }
+}
+
+API_HANDLER(api_list_scores)
+{
+    struct store_scores ask;
+    struct store_score *scores;
+    size_t count;
+    const struct api_config *config = &job->worker->api->config;
+    enum err err =
+        query_plan_scores(job->query, job->query_count, clock_now_ns(), &ask, reterr_why);
+    if (err)
+        return err;
+    struct store_scope scope = api_scope(job);
+    scope.range = ask.scope.range;
+    ask.scope = scope;
+    err = config->store_ops->scores(config->store, &ask, &job->arena, &scores, &count, reterr_why);
+    if (err)
+        return err;
+    buf_add_c(&job->body, "{\"items\":[");
+    scores_json(&job->body, scores, count);
+    buf_add_c(&job->body, "],\"next_cursor\":");
+    str cursor = count == ask.limit ? query_cursor_of_score(&job->arena, &scores[count - 1].score)
+                                    : STR_NONE;
+    if (str_is_none(cursor))
+        buf_add_c(&job->body, "null");
+    else
+        buf_add_json_str(&job->body, cursor);
+    buf_add_c(&job->body, "}\n");
+    return ERR_OK;
+}
+
+enum err api_trace_scores(struct api_job *job, struct id16 trace_id, const struct store_span *spans,
+                          size_t span_count, struct diag *reterr_why)
+{
+    str *responses = arena_new(&job->arena, str, TRACE_RESPONSES_MAX);
+    if (!responses)
+        return diag_set(reterr_why, ERR_LIMIT, "the trace needs too much memory");
+    struct store_scores ask = { .scope = api_scope(job),
+                                .has_trace_id = true,
+                                .trace_id = trace_id,
+                                .response_ids = responses,
+                                .session_id = STR_NONE,
+                                .name = STR_NONE,
+                                .limit = TRACE_SCORES_MAX };
+    for (size_t i = 0; i < span_count && ask.response_id_count < TRACE_RESPONSES_MAX; i++)
+        if (SPAN_KNOWS(&spans[i].span, response_id))
+            responses[ask.response_id_count++] = spans[i].span.response_id;
+    struct store_score *scores;
+    size_t count;
+    const struct api_config *config = &job->worker->api->config;
+    enum err err =
+        config->store_ops->scores(config->store, &ask, &job->arena, &scores, &count, reterr_why);
+    if (err)
+        return err;
+    buf_add_c(&job->body, ",\"scores\":[");
+    scores_json(&job->body, scores, count);
+    buf_add_char(&job->body, ']');
+    return ERR_OK;
+}
