@@ -70,6 +70,13 @@ static bool part_is_canonical(str type, bool has_content, bool has_result, bool 
     return true;
 }
 
+/* Arguments as JSON in a text, where an object belongs. */
+static bool is_packed(const struct walk *walk, str key, enum json_token token)
+{
+    return token == JSON_STRING && str_equal_c(key, "arguments") &&
+           str_starts(walk->json.text, STR_OF("{")) && json_check(walk->json.text);
+}
+
 static bool walk_part(struct walk *walk)
 {
     str type = STR_NONE, content = STR_NONE;
@@ -89,6 +96,8 @@ static bool walk_part(struct walk *walk)
             content = walk->json.text;
             continue;
         }
+        if (is_packed(walk, key, token))
+            return false;
         canon_add(walk->norm, "k", key);
         if (!canon_value(walk, token))
             return false;

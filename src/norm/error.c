@@ -73,6 +73,23 @@ static str class_of_text(str text)
     return STR_NONE;
 }
 
+/* "Error code: 404 - ...", "status_code: 404": what SDKs put before the status. */
+static str class_of_message(str text)
+{
+    static const char *const marks[] = { "code: ", "code=", "status " };
+    text = str_sub(text, 0, CLASS_TEXT_MAX);
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        size_t at = str_find(text, str_from_c(marks[i]));
+        int64_t code;
+        if (at == text.len || !str_to_i64(str_sub(text, at + strlen(marks[i]), 3), &code))
+            continue;
+        str found = class_of_code(code);
+        if (!str_is_none(found))
+            return found;
+    }
+    return class_of_text(text);
+}
+
 static str class_of_error(const struct norm *norm)
 {
     const struct span *span = norm->span;
@@ -92,7 +109,7 @@ static str class_of_error(const struct norm *norm)
     if (str_is_none(found) && norm->step == STEP_GUARD)
         return STR_OF("safety");
     if (str_is_none(found) && SPAN_KNOWS(span, status_message))
-        found = class_of_text(span->status_message);
+        found = class_of_message(span->status_message);
     return str_is_none(found) ? STR_OF("other") : found;
 }
 

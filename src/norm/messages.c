@@ -2,8 +2,8 @@
  *
  * Shapes: {role, parts}; OpenAI {role, content, tool_calls}; content as text or as a
  * list of OpenAI, Anthropic, Bedrock or Gemini blocks; OpenInference's and
- * OpenLLMetry's unflattened trees; LangChain {type, content}; a whole request ({messages},
- * {contents}) or answer ({choices}); a single message; bare text.  What is not
+ * OpenLLMetry's unflattened trees; LangChain {type, content} and its serialised forms; a whole
+ * request ({messages}, {contents}) or answer ({choices}); a single message; bare text.  What is not
  * understood is kept as it came, in a part of its own type.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -100,6 +100,15 @@ static void part_tool_call(struct part_writer *writer, const struct value *id,
         buf_add_c(out, "\"\"");
     member_json(out, "arguments", arguments);
     part_close(writer);
+}
+
+const struct value *sole_text(const struct value *value)
+{
+    const struct value *only =
+        value->type == VALUE_ARRAY && value->count == 1 ? value->items : NULL;
+    const struct value *text =
+        only && only->type == VALUE_MAP && only->count == 1 ? map_get(only, "text") : NULL;
+    return text ? text : value;
 }
 
 static void part_tool_response(struct part_writer *writer, const struct value *id,
@@ -242,23 +251,30 @@ static bool part_typed(struct part_writer *writer, const struct value *block, st
     return false;
 }
 
-/* Blocks that are known by a member: Bedrock and Gemini. */
+/* Blocks that are known by a member: Bedrock, Gemini and Haystack. */
 static bool part_untyped(struct part_writer *writer, const struct value *block)
 {
     str text = map_text(block, "text");
     const struct value *call = first_of(block, "toolUse", "functionCall", "function_call");
     const struct value *result =
         first_of(block, "toolResult", "functionResponse", "function_response");
-    if (!str_is_none(text))
+    call = call ? call : map_get(block, "tool_call");
+    result = result ? result : map_get(block, "tool_call_result");
+    if (!str_is_none(text)) {
         part_text(writer, "text", text);
-    else if (call && call->type == VALUE_MAP)
-        part_tool_call(writer, first_of(call, "toolUseId", "id", NULL), map_get(call, "name"),
+    } else if (call && call->type == VALUE_MAP) {
+        part_tool_call(writer, first_of(call, "toolUseId", "id", NULL),
+                       first_of(call, "name", "tool_name", NULL),
                        first_of(call, "input", "args", "arguments"));
-    else if (result && result->type == VALUE_MAP)
-        part_tool_response(writer, first_of(result, "toolUseId", "id", NULL),
-                           first_of(result, "content", "response", NULL));
-    else
+    } else if (result && result->type == VALUE_MAP) {
+        const struct value *origin = map_get(result, "origin");
+        const struct value *id = first_of(result, "toolUseId", "id", NULL);
+        const struct value *response = first_of(result, "content", "response", "result");
+        part_tool_response(writer, id || !origin ? id : map_get(origin, "id"),
+                           response ? sole_text(response) : NULL);
+    } else {
         return false;
+    }
     return true;
 }
 
@@ -277,13 +293,22 @@ static void part_any(struct part_writer *writer, const struct value *block)
         part_verbatim(writer, block);
 }
 
+static bool is_block(const struct value *value)
+{
+    static const char *const members[] = { "type",       "text",      "toolUse",
+                                           "toolResult", "tool_call", "tool_call_result" };
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        if (map_get(value, members[i]))
+            return true;
+    return false;
+}
+
 static bool is_block_list(const struct value *value)
 {
     if (value->type != VALUE_ARRAY || value->count == 0)
         return false;
     for (uint32_t i = 0; i < value->count; i++)
-        if (value->items[i].type != VALUE_MAP ||
-            (!map_get(&value->items[i], "type") && !map_get(&value->items[i], "text")))
+        if (!is_block(&value->items[i]))
             return false;
     return true;
 }
@@ -420,11 +445,37 @@ static void message_text(struct norm *norm, str text, bool output, uint32_t *cou
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,
                     uint32_t *count);
 
+/* {"input": x} or {"output": x}, and nothing else. */
+static const struct value *sole_side(const struct value *value)
+{
+    if (value->type != VALUE_MAP || value->count != 1 || value->attrs[0].value.type == VALUE_NULL)
+        return NULL;
+    str key = value->attrs[0].key;
+    return str_equal_c(key, "input") || str_equal_c(key, "output") ? &value->attrs[0].value : NULL;
+}
+
+/* What LangChain's serialisers and LangGraph's commands put around a message. */
+const struct value *unwrapped(const struct value *value)
+{
+    const struct value *kwargs = map_get(value, "kwargs"); /* {lc, type: "constructor", id} */
+    if (kwargs && kwargs->type == VALUE_MAP && map_get(value, "lc"))
+        return kwargs;
+    const struct value *data = map_get(value, "data"); /* {type: "human", data: {content}} */
+    if (data && data->type == VALUE_MAP && map_get(data, "content") && map_get(value, "type"))
+        return data;
+    const struct value *update = map_get(value, "update"); /* {graph, update, goto} */
+    if (update && map_get(value, "graph"))
+        return update;
+    const struct value *side = sole_side(value);
+    return side ? side : value;
+}
+
 /* {choices:[{message, finish_reason}]}, one choice event, or a wrapped message. */
 static bool wrapped_add(struct norm *norm, const struct value *value, bool output, int depth,
                         uint32_t *count)
 {
-    static const char *const lists[] = { "messages", "choices", "candidates", "contents" };
+    static const char *const lists[] = { "messages", "choices",     "candidates",
+                                         "contents", "generations", "replies" };
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         const struct value *list = map_get(value, lists[i]);
         bool is_content = i == 3 && (map_get(value, "role") || map_get(value, "message"));
@@ -438,7 +489,11 @@ static bool wrapped_add(struct norm *norm, const struct value *value, bool outpu
         message = map_get(value, "content"); /* Gemini candidate: {content:{parts,role}} */
     if (!message || message->type != VALUE_MAP)
         return false;
+    message = unwrapped(message);
     const struct value *finish = first_of(value, "finish_reason", "finishReason", NULL);
+    const struct value *info = map_get(value, "generation_info"); /* LangChain */
+    if (!finish && info)
+        finish = map_get(info, "finish_reason");
     const struct value *calls =
         map_get(value, "tool_calls"); /* beside `message` in gen_ai.choice */
     if (calls && !map_get(message, "tool_calls")) {
@@ -464,15 +519,26 @@ static bool is_message(const struct value *value)
            (map_get(value, "content") && map_get(value, "content")->type != VALUE_MAP);
 }
 
+/* A tree in a text that is messages, and not what an application said in JSON. */
+static bool is_known(const struct value *tree)
+{
+    static const char *const wrappers[] = { "messages", "choices",     "candidates",
+                                            "contents", "generations", "replies" };
+    if (tree->type == VALUE_ARRAY || tree->type == VALUE_STR || is_message(tree) ||
+        unwrapped(tree) != tree)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(wrappers); i++)
+        if (map_get(tree, wrappers[i]))
+            return true;
+    return false;
+}
+
 static void text_add(struct norm *norm, str text, bool output, int depth, uint32_t *count)
 {
     struct value tree;
     if (looks_like_json(text) && depth < NEST_MAX) {
         if (parse_json(norm, text, &tree)) {
-            bool known = tree.type == VALUE_ARRAY || tree.type == VALUE_STR || is_message(&tree) ||
-                         map_get(&tree, "messages") || map_get(&tree, "choices") ||
-                         map_get(&tree, "candidates") || map_get(&tree, "contents");
-            if (known) {
+            if (is_known(&tree)) {
                 any_add(norm, &tree, output, depth + 1, count);
                 return;
             }
@@ -489,7 +555,8 @@ static bool is_parts(const struct value *list)
     if (!is_block_list(list))
         return false;
     for (uint32_t i = 0; i < list->count; i++)
-        if (is_message(&list->items[i]) && !map_get(&list->items[i], "type"))
+        if (unwrapped(&list->items[i]) != &list->items[i] || map_get(&list->items[i], "message") ||
+            (is_message(&list->items[i]) && !map_get(&list->items[i], "type")))
             return false;
     str type = map_text(&list->items[0], "type");
     static const char *const langchain[] = { "human", "ai", "system", "tool", "AIMessageChunk" };
@@ -502,6 +569,7 @@ static bool is_parts(const struct value *list)
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,
                     uint32_t *count)
 {
+    value = unwrapped(value);
     if (value->type == VALUE_STR) {
         text_add(norm, value->text, output, depth, count);
     } else if (value->type == VALUE_ARRAY && is_parts(value)) {
