@@ -184,6 +184,7 @@ static bool walk_list(struct norm *norm, str json, struct collected *ret, bool m
             good = walk_message(&walk);
     } else if (good) {
         good = walk_parts(&walk);
+        canon_add(norm, "r", STR_OF("system")); /* as the same text in a message */
     }
     good = good && token == JSON_ARRAY_END && json_next(&walk.json) == JSON_END;
     if (!good) {

@@ -378,21 +378,27 @@ static str message_role(const struct value *message, bool output)
 static void message_content(struct part_writer *writer, const struct value *message, str role)
 {
     const struct value *content = first_of(message, "content", "contents", "text");
+    const struct value *calls = first_of(message, "tool_calls", "toolCalls", NULL);
+    calls = calls && calls->type == VALUE_ARRAY && calls->count == 0 ? NULL : calls;
     const struct value *id = first_of(message, "tool_call_id", "toolCallId", NULL);
     if (str_equal_c(role, "tool") && !id)
         id = map_get(message, "id");
     str reasoning = map_text(message, "reasoning_content");
     if (!str_is_none(reasoning) && reasoning.len)
         part_text(writer, "reasoning", reasoning);
+    struct value tree;
+    bool is_told = content && content->type == VALUE_STR &&
+                   str_starts(str_trim(content->text), STR_OF("[{\"toolResult\"")) &&
+                   parse_json(writer->norm, content->text, &tree); /* Strands */
+    content = is_told ? &tree : content;
     bool is_result = content && (str_equal_c(role, "tool") || map_get(message, "tool_call_id"));
     if (is_result && !is_block_list(content))
         part_tool_response(writer, id, content);
-    else if (content)
+    else if (content && !(calls && content->type == VALUE_STR && content->text.len == 0))
         content_add(writer, content);
     str refusal = map_text(message, "refusal");
     if (!str_is_none(refusal) && refusal.len)
         part_text(writer, "refusal", refusal);
-    const struct value *calls = first_of(message, "tool_calls", "toolCalls", NULL);
     if (calls)
         tool_calls_add(writer, calls);
     const struct value *function = map_get(message, "function_call");
@@ -489,7 +495,8 @@ static bool wrapped_add(struct norm *norm, const struct value *value, bool outpu
         message = map_get(value, "content"); /* Gemini candidate: {content:{parts,role}} */
     if (!message || message->type != VALUE_MAP)
         return false;
-    message = unwrapped(message);
+    if (unwrapped(message)->type == VALUE_MAP)
+        message = unwrapped(message);
     const struct value *finish = first_of(value, "finish_reason", "finishReason", NULL);
     const struct value *info = map_get(value, "generation_info"); /* LangChain */
     if (!finish && info)

@@ -141,6 +141,14 @@ def test_the_same_loop_with_a_tool_is_the_same_record(server, name):
         check_who(tool, family)
 
 
+def test_the_same_words_hash_alike(server):
+    """What a framework adds to the prompt (ADK, DSPy, CrewAI) is no longer the same.  shows: A31 A32 B2"""
+    plain = [name for name in WITH["chat"] if name not in ("adk", "dspy", "crewai")]
+    hashes = {name: [call[field] for call in calls_of(replay(server, f"{name}-chat"))
+                     for field in ("prompt_hash", "system_prompt_hash", "answer_hash", "prompt_length", "response_length")] for name in plain}
+    assert len({tuple(values) for values in hashes.values()}) == 1, hashes
+
+
 @pytest.mark.parametrize("name", WITH["retrieval"])
 def test_the_same_retrieval_is_the_same_record(server, name):
     """shows: A65 A66 A72 A76 A77"""
