@@ -88,8 +88,20 @@ static str class_of_status(str text)
     return STR_NONE;
 }
 
+/* "Error code: 404 - ...", "status_code: 404": what SDKs put before the status. */
 static str class_of_message(str text)
 {
+    static const char *const marks[] = { "code: ", "code=", "status " };
+    text = str_sub(text, 0, CLASS_TEXT_MAX);
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        size_t at = str_find(text, str_from_c(marks[i]));
+        int64_t code;
+        if (at == text.len || !str_to_i64(str_sub(text, at + strlen(marks[i]), 3), &code))
+            continue;
+        str found = class_of_code(code);
+        if (!str_is_none(found))
+            return found;
+    }
     str found = class_of_text(text);
     return str_is_none(found) ? class_of_status(text) : found;
 }

@@ -115,6 +115,11 @@ struct value message_event_value(struct norm *norm, const struct message_event *
     struct value tree;
     const struct attr *from = attrs;
     const struct value *content = attr_value(attrs, count, "gen_ai.event.content");
+    struct value told;
+    bool is_told = body && body->type == VALUE_STR && str_starts(body->text, STR_OF("{")) &&
+                   parse_json(norm, body->text, &told) &&
+                   (map_get(&told, "role") || map_get(&told, "message"));
+    body = is_told ? &told : body; /* Semantic Kernel writes the body as JSON */
     if (body && body->type == VALUE_MAP)
         map = *body;
     else if (content && content->type == VALUE_STR && parse_json(norm, content->text, &tree) &&

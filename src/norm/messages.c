@@ -2,8 +2,8 @@
  *
  * Shapes: {role, parts}; OpenAI {role, content, tool_calls}; content as text or as a
  * list of OpenAI, Anthropic, Bedrock or Gemini blocks; OpenInference's and
- * OpenLLMetry's unflattened trees; LangChain {type, content}; a whole request ({messages},
- * {contents}) or answer ({choices}); a single message; bare text.  What is not
+ * OpenLLMetry's unflattened trees; LangChain {type, content} and its serialised forms; a whole
+ * request ({messages}, {contents}) or answer ({choices}); a single message; bare text.  What is not
  * understood is kept as it came, in a part of its own type.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -100,6 +100,15 @@ static void part_tool_call(struct part_writer *writer, const struct value *id,
         buf_add_c(out, "\"\"");
     member_json(out, "arguments", arguments);
     part_close(writer);
+}
+
+const struct value *sole_text(const struct value *value)
+{
+    const struct value *only =
+        value->type == VALUE_ARRAY && value->count == 1 ? value->items : NULL;
+    const struct value *text =
+        only && only->type == VALUE_MAP && only->count == 1 ? map_get(only, "text") : NULL;
+    return text ? text : value;
 }
 
 static void part_tool_response(struct part_writer *writer, const struct value *id,
@@ -245,23 +254,30 @@ static bool part_typed(struct part_writer *writer, const struct value *block, st
     return false;
 }
 
-/* Blocks that are known by a member: Bedrock and Gemini. */
+/* Blocks that are known by a member: Bedrock, Gemini and Haystack. */
 static bool part_untyped(struct part_writer *writer, const struct value *block)
 {
     str text = map_text(block, "text");
     const struct value *call = first_of(block, "toolUse", "functionCall", "function_call");
     const struct value *result =
         first_of(block, "toolResult", "functionResponse", "function_response");
-    if (!str_is_none(text))
+    call = call ? call : map_get(block, "tool_call");
+    result = result ? result : map_get(block, "tool_call_result");
+    if (!str_is_none(text)) {
         part_text(writer, "text", text);
-    else if (call && call->type == VALUE_MAP)
-        part_tool_call(writer, first_of(call, "toolUseId", "id", NULL), map_get(call, "name"),
+    } else if (call && call->type == VALUE_MAP) {
+        part_tool_call(writer, first_of(call, "toolUseId", "id", NULL),
+                       first_of(call, "name", "tool_name", NULL),
                        first_of(call, "input", "args", "arguments"));
-    else if (result && result->type == VALUE_MAP)
-        part_tool_response(writer, first_of(result, "toolUseId", "id", NULL),
-                           first_of(result, "content", "response", NULL));
-    else
+    } else if (result && result->type == VALUE_MAP) {
+        const struct value *origin = map_get(result, "origin");
+        const struct value *id = first_of(result, "toolUseId", "id", NULL);
+        const struct value *response = first_of(result, "content", "response", "result");
+        part_tool_response(writer, id || !origin ? id : map_get(origin, "id"),
+                           response ? sole_text(response) : NULL);
+    } else {
         return false;
+    }
     return true;
 }
 
@@ -280,13 +296,22 @@ static void part_any(struct part_writer *writer, const struct value *block)
         part_verbatim(writer, block);
 }
 
+static bool is_block(const struct value *value)
+{
+    static const char *const members[] = { "type",       "text",      "toolUse",
+                                           "toolResult", "tool_call", "tool_call_result" };
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        if (map_get(value, members[i]))
+            return true;
+    return false;
+}
+
 static bool is_block_list(const struct value *value)
 {
     if (value->type != VALUE_ARRAY || value->count == 0)
         return false;
     for (uint32_t i = 0; i < value->count; i++)
-        if (value->items[i].type != VALUE_MAP ||
-            (!map_get(&value->items[i], "type") && !map_get(&value->items[i], "text")))
+        if (!is_block(&value->items[i]))
             return false;
     return true;
 }
@@ -357,21 +382,27 @@ static str message_role(const struct value *message, bool output)
 static void message_content(struct part_writer *writer, const struct value *message, str role)
 {
     const struct value *content = first_of(message, "content", "contents", "text");
+    const struct value *calls = first_of(message, "tool_calls", "toolCalls", NULL);
+    calls = calls && calls->type == VALUE_ARRAY && calls->count == 0 ? NULL : calls;
     const struct value *id = first_of(message, "tool_call_id", "toolCallId", NULL);
     if (str_equal_c(role, "tool") && !id)
         id = map_get(message, "id");
     str reasoning = map_text(message, "reasoning_content");
     if (!str_is_none(reasoning) && reasoning.len)
         part_text(writer, "reasoning", reasoning);
+    struct value tree;
+    bool is_told = content && content->type == VALUE_STR &&
+                   str_starts(str_trim(content->text), STR_OF("[{\"toolResult\"")) &&
+                   parse_json(writer->norm, content->text, &tree); /* Strands */
+    content = is_told ? &tree : content;
     bool is_result = content && (str_equal_c(role, "tool") || map_get(message, "tool_call_id"));
     if (is_result && !is_block_list(content))
         part_tool_response(writer, id, content);
-    else if (content)
+    else if (content && !(calls && content->type == VALUE_STR && content->text.len == 0))
         content_add(writer, content);
     str refusal = map_text(message, "refusal");
     if (!str_is_none(refusal) && refusal.len)
         part_text(writer, "refusal", refusal);
-    const struct value *calls = first_of(message, "tool_calls", "toolCalls", NULL);
     if (calls)
         tool_calls_add(writer, calls);
     const struct value *function = map_get(message, "function_call");
@@ -489,50 +520,44 @@ static bool langchain_add(struct norm *norm, const struct value *value, bool out
     return false;
 }
 
-/* {generations: [[{text, message}]]} of a LangChain model run. */
-static bool generations_add(struct norm *norm, const struct value *value, bool output, int depth,
-                            uint32_t *count)
+/* {"input": x} or {"output": x}, and nothing else. */
+static const struct value *sole_side(const struct value *value)
 {
-    const struct value *list = map_get(value, "generations");
-    const struct value *rows =
-        list && list->type == VALUE_ARRAY && list->count ? list->items : NULL;
-    if (!rows || rows->type != VALUE_ARRAY)
-        return false;
-    for (uint32_t i = 0; i < rows->count; i++) {
-        const struct value *message = map_get(&rows->items[i], "message");
-        any_add(norm, message ? message : &rows->items[i], output, depth + 1, count);
-    }
-    return true;
+    if (value->type != VALUE_MAP || value->count != 1 || value->attrs[0].value.type == VALUE_NULL)
+        return NULL;
+    static const char *const names[] = { "input", "inputs", "output", "outputs" };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_equal_c(value->attrs[0].key, names[i]))
+            return &value->attrs[0].value;
+    return NULL;
 }
 
-/* {"input": ...}: LangChain's and LangSmith's wrapper of one unnamed argument or result. */
-static const struct value *boxed(const struct value *value)
+/* What LangChain's serialisers and LangGraph's commands put around a message. */
+const struct value *unwrapped(const struct value *value)
 {
-    static const char *const names[] = { "input", "inputs", "output", "outputs" };
-    for (size_t i = 0; value->type == VALUE_MAP && value->count == 1 && i < COUNT_OF(names); i++) {
-        const struct value *inner = map_get(value, names[i]);
-        if (inner && (inner->type == VALUE_STR || inner->type == VALUE_ARRAY))
-            return inner;
-    }
-    return NULL;
+    const struct value *kwargs = map_get(value, "kwargs"); /* {lc, type: "constructor", id} */
+    if (kwargs && kwargs->type == VALUE_MAP && map_get(value, "lc"))
+        return kwargs;
+    const struct value *data = map_get(value, "data"); /* {type: "human", data: {content}} */
+    if (data && data->type == VALUE_MAP && map_get(data, "content") && map_get(value, "type"))
+        return data;
+    const struct value *update = map_get(value, "update"); /* {graph, update, goto} */
+    if (update && map_get(value, "graph"))
+        return update;
+    const struct value *side = sole_side(value);
+    return side ? side : value;
 }
 
 /* {choices:[{message, finish_reason}]}, one choice event, or a wrapped message. */
 static bool wrapped_add(struct norm *norm, const struct value *value, bool output, int depth,
                         uint32_t *count)
 {
-    if (boxed(value)) {
-        any_add(norm, boxed(value), output, depth + 1, count);
-        return true;
-    }
     if (is_request(value)) {
         request_add(norm, value, output, depth, count);
         return true;
     }
-    if (langchain_add(norm, value, output, depth, count) ||
-        generations_add(norm, value, output, depth, count))
-        return true;
-    static const char *const lists[] = { "messages", "choices", "candidates", "contents" };
+    static const char *const lists[] = { "messages", "choices",     "candidates",
+                                         "contents", "generations", "replies" };
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         const struct value *list = map_get(value, lists[i]);
         bool is_content = i == 3 && (map_get(value, "role") || map_get(value, "message"));
@@ -546,7 +571,12 @@ static bool wrapped_add(struct norm *norm, const struct value *value, bool outpu
         message = map_get(value, "content"); /* Gemini candidate: {content:{parts,role}} */
     if (!message || message->type != VALUE_MAP)
         return false;
+    if (unwrapped(message)->type == VALUE_MAP)
+        message = unwrapped(message);
     const struct value *finish = first_of(value, "finish_reason", "finishReason", NULL);
+    const struct value *info = map_get(value, "generation_info"); /* LangChain */
+    if (!finish && info)
+        finish = map_get(info, "finish_reason");
     const struct value *calls =
         map_get(value, "tool_calls"); /* beside `message` in gen_ai.choice */
     if (calls && !map_get(message, "tool_calls")) {
@@ -579,16 +609,18 @@ static bool is_answer(const struct value *value)
            (map_get(value, "toolCalls") || map_get(value, "files"));
 }
 
-/* A JSON text that says more than its words. */
+/* A tree in a text that is messages, and not what an application said in JSON. */
 static bool is_known(const struct value *tree)
 {
-    static const char *const names[] = { "messages", "choices",     "candidates",
-                                         "contents", "generations", "lc" };
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (map_get(tree, names[i]))
+    static const char *const wrappers[] = { "messages", "choices",     "candidates",
+                                            "contents", "generations", "replies" };
+    if (tree->type == VALUE_ARRAY || tree->type == VALUE_STR || is_message(tree) ||
+        unwrapped(tree) != tree || is_answer(tree) || (tree->type == VALUE_MAP && is_request(tree)))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(wrappers); i++)
+        if (map_get(tree, wrappers[i]))
             return true;
-    return tree->type == VALUE_ARRAY || tree->type == VALUE_STR || is_message(tree) ||
-           boxed(tree) || is_answer(tree) || (tree->type == VALUE_MAP && is_request(tree));
+    return false;
 }
 
 static void text_add(struct norm *norm, str text, bool output, int depth, uint32_t *count)
@@ -613,7 +645,8 @@ static bool is_parts(const struct value *list)
     if (!is_block_list(list))
         return false;
     for (uint32_t i = 0; i < list->count; i++)
-        if (is_message(&list->items[i]) && !map_get(&list->items[i], "type"))
+        if (unwrapped(&list->items[i]) != &list->items[i] || map_get(&list->items[i], "message") ||
+            (is_message(&list->items[i]) && !map_get(&list->items[i], "type")))
             return false;
     str type = map_text(&list->items[0], "type");
     static const char *const langchain[] = { "human", "ai", "system", "tool", "AIMessageChunk" };
@@ -626,6 +659,9 @@ static bool is_parts(const struct value *list)
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,
                     uint32_t *count)
 {
+    if (langchain_add(norm, value, output, depth, count))
+        return;
+    value = unwrapped(value);
     if (value->type == VALUE_STR) {
         text_add(norm, value->text, output, depth, count);
     } else if (value->type == VALUE_ARRAY && is_parts(value)) {

@@ -40,8 +40,9 @@ enum conversion {
     CONV_I64,
     CONV_F64,
     CONV_BOOL,
-    CONV_STRS, /* array, JSON array text, or one text */
-    CONV_CSV,  /* as STRS; a text is split at commas */
+    CONV_STRS,   /* array, JSON array text, or one text */
+    CONV_FINISH, /* as STRS; a Python enum's name becomes its word */
+    CONV_CSV,    /* as STRS; a text is split at commas */
     CONV_F64S,
     CONV_SEC,   /* seconds -> ns */
     CONV_MS,    /* milliseconds -> ns */
@@ -178,9 +179,10 @@ struct norm {
     struct flat *flats;
     uint32_t kept_count, others_count, longs_count, parameters_count, flats_count;
 
-    uint32_t dropped_count;       /* attributes left out by us: vectors */
-    struct value invocation;      /* a JSON object of request parameters, or VALUE_NULL */
-    struct value *event_items[2]; /* messages of span events: input, output */
+    uint32_t dropped_count;          /* attributes left out by us: vectors */
+    const struct value *reply_usage; /* an object of counts in the answer itself, or NULL */
+    struct value invocation;         /* a JSON object of request parameters, or VALUE_NULL */
+    struct value *event_items[2];    /* messages of span events: input, output */
     uint32_t event_items_count[2];
     struct event_seen *events;
     uint32_t events_count;
@@ -253,8 +255,10 @@ void take_members(struct norm *norm, const struct value *map);
 void norm_objects(struct norm *norm);
 void norm_first_token_time(struct norm *norm);
 
-/* ---- usage.c, step.c, error.c ---- */
+/* ---- usage.c, step.c, error.c, reply.c ---- */
 void norm_usage(struct norm *norm);
+/* What only the body of the answer says: model, usage, end. */
+void norm_reply(struct norm *norm);
 void norm_step(struct norm *norm, const struct raw_span *raw);
 const char *step_name(enum step step);
 void norm_error(struct norm *norm, const struct raw_span *raw);
@@ -295,6 +299,10 @@ bool flat_tree(struct norm *norm, enum family family, struct value *ret_tree);
 /* ---- messages.c: any shape -> {"role","parts"} ---- */
 /* Append to norm->out the messages of value, comma separated, without [ ]. */
 void messages_add(struct norm *norm, const struct value *value, bool output, uint32_t *count);
+/* What serialisers put around a message or a value is off; the value itself when nothing is. */
+const struct value *unwrapped(const struct value *value);
+/* The text of [{"text": ...}], else the value. */
+const struct value *sole_text(const struct value *value);
 /* Append parts of a system prompt. */
 void parts_add(struct norm *norm, const struct value *value, uint32_t *count);
 

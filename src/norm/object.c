@@ -1,7 +1,7 @@
 /* object.c -- attributes that are JSON objects with fields of ours inside.
  *
  * Their members have names that mean something only there ("name", "version",
- * "total"), so dialect.def cannot have rows for them.  The attribute itself stays in
+ * "cache_read"), so dialect.def cannot have rows for them.  The attribute itself stays in
  * attrs[] as it came; a field that the span has by an attribute of its own wins.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -29,24 +29,6 @@ static void take_prompt(struct norm *norm, const struct value *map)
         SPAN_SET(norm->span, prompt_template_id, text);
     if (version && !SPAN_KNOWS(norm->span, prompt_version) && convert_text(norm, version, &text))
         SPAN_SET(norm->span, prompt_version, text);
-}
-
-/* Dollars by bucket: the total, or else the sum. */
-static void take_cost(struct norm *norm, const struct value *map)
-{
-    static const struct row row = { .target = TARGET_sender_cost_nanousd, .conversion = CONV_USD };
-    const struct value *total = map_get(map, "total");
-    struct value sum = { .type = VALUE_F64 };
-    if (has(norm, TARGET_sender_cost_nanousd))
-        return;
-    for (uint32_t i = 0; !total && i < map->count; i++) {
-        double part;
-        if (!value_as_f64(&map->attrs[i].value, &part))
-            return;
-        sum.f64 += part;
-    }
-    if (map->count && convert(norm, &row, total ? total : &sum))
-        norm->score[TARGET_sender_cost_nanousd] = 1;
 }
 
 /* A count of the provider's own that the SDK did not make an attribute of. */
@@ -109,8 +91,6 @@ void norm_objects(struct norm *norm)
     take_details(norm);
     if (object_of(norm, TARGET_object_prompt, &map))
         take_prompt(norm, &map);
-    if (object_of(norm, TARGET_object_cost, &map))
-        take_cost(norm, &map);
     if (object_of(norm, TARGET_object_provider, &map))
         take_provider(norm, &map);
 }
