@@ -9,7 +9,7 @@ import os
 from collections import namedtuple
 
 import pytest
-from conftest import FIXTURES
+from conftest import FIXTURES, each_span, load_fixture, redraw
 from test_20_meaning import calls_of, load_meta, replay, texts
 
 MINI, DATED, HUGE = "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "gpt-9-huge"
@@ -185,3 +185,27 @@ def test_a_placeholder_is_not_a_second_span(server):
     whole = replay(server, "pydantic-tools")[0]
     assert sorted(span["step"] for span in whole["spans"]) == ["agent", "model", "model", "tool"]
     assert not any("pending_span" in json.dumps(span["attributes"]) for span in whole["spans"])
+
+
+def test_a_placeholder_whose_span_never_comes_stands_for_it(server):
+    """The process died in the middle of a call: the call is known, its end is not.  shows: B4"""
+    ids = {}
+    for item, _, message in load_fixture("pydantic-chat"):
+        redraw(message, ids)
+        for resource in message.resource_spans:
+            for scope in resource.scope_spans:
+                left = [span for span in scope.spans if any(a.value.string_value == "pending_span" for a in span.attributes)]
+                del scope.spans[:]
+                scope.spans.extend(left)
+        for attribute in (attribute for span in each_span(message) for attribute in span.attributes):
+            if attribute.key == "logfire.pending_parent_id":
+                attribute.value.string_value = ids.get(bytes.fromhex(attribute.value.string_value), bytes(8)).hex()
+        spans = list(each_span(message))
+        if spans:
+            server.send(message, item["signal"])
+            trace_id = spans[0].trace_id.hex()
+    whole = server.wait_trace(trace_id, 2)
+    agent, call = sorted(whole["spans"], key=lambda span: span["start_time"])
+    assert (agent["step"], call["step"], call["name"]) == ("agent", "model", "chat gpt-4o-mini")
+    assert agent["parent_span_id"] is None and call["parent_span_id"] == agent["span_id"]
+    assert call["latency_ms"] is None and call["session_id"] == "chat-9" and call["input_tokens"] is None
