@@ -130,6 +130,9 @@ def test_the_same_loop_with_a_tool_is_the_same_record(server, name):
     check_call(second, family, told, "tool_calls" if name == "smolagents" else ends.get("stop", "stop"))
     held = server.payload(first["trace_id"], first["span_id"])
     assert ORDER in texts(held["input"], "user")[0] and said(held)[1] == [("lookup_order", LOOKUP)]
+    for tool in held.get("tools") or ():  # where the emitter sends what the tools are
+        tool = tool.get("function", tool) if isinstance(tool, dict) else {"name": tool}
+        assert tool["name"].endswith(("lookup_order", "final_answer")) and not isinstance(tool.get("parameters"), str)
     held = server.payload(second["trace_id"], second["span_id"])
     assert said(held) == (("", [("final_answer", {"answer": SHIPPED})]) if name == "smolagents" else (SHIPPED, []))
     spans = [span for trace in traces for span in trace["spans"]]
