@@ -479,6 +479,29 @@ static void query_add(struct norm *norm)
     hash_text(norm, FIELD_query_hash, json);
 }
 
+/* A definition; OpenLLMetry's flat form has its schema as text. */
+static void tool_add(struct norm *norm, const struct value *tool)
+{
+    struct buf *out = &norm->out;
+    if (tool->type != VALUE_MAP || tool->count == 0) {
+        value_to_json(out, tool);
+        return;
+    }
+    for (uint32_t i = 0; i < tool->count; i++) {
+        const struct attr *member = &tool->attrs[i];
+        bool is_schema = str_equal_c(member->key, "parameters") &&
+                         member->value.type == VALUE_STR && json_check(member->value.text);
+        buf_add_char(out, i ? ',' : '{');
+        buf_add_json_str(out, member->key);
+        buf_add_char(out, ':');
+        if (is_schema)
+            buf_add_str(out, member->value.text);
+        else
+            value_to_json(out, &member->value);
+    }
+    buf_add_char(out, '}');
+}
+
 /* Tool definitions as an array; items that are JSON texts become JSON. */
 static void tools_add(struct norm *norm)
 {
@@ -502,7 +525,7 @@ static void tools_add(struct norm *norm)
         if (item->type == VALUE_STR && looks_like_json(item->text) && json_check(item->text))
             buf_add_str(&norm->out, item->text);
         else
-            value_to_json(&norm->out, item);
+            tool_add(norm, item);
     }
     buf_add_c(&norm->out, value.count ? "]" : "[]");
     part_add(norm, CONTENT_TOOLS, out_take(norm));
