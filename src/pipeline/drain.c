@@ -314,6 +314,8 @@ static void publish_state(struct drain *drain)
     atomic_store(&drain->open_bytes, open_traces_memory(drain->traces));
     if (atomic_load(&drain->checkpoint) >= drain->deferred_through)
         drain->oldest_deferred_ns = 0;
+    if (drain->pending_count == 0) /* what was read holds no spans to be shown */
+        drain->oldest_pending_ns = 0;
     int64_t oldest =
         drain->oldest_deferred_ns ? drain->oldest_deferred_ns : drain->oldest_pending_ns;
     atomic_store(&drain->behind_ns, oldest ? MAX(clock_now_ns() - oldest, (int64_t)0) : 0);

@@ -152,6 +152,23 @@ static void a_drain_that_is_behind_reads_only_what_no_digest_came_for(void **sta
     pipe_clear(&pipe);
 }
 
+/* Nothing of it is waited for to become visible. */
+static void items_that_are_no_spans_are_no_lag(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    pipe_init(&pipe);
+    send_log(&pipe);
+    struct drain_status status;
+    int64_t until_ns = clock_monotonic_ns() + 5 * NS_PER_S;
+    do {
+        drain_status(pipe.drain, &status);
+    } while ((status.logs == 0 || status.behind_ns != 0) && clock_monotonic_ns() < until_ns);
+    assert_int_equal(status.logs, 1);
+    assert_int_equal(status.behind_ns, 0);
+    pipe_clear(&pipe);
+}
+
 /* ---- the time of the log ---- */
 
 static const struct settle_times by_root_in_20_s = { 20 * NS_PER_S, 600 * NS_PER_S,
@@ -402,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drain_that_is_behind_stores_what_it_did_not_show),
         cmocka_unit_test(a_drain_that_is_behind_reads_only_what_no_digest_came_for),
+        cmocka_unit_test(items_that_are_no_spans_are_no_lag),
         cmocka_unit_test(a_trace_that_lay_in_the_log_for_its_wait_settles_when_it_is_read),
         cmocka_unit_test(a_trace_waits_in_full_after_a_restart),
         cmocka_unit_test(the_checkpoint_stays_before_the_first_open_trace),
