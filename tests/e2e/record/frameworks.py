@@ -50,7 +50,8 @@ def run(recorder, row, scenario, options, model_url):
     subprocess.run([python, os.path.join(HERE, "apps", app), scenario], env=env, check=True, cwd=ROOT, timeout=180)
     versions = subprocess.run([python, "-c", VERSION, *packages.split()], check=True, capture_output=True, text=True).stdout
     write_recording(recorder, os.path.join(options.out, f"{family.replace('_', '-')}-{scenario}"), {
-        "emitter": versions.split("\n")[:-1], "app": app, "scenario": scenario, "protocol": "http/protobuf", "environment": extra})
+        "emitter": versions.split("\n")[:-1], "app": app, "scenario": scenario, "model": "scripted_model.py",
+        "protocol": "http/protobuf", "environment": extra})
 
 
 def main():
