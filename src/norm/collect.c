@@ -70,6 +70,13 @@ static bool part_is_canonical(str type, bool has_content, bool has_result, bool 
     return true;
 }
 
+/* Arguments as JSON in a text, where an object belongs. */
+static bool is_packed(const struct walk *walk, str key, enum json_token token)
+{
+    return token == JSON_STRING && str_equal_c(key, "arguments") &&
+           str_starts(walk->json.text, STR_OF("{")) && json_check(walk->json.text);
+}
+
 static bool walk_part(struct walk *walk)
 {
     str type = STR_NONE, content = STR_NONE;
@@ -89,6 +96,8 @@ static bool walk_part(struct walk *walk)
             content = walk->json.text;
             continue;
         }
+        if (is_packed(walk, key, token))
+            return false;
         canon_add(walk->norm, "k", key);
         if (!canon_value(walk, token))
             return false;
@@ -175,6 +184,7 @@ static bool walk_list(struct norm *norm, str json, struct collected *ret, bool m
             good = walk_message(&walk);
     } else if (good) {
         good = walk_parts(&walk);
+        canon_add(norm, "r", STR_OF("system")); /* as the same text in a message */
     }
     good = good && token == JSON_ARRAY_END && json_next(&walk.json) == JSON_END;
     if (!good) {

@@ -238,6 +238,14 @@ static void flats_to_others(struct norm *norm, enum family family)
             other_add(norm, norm->flats[i].attr);
 }
 
+/* LiteLLM writes a message without parts for an answer that is a call. */
+static bool says_nothing(const struct value *value)
+{
+    static const str empty = STR("\"parts\": []");
+    return value->type == VALUE_STR && str_find(value->text, empty) < value->text.len &&
+           str_find(value->text, STR_OF("\"type\"")) == value->text.len;
+}
+
 /* The source of one kind of content, by precedence; false: there is none. */
 static bool source_of(struct norm *norm, enum target target, enum family family, struct value *ret)
 {
@@ -249,7 +257,7 @@ static bool source_of(struct norm *norm, enum target target, enum family family,
         bool is_first = str_starts(attr->key, STR_OF("gen_ai.")) &&
                         !str_equal_c(attr->key, "gen_ai.prompt") &&
                         !str_equal_c(attr->key, "gen_ai.completion");
-        if (!is_flat || is_first) {
+        if (!is_flat || (is_first && !says_nothing(value))) {
             if (is_flat)
                 flats_to_others(norm, family);
             *ret = *value;
@@ -337,11 +345,35 @@ static void finish_from(struct norm *norm, const struct collected *got)
     SPAN_SET(norm->span, finish_reason, (struct strs){ items, got->finish_count });
 }
 
+/* Text, tool calls and reasoning that came as attributes of their own are one message. */
+static bool answer_join(struct norm *norm, bool any, struct value *ret)
+{
+    const struct value *calls = held(norm, TARGET_text_calls);
+    const struct value *reasoning = held(norm, TARGET_text_reasoning);
+    if (!calls && !reasoning)
+        return any;
+    struct attr *members = arena_new(norm->arena, struct attr, 3);
+    if (!members) {
+        norm->spent = true;
+        return any;
+    }
+    uint32_t count = 0;
+    if (reasoning)
+        members[count++] = (struct attr){ STR_OF("reasoning_content"), *reasoning };
+    if (any)
+        members[count++] = (struct attr){ STR_OF("content"), *ret };
+    if (calls)
+        members[count++] = (struct attr){ STR_OF("tool_calls"), *calls };
+    *ret = (struct value){ .type = VALUE_MAP, .count = count };
+    ret->attrs = members;
+    return true;
+}
+
 static void output_add(struct norm *norm)
 {
     struct collected got = { 0 };
     struct value value;
-    if (!message_source(norm, true, &value))
+    if (!answer_join(norm, message_source(norm, true, &value), &value))
         return;
     buf_reset(&norm->canon);
     part_add(norm, CONTENT_OUTPUT, messages_of(norm, &value, true, &got));
@@ -368,11 +400,60 @@ static str json_of(struct norm *norm, const struct value *value)
     return out_take(norm);
 }
 
+/* {"args": [], "kwargs": {...}}, as tracers of functions write a call: the named ones. */
+static const struct value *named_arguments(struct norm *norm, const struct value *value,
+                                           struct value *tree)
+{
+    const struct value *kwargs = object_of(norm, value, tree) ? map_get(tree, "kwargs") : NULL;
+    const struct value *args = kwargs ? map_get(tree, "args") : NULL;
+    bool only_named = kwargs && kwargs->type == VALUE_MAP && (!args || args->count == 0);
+    return only_named ? kwargs : value;
+}
+
+/* The result in a tool message of LangChain's, an output of LlamaIndex's, or what ADK puts
+ * around a result that is no object; NULL: none of these. */
+static const struct value *wrapped_result(struct norm *norm, const struct value *tree)
+{
+    const struct value *message = unwrapped(unwrapped(tree));
+    const struct value *id = map_get(message, "tool_call_id");
+    str text;
+    if (id && !SPAN_KNOWS(norm->span, tool_call_id) && convert_text(norm, id, &text))
+        SPAN_SET(norm->span, tool_call_id, text);
+    if (id)
+        return map_get(message, "content");
+    if (map_get(message, "tool_name"))
+        return map_get(message, "raw_output");
+    return tree->type == VALUE_MAP && tree->count == 1 ? map_get(tree, "result") : NULL;
+}
+
+/* A tool's result without what libraries put around it. */
+static const struct value *tool_result(struct norm *norm, const struct value *value,
+                                       struct value *tree)
+{
+    if (value->type != VALUE_STR || !looks_like_json(value->text) ||
+        !parse_json(norm, value->text, tree))
+        return value;
+    const struct value *content = wrapped_result(norm, tree);
+    if (content)
+        return content;
+    if (tree->type == VALUE_STR && looks_like_json(tree->text))
+        return tree; /* JSON in JSON: MLflow */
+    const struct value *only = sole_text(tree);
+    return only == tree ? value : only;
+}
+
 static void value_add(struct norm *norm, enum target target, enum content_role role)
 {
     const struct value *value = held(norm, target);
+    struct value tree;
     if (!value)
         return;
+    if (role == CONTENT_TOOL_ARGUMENTS)
+        value = named_arguments(norm, value, &tree);
+    if (value != held(norm, target) && tree.count > 2)
+        other_add(norm, norm->winner[target].attr);
+    if (role == CONTENT_TOOL_RESULT)
+        value = tool_result(norm, value, &tree);
     str json = json_of(norm, value);
     part_add(norm, role, json);
     if (role == CONTENT_TOOL_ARGUMENTS)
@@ -382,13 +463,43 @@ static void value_add(struct norm *norm, enum target target, enum content_role r
 static void query_add(struct norm *norm)
 {
     const struct value *value = held(norm, TARGET_text_query);
+    struct value tree;
     if (!value)
         return;
+    if (object_of(norm, value, &tree)) { /* the arguments of a function */
+        const struct value *bundle = map_get(&tree, "query_bundle");
+        const struct value *query =
+            map_get(bundle ? bundle : &tree, bundle ? "query_str" : "query");
+        value = query ? query : value;
+    }
     buf_reset(&norm->out);
     value_to_json(&norm->out, value);
     str json = out_take(norm);
     part_add(norm, CONTENT_QUERY, json);
     hash_text(norm, FIELD_query_hash, json);
+}
+
+/* A definition; OpenLLMetry's flat form has its schema as text. */
+static void tool_add(struct norm *norm, const struct value *tool)
+{
+    struct buf *out = &norm->out;
+    if (tool->type != VALUE_MAP || tool->count == 0) {
+        value_to_json(out, tool);
+        return;
+    }
+    for (uint32_t i = 0; i < tool->count; i++) {
+        const struct attr *member = &tool->attrs[i];
+        bool is_schema = str_equal_c(member->key, "parameters") &&
+                         member->value.type == VALUE_STR && json_check(member->value.text);
+        buf_add_char(out, i ? ',' : '{');
+        buf_add_json_str(out, member->key);
+        buf_add_char(out, ':');
+        if (is_schema)
+            buf_add_str(out, member->value.text);
+        else
+            value_to_json(out, &member->value);
+    }
+    buf_add_char(out, '}');
 }
 
 /* Tool definitions as an array; items that are JSON texts become JSON. */
@@ -414,7 +525,7 @@ static void tools_add(struct norm *norm)
         if (item->type == VALUE_STR && looks_like_json(item->text) && json_check(item->text))
             buf_add_str(&norm->out, item->text);
         else
-            value_to_json(&norm->out, item);
+            tool_add(norm, item);
     }
     buf_add_c(&norm->out, value.count ? "]" : "[]");
     part_add(norm, CONTENT_TOOLS, out_take(norm));
@@ -427,19 +538,77 @@ static const struct value *document_of(const struct value *item)
     return document && document->type == VALUE_MAP ? document : item;
 }
 
+/* A member of a document, or of its metadata where some stores put it. */
+static const struct value *document_member(struct norm *norm, const struct value *document,
+                                           const char *key, struct value *tree)
+{
+    const struct value *member = map_get(document, key);
+    const struct value *metadata = map_get(document, "metadata");
+    if (member || !metadata || !object_of(norm, metadata, tree))
+        return member;
+    return map_get(tree, key);
+}
+
 static void scores_from(struct norm *norm, const struct value *items, uint32_t list_count)
 {
     double *scores = arena_new(norm->arena, double, list_count);
-    uint32_t count = 0;
-    for (uint32_t i = 0; scores && i < list_count; i++) {
-        const struct value *score = map_get(document_of(&items[i]), "score");
+    str *ids = arena_new(norm->arena, str, list_count);
+    uint32_t count = 0, id_count = 0;
+    struct value tree;
+    for (uint32_t i = 0; scores && ids && i < list_count; i++) {
+        const struct value *document = document_of(&items[i]);
+        const struct value *score = document_member(norm, document, "score", &tree);
         count += score && value_as_f64(score, &scores[count]);
+        const struct value *id = map_get(document, "id");
+        id_count += id && convert_text(norm, id, &ids[id_count]);
     }
-    norm->spent = norm->spent || !scores;
+    norm->spent = norm->spent || !scores || !ids;
     if (count && !SPAN_KNOWS(norm->span, document_scores))
         SPAN_SET(norm->span, document_scores, (struct f64s){ scores, count });
+    if (id_count && !SPAN_KNOWS(norm->span, source_ids))
+        SPAN_SET(norm->span, source_ids, (struct strs){ ids, id_count });
     if (!SPAN_KNOWS(norm->span, top_k_returned))
         SPAN_SET(norm->span, top_k_returned, list_count);
+}
+
+/* The list of documents that value holds, itself or under a name, else NULL. */
+static const struct value *document_list(const struct value *value)
+{
+    static const char *const names[] = { "documents", "outputs", "output" };
+    const struct value *list = value;
+    for (size_t i = 0; value->type == VALUE_MAP && list == value && i < COUNT_OF(names); i++)
+        list = map_get(value, names[i]) ? map_get(value, names[i]) : list;
+    if (list->type != VALUE_ARRAY || list->count == 0)
+        return NULL;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!map_get(&list->items[i], "content") && !map_get(&list->items[i], "text") &&
+            !map_get(&list->items[i], "page_content") && !map_get(&list->items[i], "pageContent"))
+            return NULL;
+    return list;
+}
+
+/* A document as it came, but its text under "content". */
+static void document_write(struct norm *norm, const struct value *document)
+{
+    struct buf *out = &norm->out;
+    if (document->type != VALUE_MAP) {
+        buf_add_c(out, "{\"content\":");
+        value_to_json(out, document);
+        buf_add_char(out, '}');
+        return;
+    }
+    bool has_content = map_get(document, "content") != NULL;
+    buf_add_char(out, '{');
+    for (uint32_t i = 0; i < document->count; i++) {
+        str key = document->attrs[i].key;
+        bool is_text = str_equal_c(key, "page_content") || str_equal_c(key, "pageContent");
+        if (i)
+            buf_add_char(out, ',');
+        buf_add_json_str(out, is_text && !has_content ? STR_OF("content") : key);
+        buf_add_char(out, ':');
+        value_to_json(out, &document->attrs[i].value);
+    }
+    buf_add_char(out, '}');
 }
 
 static void documents_add(struct norm *norm)
@@ -450,6 +619,8 @@ static void documents_add(struct norm *norm)
     if (value.type == VALUE_STR && looks_like_json(value.text) &&
         parse_json(norm, value.text, &tree))
         value = tree;
+    if (value.type == VALUE_MAP && document_list(&value))
+        value = *document_list(&value);
     bool is_list = value.type == VALUE_ARRAY;
     const struct value *items = is_list ? value.items : &value; /* anything else is one chunk */
     uint32_t count = is_list ? value.count : 1;
@@ -457,11 +628,8 @@ static void documents_add(struct norm *norm)
     buf_add_char(&norm->out, '[');
     for (uint32_t i = 0; i < count; i++) {
         const struct value *document = document_of(&items[i]);
-        bool is_map = document->type == VALUE_MAP;
         buf_add_c(&norm->out, i ? "," : "");
-        buf_add_c(&norm->out, is_map ? "" : "{\"content\":");
-        value_to_json(&norm->out, document);
-        buf_add_c(&norm->out, is_map ? "" : "}");
+        document_write(norm, document);
     }
     buf_add_char(&norm->out, ']');
     part_add(norm, CONTENT_DOCUMENTS, out_take(norm));
@@ -481,7 +649,16 @@ static void reroute(struct norm *norm)
         { STEP_RETRIEVAL, TARGET_text_input, TARGET_text_query },
         { STEP_SEARCH, TARGET_text_input, TARGET_text_query },
         { STEP_RERANK, TARGET_text_input, TARGET_text_query },
+        { STEP_RETRIEVAL, TARGET_text_output, TARGET_text_documents },
     };
+    bool is_definition =
+        norm->step == STEP_TOOL && has(norm, TARGET_text_input) &&
+        has(norm, TARGET_text_arguments) &&
+        str_equal_c(norm->winner[TARGET_text_arguments].attr->key, "tool.parameters");
+    if (is_definition) { /* OpenInference: the schema; the arguments are the input */
+        other_add(norm, norm->winner[TARGET_text_arguments].attr);
+        norm->score[TARGET_text_arguments] = 0;
+    }
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         if (routes[i].step != norm->step || !has(norm, routes[i].from) || has(norm, routes[i].to))
             continue;
@@ -491,8 +668,31 @@ static void reroute(struct norm *norm)
     }
 }
 
+/* Strands tells a tool's arguments and result as events: the one message of a side. */
+static void tool_events(struct norm *norm, bool output, enum target target)
+{
+    if (norm->event_items_count[output] != 1 || has(norm, target))
+        return;
+    const struct value *item = &norm->event_items[output][0];
+    const struct value *message = map_get(item, "message");
+    const struct value *content = map_get(message ? message : item, "content");
+    content = content ? content : message;
+    struct attr *attr = content ? arena_new(norm->arena, struct attr, 1) : NULL;
+    if (!attr)
+        return;
+    *attr = (struct attr){ STR_OF("message"), *content };
+    norm->winner[target] = (struct winner){ attr, true };
+    norm->score[target] = 1;
+    norm->event_items_count[output] = 0;
+    norm->has_content = true;
+}
+
 void norm_content(struct norm *norm)
 {
+    if (norm->step == STEP_TOOL) {
+        tool_events(norm, false, TARGET_text_arguments);
+        tool_events(norm, true, TARGET_text_result);
+    }
     if (norm->parameters_count || norm->invocation.type == VALUE_MAP)
         add_parameters(norm);
     bool has_events = norm->event_items_count[0] || norm->event_items_count[1];

@@ -88,6 +88,20 @@ static bool path_into(struct norm *norm, const struct value *value, str *field)
     return text_keep(norm, str_sub(value->text, 0, str_find_char(value->text, '?')), field);
 }
 
+static str text_lower(struct norm *norm, str text)
+{
+    char *lower = arena_alloc(norm->arena, text.len);
+    if (!lower) {
+        norm->spent = true;
+        return text;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        lower[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    return str_make(lower, text.len);
+}
+
 static bool provider_into(struct norm *norm, const struct value *value, str *field)
 {
     if (value->type != VALUE_STR || str_is_empty(value->text))
@@ -101,16 +115,9 @@ static bool provider_into(struct norm *norm, const struct value *value, str *fie
     if (str_is_none(canonical)) { /* an open set: keep the word, in lower case */
         if (!text_keep(norm, value->text, field))
             return false;
-        char *lower = arena_alloc(norm->arena, field->len);
-        if (!lower) {
-            norm->spent = true;
+        canonical = text_lower(norm, *field);
+        if (norm->spent)
             return false;
-        }
-        for (size_t i = 0; i < field->len; i++) {
-            char c = field->ptr[i];
-            lower[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-        }
-        canonical = str_make(lower, field->len);
     }
     norm->lossy = norm->lossy || !str_equal(canonical, value->text);
     *field = canonical;
@@ -236,6 +243,19 @@ static bool scaled_into(const struct value *value, double scale, int64_t *field)
     return true;
 }
 
+/* An amount, or a JSON object of amounts with their total (Langfuse, MLflow). */
+static bool usd_into(struct norm *norm, const struct value *value, int64_t *field)
+{
+    struct value map;
+    if (value->type != VALUE_STR || !str_starts(str_trim(value->text), STR_OF("{")))
+        return scaled_into(value, 1e9, field);
+    if (!parse_json(norm, value->text, &map))
+        return false;
+    const struct value *total = map_get(&map, "total");
+    total = total ? total : map_get(&map, "total_cost");
+    return total && scaled_into(total, 1e9, field);
+}
+
 static bool f64_into(const struct value *value, double *field)
 {
     double number;
@@ -274,12 +294,33 @@ static bool convert_number(struct norm *norm, const struct row *row, const struc
     case CONV_MS:
         return scaled_into(value, 1e6, field);
     case CONV_USD:
-        return scaled_into(value, 1e9, field);
+        return usd_into(norm, value, field);
     default:
-        break;
+        return false;
     }
-    (void)norm;
-    return false;
+}
+
+/* "FinishReason.STOP", what Python prints for a member of an enum, is "stop". */
+static bool finish_into(struct norm *norm, const struct value *value, struct strs *field)
+{
+    static const str prefix = STR("FinishReason.");
+    if (!strs_into(norm, value, false, field))
+        return false;
+    if (!str_starts(field->items[0], prefix))
+        return true;
+    str *items = arena_new(norm->arena, str, field->count);
+    if (!items) {
+        norm->spent = true;
+        return false;
+    }
+    for (uint32_t i = 0; i < field->count; i++) {
+        bool is_member = str_starts(field->items[i], prefix);
+        items[i] =
+            is_member ? text_lower(norm, str_from(field->items[i], prefix.len)) : field->items[i];
+        norm->lossy = norm->lossy || is_member;
+    }
+    field->items = items;
+    return !norm->spent;
 }
 
 static bool convert_field(struct norm *norm, const struct row *row, const struct value *value,
@@ -300,6 +341,8 @@ static bool convert_field(struct norm *norm, const struct row *row, const struct
         return verdict_into(norm, value, field);
     case CONV_STRS:
         return strs_into(norm, value, false, field);
+    case CONV_FINISH:
+        return finish_into(norm, value, field);
     case CONV_CSV:
         return strs_into(norm, value, true, field);
     case CONV_F64S:

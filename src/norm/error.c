@@ -35,6 +35,7 @@ static const struct {
     { "tool_error", "tool" },
     { "toolexception", "tool" },
     { "apistatuserror", "http" },
+    { "apicallerror", "http" }, /* of the AI SDK: it had an answer, or none */
     { "httperror", "http" },
     { "http_error", "http" },
     { "internalservererror", "http" },
@@ -62,7 +63,10 @@ static str class_of_code(int64_t code)
     return STR_NONE;
 }
 
-enum { CLASS_TEXT_MAX = 256 }; /* a class shows early; an error storm must stay cheap */
+enum {
+    CLASS_STATUS_MAX = 64,
+    CLASS_TEXT_MAX = 256
+}; /* a class shows early; an error storm must stay cheap */
 
 static str class_of_text(str text)
 {
@@ -71,6 +75,35 @@ static str class_of_text(str text)
         if (text_has_nocase(text, words[i].needle))
             return str_from_c(words[i].class_name);
     return STR_NONE;
+}
+
+/* "404 The model...", "Error code: 429 - ..." : a status that stands early and alone. */
+static str class_of_status(str text)
+{
+    text = str_sub(text, 0, CLASS_STATUS_MAX);
+    str word;
+    for (int64_t code; str_next(&text, ' ', &word);)
+        if (word.len == 3 && str_to_i64(word, &code) && !str_is_none(class_of_code(code)))
+            return class_of_code(code);
+    return STR_NONE;
+}
+
+/* "Error code: 404 - ...", "status_code: 404": what SDKs put before the status. */
+static str class_of_message(str text)
+{
+    static const char *const marks[] = { "code: ", "code=", "status " };
+    text = str_sub(text, 0, CLASS_TEXT_MAX);
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        size_t at = str_find(text, str_from_c(marks[i]));
+        int64_t code;
+        if (at == text.len || !str_to_i64(str_sub(text, at + strlen(marks[i]), 3), &code))
+            continue;
+        str found = class_of_code(code);
+        if (!str_is_none(found))
+            return found;
+    }
+    str found = class_of_text(text);
+    return str_is_none(found) ? class_of_status(text) : found;
 }
 
 static str class_of_error(const struct norm *norm)
@@ -92,7 +125,7 @@ static str class_of_error(const struct norm *norm)
     if (str_is_none(found) && norm->step == STEP_GUARD)
         return STR_OF("safety");
     if (str_is_none(found) && SPAN_KNOWS(span, status_message))
-        found = class_of_text(span->status_message);
+        found = class_of_message(span->status_message);
     return str_is_none(found) ? STR_OF("other") : found;
 }
 
@@ -118,7 +151,8 @@ void norm_error(struct norm *norm, const struct raw_span *raw)
 {
     struct span *span = norm->span;
     bool failed = raw->status_code == 2 || level_is_error(norm) ||
-                  (raw->status_code == 0 && SPAN_KNOWS(span, error_type));
+                  (raw->status_code == 0 && SPAN_KNOWS(span, error_type)) ||
+                  (norm->dialects >> DIALECT_LANGSMITH & 1 && SPAN_KNOWS(span, error_type));
     if (failed)
         SPAN_SET(span, status, STR_OF("error"));
     if (filtered(span))

@@ -115,6 +115,11 @@ struct value message_event_value(struct norm *norm, const struct message_event *
     struct value tree;
     const struct attr *from = attrs;
     const struct value *content = attr_value(attrs, count, "gen_ai.event.content");
+    struct value told;
+    bool is_told = body && body->type == VALUE_STR && str_starts(body->text, STR_OF("{")) &&
+                   parse_json(norm, body->text, &told) &&
+                   (map_get(&told, "role") || map_get(&told, "message"));
+    body = is_told ? &told : body; /* Semantic Kernel writes the body as JSON */
     if (body && body->type == VALUE_MAP)
         map = *body;
     else if (content && content->type == VALUE_STR && parse_json(norm, content->text, &tree) &&
@@ -148,8 +153,8 @@ static void take_exception(struct norm *norm, const struct span_event *event, in
     const struct value *type = attr_value(event->attrs, event->attr_count, "exception.type");
     const struct value *message = attr_value(event->attrs, event->attr_count, "exception.message");
     str text;
-    if (status_code == 1)
-        return; /* the sender says that it ended well */
+    if (status_code == 1 && !(norm->dialects >> DIALECT_LANGSMITH & 1))
+        return; /* the sender says that it ended well; LangSmith's export always does */
     if (type && !SPAN_KNOWS(span, error_type) && convert_text(norm, type, &text))
         SPAN_SET(span, error_type, text);
     if (message && !SPAN_KNOWS(span, status_message) && convert_text(norm, message, &text))

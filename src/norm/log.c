@@ -123,6 +123,8 @@ void norm_logs(struct norm *norm, const struct raw_batch *raw, struct batch *bat
             continue;
         if (!is_addition(log)) {
             log_take(norm, log, i, &batch->logs[batch->log_count++]);
+            if (log_span(norm, log, &batch->spans[batch->span_count]))
+                batch->span_count++;
             continue;
         }
         while (next < raw->log_count && is_addition(&raw->logs[next]) &&

@@ -602,6 +602,7 @@ static str family_text(enum family family)
     static const str others[FAMILY_COUNT] = {
         [FAMILY_PARAMETER] = STR("parameters"),
         [FAMILY_RETRY] = STR("strip"),
+        [FAMILY_VECTOR] = STR("ignore"),
         [FAMILY_FLAT_CANDIDATES] = STR("content.documents"),
         [FAMILY_FLAT_EMBEDDINGS] = STR("content.other"),
     };

@@ -2,8 +2,8 @@
  *
  * Shapes: {role, parts}; OpenAI {role, content, tool_calls}; content as text or as a
  * list of OpenAI, Anthropic, Bedrock or Gemini blocks; OpenInference's and
- * OpenLLMetry's unflattened trees; LangChain {type, content}; a whole request ({messages},
- * {contents}) or answer ({choices}); a single message; bare text.  What is not
+ * OpenLLMetry's unflattened trees; LangChain {type, content} and its serialised forms; a whole
+ * request ({messages}, {contents}) or answer ({choices}); a single message; bare text.  What is not
  * understood is kept as it came, in a part of its own type.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -100,6 +100,15 @@ static void part_tool_call(struct part_writer *writer, const struct value *id,
         buf_add_c(out, "\"\"");
     member_json(out, "arguments", arguments);
     part_close(writer);
+}
+
+const struct value *sole_text(const struct value *value)
+{
+    const struct value *only =
+        value->type == VALUE_ARRAY && value->count == 1 ? value->items : NULL;
+    const struct value *text =
+        only && only->type == VALUE_MAP && only->count == 1 ? map_get(only, "text") : NULL;
+    return text ? text : value;
 }
 
 static void part_tool_response(struct part_writer *writer, const struct value *id,
@@ -228,7 +237,10 @@ static bool part_typed(struct part_writer *writer, const struct value *block, st
     if (str_equal_c(type, "tool_result") || str_equal_c(type, "function_call_output") ||
         str_equal_c(type, "tool_call_response") || str_equal_c(type, "tool-result")) {
         const struct value *response = first_of(block, "response", "result", "output");
-        part_tool_response(writer, first_of(block, "id", "tool_use_id", "call_id"),
+        const struct value *id = first_of(block, "id", "tool_use_id", "call_id");
+        if (response && !str_is_none(map_text(response, "type")) && map_get(response, "value"))
+            response = map_get(response, "value"); /* AI SDK: {type: "json", value} */
+        part_tool_response(writer, id ? id : map_get(block, "toolCallId"),
                            response ? response : content);
         return true;
     }
@@ -242,23 +254,30 @@ static bool part_typed(struct part_writer *writer, const struct value *block, st
     return false;
 }
 
-/* Blocks that are known by a member: Bedrock and Gemini. */
+/* Blocks that are known by a member: Bedrock, Gemini and Haystack. */
 static bool part_untyped(struct part_writer *writer, const struct value *block)
 {
     str text = map_text(block, "text");
     const struct value *call = first_of(block, "toolUse", "functionCall", "function_call");
     const struct value *result =
         first_of(block, "toolResult", "functionResponse", "function_response");
-    if (!str_is_none(text))
+    call = call ? call : map_get(block, "tool_call");
+    result = result ? result : map_get(block, "tool_call_result");
+    if (!str_is_none(text)) {
         part_text(writer, "text", text);
-    else if (call && call->type == VALUE_MAP)
-        part_tool_call(writer, first_of(call, "toolUseId", "id", NULL), map_get(call, "name"),
+    } else if (call && call->type == VALUE_MAP) {
+        part_tool_call(writer, first_of(call, "toolUseId", "id", NULL),
+                       first_of(call, "name", "tool_name", NULL),
                        first_of(call, "input", "args", "arguments"));
-    else if (result && result->type == VALUE_MAP)
-        part_tool_response(writer, first_of(result, "toolUseId", "id", NULL),
-                           first_of(result, "content", "response", NULL));
-    else
+    } else if (result && result->type == VALUE_MAP) {
+        const struct value *origin = map_get(result, "origin");
+        const struct value *id = first_of(result, "toolUseId", "id", NULL);
+        const struct value *response = first_of(result, "content", "response", "result");
+        part_tool_response(writer, id || !origin ? id : map_get(origin, "id"),
+                           response ? sole_text(response) : NULL);
+    } else {
         return false;
+    }
     return true;
 }
 
@@ -277,13 +296,22 @@ static void part_any(struct part_writer *writer, const struct value *block)
         part_verbatim(writer, block);
 }
 
+static bool is_block(const struct value *value)
+{
+    static const char *const members[] = { "type",       "text",      "toolUse",
+                                           "toolResult", "tool_call", "tool_call_result" };
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        if (map_get(value, members[i]))
+            return true;
+    return false;
+}
+
 static bool is_block_list(const struct value *value)
 {
     if (value->type != VALUE_ARRAY || value->count == 0)
         return false;
     for (uint32_t i = 0; i < value->count; i++)
-        if (value->items[i].type != VALUE_MAP ||
-            (!map_get(&value->items[i], "type") && !map_get(&value->items[i], "text")))
+        if (!is_block(&value->items[i]))
             return false;
     return true;
 }
@@ -321,8 +349,9 @@ static void tool_calls_add(struct part_writer *writer, const struct value *calls
         const struct value *from = function && function->type == VALUE_MAP ? function : call;
         const struct value *name = map_get(from, "name");
         const struct value *arguments = first_of(from, "arguments", "args", "input");
-        part_tool_call(writer, map_get(call, "id"), name ? name : map_get(call, "function.name"),
-                       arguments);
+        if (!name)
+            name = first_of(call, "function.name", "toolName", NULL);
+        part_tool_call(writer, first_of(call, "id", "toolCallId", NULL), name, arguments);
     }
 }
 
@@ -353,21 +382,27 @@ static str message_role(const struct value *message, bool output)
 static void message_content(struct part_writer *writer, const struct value *message, str role)
 {
     const struct value *content = first_of(message, "content", "contents", "text");
+    const struct value *calls = first_of(message, "tool_calls", "toolCalls", NULL);
+    calls = calls && calls->type == VALUE_ARRAY && calls->count == 0 ? NULL : calls;
     const struct value *id = first_of(message, "tool_call_id", "toolCallId", NULL);
     if (str_equal_c(role, "tool") && !id)
         id = map_get(message, "id");
     str reasoning = map_text(message, "reasoning_content");
     if (!str_is_none(reasoning) && reasoning.len)
         part_text(writer, "reasoning", reasoning);
+    struct value tree;
+    bool is_told = content && content->type == VALUE_STR &&
+                   str_starts(str_trim(content->text), STR_OF("[{\"toolResult\"")) &&
+                   parse_json(writer->norm, content->text, &tree); /* Strands */
+    content = is_told ? &tree : content;
     bool is_result = content && (str_equal_c(role, "tool") || map_get(message, "tool_call_id"));
     if (is_result && !is_block_list(content))
         part_tool_response(writer, id, content);
-    else if (content)
+    else if (content && !(calls && content->type == VALUE_STR && content->text.len == 0))
         content_add(writer, content);
     str refusal = map_text(message, "refusal");
     if (!str_is_none(refusal) && refusal.len)
         part_text(writer, "refusal", refusal);
-    const struct value *calls = first_of(message, "tool_calls", "toolCalls", NULL);
     if (calls)
         tool_calls_add(writer, calls);
     const struct value *function = map_get(message, "function_call");
@@ -420,11 +455,109 @@ static void message_text(struct norm *norm, str text, bool output, uint32_t *cou
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,
                     uint32_t *count);
 
+/* The AI SDK's whole request: {system, prompt} or {system, messages}, and nothing else. */
+static bool is_request(const struct value *value)
+{
+    bool has_text = false;
+    for (uint32_t i = 0; i < value->count; i++) {
+        str key = value->attrs[i].key;
+        bool is_text = str_equal_c(key, "prompt");
+        if (!is_text && !str_equal_c(key, "system") && !str_equal_c(key, "messages"))
+            return false;
+        has_text = has_text || is_text || str_equal_c(key, "messages");
+    }
+    return has_text;
+}
+
+static void request_add(struct norm *norm, const struct value *value, bool output, int depth,
+                        uint32_t *count)
+{
+    const struct value *system = map_get(value, "system");
+    const struct value *rest = first_of(value, "prompt", "messages", NULL);
+    if (system) {
+        struct value message = { .type = VALUE_MAP, .count = 2 };
+        message.attrs = (struct attr[]){ { STR_OF("role"), value_str(STR_OF("system")) },
+                                         { STR_OF("content"), *system } };
+        message_add(norm, &message, output, NULL, count);
+    }
+    if (rest)
+        any_add(norm, rest, output, depth + 1, count);
+}
+
+/* LangChain's serialised objects: {lc, type: "constructor", id: [..., "AIMessage"], kwargs}. */
+static bool langchain_add(struct norm *norm, const struct value *value, bool output, int depth,
+                          uint32_t *count)
+{
+    static const char *const roles[][2] = { { "HumanMessage", "user" },
+                                            { "SystemMessage", "system" },
+                                            { "ToolMessage", "tool" },
+                                            { "AIMessage", "assistant" },
+                                            { "AIMessageChunk", "assistant" } };
+    const struct value *id = map_get(value, "id"), *kwargs = map_get(value, "kwargs");
+    if (!map_get(value, "lc") || !kwargs || kwargs->type != VALUE_MAP || !id ||
+        id->type != VALUE_ARRAY || id->count == 0)
+        return false;
+    const struct value *inner = map_get(kwargs, "messages"); /* of a ChatPromptValue */
+    if (inner) {
+        any_add(norm, inner, output, depth + 1, count);
+        return true;
+    }
+    const struct value *name = &id->items[id->count - 1];
+    for (size_t i = 0; name->type == VALUE_STR && i < COUNT_OF(roles); i++) {
+        if (!str_equal_c(name->text, roles[i][0]))
+            continue;
+        struct value message = { .type = VALUE_MAP, .count = kwargs->count + 1 };
+        message.attrs = arena_new(norm->arena, struct attr, message.count);
+        if (!message.attrs) {
+            norm->spent = true;
+            return true;
+        }
+        message.attrs[0] = (struct attr){ STR_OF("role"), value_str(str_from_c(roles[i][1])) };
+        memcpy(message.attrs + 1, kwargs->attrs, kwargs->count * sizeof(struct attr));
+        message_add(norm, &message, output, NULL, count);
+        return true;
+    }
+    return false;
+}
+
+/* {"input": x} or {"output": x}, and nothing else. */
+static const struct value *sole_side(const struct value *value)
+{
+    if (value->type != VALUE_MAP || value->count != 1 || value->attrs[0].value.type == VALUE_NULL)
+        return NULL;
+    static const char *const names[] = { "input", "inputs", "output", "outputs" };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_equal_c(value->attrs[0].key, names[i]))
+            return &value->attrs[0].value;
+    return NULL;
+}
+
+/* What LangChain's serialisers and LangGraph's commands put around a message. */
+const struct value *unwrapped(const struct value *value)
+{
+    const struct value *kwargs = map_get(value, "kwargs"); /* {lc, type: "constructor", id} */
+    if (kwargs && kwargs->type == VALUE_MAP && map_get(value, "lc"))
+        return kwargs;
+    const struct value *data = map_get(value, "data"); /* {type: "human", data: {content}} */
+    if (data && data->type == VALUE_MAP && map_get(data, "content") && map_get(value, "type"))
+        return data;
+    const struct value *update = map_get(value, "update"); /* {graph, update, goto} */
+    if (update && map_get(value, "graph"))
+        return update;
+    const struct value *side = sole_side(value);
+    return side ? side : value;
+}
+
 /* {choices:[{message, finish_reason}]}, one choice event, or a wrapped message. */
 static bool wrapped_add(struct norm *norm, const struct value *value, bool output, int depth,
                         uint32_t *count)
 {
-    static const char *const lists[] = { "messages", "choices", "candidates", "contents" };
+    if (is_request(value)) {
+        request_add(norm, value, output, depth, count);
+        return true;
+    }
+    static const char *const lists[] = { "messages", "choices",     "candidates",
+                                         "contents", "generations", "replies" };
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         const struct value *list = map_get(value, lists[i]);
         bool is_content = i == 3 && (map_get(value, "role") || map_get(value, "message"));
@@ -438,7 +571,12 @@ static bool wrapped_add(struct norm *norm, const struct value *value, bool outpu
         message = map_get(value, "content"); /* Gemini candidate: {content:{parts,role}} */
     if (!message || message->type != VALUE_MAP)
         return false;
+    if (unwrapped(message)->type == VALUE_MAP)
+        message = unwrapped(message);
     const struct value *finish = first_of(value, "finish_reason", "finishReason", NULL);
+    const struct value *info = map_get(value, "generation_info"); /* LangChain */
+    if (!finish && info)
+        finish = map_get(info, "finish_reason");
     const struct value *calls =
         map_get(value, "tool_calls"); /* beside `message` in gen_ai.choice */
     if (calls && !map_get(message, "tool_calls")) {
@@ -464,15 +602,33 @@ static bool is_message(const struct value *value)
            (map_get(value, "content") && map_get(value, "content")->type != VALUE_MAP);
 }
 
+/* {text, toolCalls, files, ...}: an answer of the AI SDK as an object. */
+static bool is_answer(const struct value *value)
+{
+    return !str_is_none(map_text(value, "text")) &&
+           (map_get(value, "toolCalls") || map_get(value, "files"));
+}
+
+/* A tree in a text that is messages, and not what an application said in JSON. */
+static bool is_known(const struct value *tree)
+{
+    static const char *const wrappers[] = { "messages", "choices",     "candidates",
+                                            "contents", "generations", "replies" };
+    if (tree->type == VALUE_ARRAY || tree->type == VALUE_STR || is_message(tree) ||
+        unwrapped(tree) != tree || is_answer(tree) || (tree->type == VALUE_MAP && is_request(tree)))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(wrappers); i++)
+        if (map_get(tree, wrappers[i]))
+            return true;
+    return false;
+}
+
 static void text_add(struct norm *norm, str text, bool output, int depth, uint32_t *count)
 {
     struct value tree;
     if (looks_like_json(text) && depth < NEST_MAX) {
         if (parse_json(norm, text, &tree)) {
-            bool known = tree.type == VALUE_ARRAY || tree.type == VALUE_STR || is_message(&tree) ||
-                         map_get(&tree, "messages") || map_get(&tree, "choices") ||
-                         map_get(&tree, "candidates") || map_get(&tree, "contents");
-            if (known) {
+            if (is_known(&tree)) {
                 any_add(norm, &tree, output, depth + 1, count);
                 return;
             }
@@ -489,19 +645,23 @@ static bool is_parts(const struct value *list)
     if (!is_block_list(list))
         return false;
     for (uint32_t i = 0; i < list->count; i++)
-        if (is_message(&list->items[i]) && !map_get(&list->items[i], "type"))
+        if (unwrapped(&list->items[i]) != &list->items[i] || map_get(&list->items[i], "message") ||
+            (is_message(&list->items[i]) && !map_get(&list->items[i], "type")))
             return false;
     str type = map_text(&list->items[0], "type");
     static const char *const langchain[] = { "human", "ai", "system", "tool", "AIMessageChunk" };
     for (size_t i = 0; i < COUNT_OF(langchain); i++)
         if (str_equal_c(type, langchain[i]))
             return false;
-    return !map_get(&list->items[0], "role");
+    return !map_get(&list->items[0], "role") && !map_get(&list->items[0], "lc");
 }
 
 static void any_add(struct norm *norm, const struct value *value, bool output, int depth,
                     uint32_t *count)
 {
+    if (langchain_add(norm, value, output, depth, count))
+        return;
+    value = unwrapped(value);
     if (value->type == VALUE_STR) {
         text_add(norm, value->text, output, depth, count);
     } else if (value->type == VALUE_ARRAY && is_parts(value)) {

@@ -33,7 +33,7 @@ static uint32_t attrs_max_of(const struct raw_batch *raw)
     }
     for (uint32_t i = 0; i < raw->metric_count; i++)
         place = MAX(place, place_attrs(raw->metrics[i].scope));
-    return own + 2 * place + 8;
+    return own + 2 * place + 10;
 }
 
 static bool scratch_alloc(struct norm *norm, const struct raw_batch *raw)
@@ -54,7 +54,8 @@ static bool results_alloc(struct norm *norm, const struct raw_batch *raw, struct
 {
     size_t spans = (size_t)raw->span_count;
     for (uint32_t i = 0; i < raw->log_count; i++)
-        spans += !id16_is_zero(raw->logs[i].trace_id); /* may become an addition */
+        spans += !id16_is_zero(raw->logs[i].trace_id) || /* may become an addition */
+                 log_is_call(&raw->logs[i]);
     /* not zeroed: every span starts as a copy of its place's */
     batch->spans = arena_alloc(norm->arena, (spans + 1) * sizeof *batch->spans);
     batch->logs = arena_alloc(norm->arena, (raw->log_count + 1) * sizeof *batch->logs);

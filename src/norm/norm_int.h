@@ -41,8 +41,9 @@ enum conversion {
     CONV_I64,
     CONV_F64,
     CONV_BOOL,
-    CONV_STRS, /* array, JSON array text, or one text */
-    CONV_CSV,  /* as STRS; a text is split at commas */
+    CONV_STRS,   /* array, JSON array text, or one text */
+    CONV_FINISH, /* as STRS; a Python enum's name becomes its word */
+    CONV_CSV,    /* as STRS; a text is split at commas */
     CONV_F64S,
     CONV_SEC,   /* seconds -> ns */
     CONV_MS,    /* milliseconds -> ns */
@@ -63,6 +64,7 @@ enum family {
     FAMILY_PARAMETER,
     FAMILY_RETRY,
     FAMILY_TEXT,
+    FAMILY_VECTOR,
     FAMILY_FLAT_INPUT, /* the FLAT_ families are last */
     FAMILY_FLAT_OUTPUT,
     FAMILY_FLAT_TOOLS,
@@ -186,6 +188,7 @@ struct norm {
     uint32_t dialects;                  /* bits of enum dialect */
     uint32_t odd;                       /* bits of enum odd */
     bool has_content;                   /* some text_* or flat is there */
+    bool is_exclusive;                  /* input is told to exclude its cached part */
     bool lossy;                         /* set by a conversion: keep the original too */
     enum step step;
 
@@ -199,10 +202,11 @@ struct norm {
     const struct attr **unmapped; /* kept ones that no row knows */
     uint32_t kept_count, others_count, longs_count, parameters_count, flats_count, unmapped_count;
 
-    uint32_t dropped_count;       /* attributes left out by us: vectors */
-    uint32_t ignored_count;       /* likewise, as the operator's file says */
-    struct value invocation;      /* a JSON object of request parameters, or VALUE_NULL */
-    struct value *event_items[2]; /* messages of span events: input, output */
+    uint32_t dropped_count;          /* attributes left out by us: vectors */
+    uint32_t ignored_count;          /* likewise, as the operator's file says */
+    const struct value *reply_usage; /* an object of counts in the answer itself, or NULL */
+    struct value invocation;         /* a JSON object of request parameters, or VALUE_NULL */
+    struct value *event_items[2];    /* messages of span events: input, output */
     uint32_t event_items_count[2];
     struct event_seen *events;
     uint32_t events_count;
@@ -309,8 +313,14 @@ void take_members(struct norm *norm, const struct value *map);
 /* ---- explain.c: only with norm->config->explained ---- */
 void norm_explain(struct norm *norm, const struct raw_span *raw, struct norm_explained *ret);
 
-/* ---- usage.c, step.c, error.c ---- */
+/* ---- object.c: fields inside of JSON objects that name none of our attributes ---- */
+void norm_objects(struct norm *norm);
+void norm_first_token_time(struct norm *norm);
+
+/* ---- usage.c, step.c, error.c, reply.c ---- */
 void norm_usage(struct norm *norm);
+/* What only the body of the answer says: model, usage, end. */
+void norm_reply(struct norm *norm);
 void norm_step(struct norm *norm, const struct raw_span *raw);
 const char *step_name(enum step step);
 void norm_error(struct norm *norm, const struct raw_span *raw);
@@ -351,6 +361,10 @@ bool flat_tree(struct norm *norm, enum family family, struct value *ret_tree);
 /* ---- messages.c: any shape -> {"role","parts"} ---- */
 /* Append to norm->out the messages of value, comma separated, without [ ]. */
 void messages_add(struct norm *norm, const struct value *value, bool output, uint32_t *count);
+/* What serialisers put around a message or a value is off; the value itself when nothing is. */
+const struct value *unwrapped(const struct value *value);
+/* The text of [{"text": ...}], else the value. */
+const struct value *sole_text(const struct value *value);
 /* Append parts of a system prompt. */
 void parts_add(struct norm *norm, const struct value *value, uint32_t *count);
 
@@ -370,6 +384,11 @@ bool collect_parts(struct norm *norm, str json, struct collected *ret);
 
 /* ---- log.c ---- */
 void norm_logs(struct norm *norm, const struct raw_batch *raw, struct batch *batch);
+
+/* ---- log_span.c: events of coding agents ---- */
+bool log_is_call(const struct raw_log *log);
+/* The call that an event tells of; false: it is none. */
+bool log_span(struct norm *norm, const struct raw_log *log, struct span *ret_span);
 
 /* ---- scores (score.c) ---- */
 uint32_t norm_scores_max(const struct raw_batch *raw);

@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/text.h"
 #include "norm/norm_int.h"
 #include <stdlib.h>
 
@@ -80,6 +81,21 @@ void keep_unmapped(struct norm *norm, const struct attr *attr)
     keep(norm, attr);
 }
 
+/* Langfuse writes metadata as JSON: a text has quotes.  The same attribute without them. */
+static const struct attr *unquoted(struct norm *norm, const struct attr *attr)
+{
+    struct value inner;
+    if (attr->value.type != VALUE_STR || !str_starts(attr->value.text, STR_OF("\"")) ||
+        !parse_json(norm, attr->value.text, &inner) || inner.type != VALUE_STR)
+        return attr;
+    struct attr *plain = arena_new(norm->arena, struct attr, 1);
+    norm->spent = norm->spent || !plain;
+    if (!plain)
+        return attr;
+    *plain = (struct attr){ attr->key, inner };
+    return plain;
+}
+
 /* A member of a metadata family: its name without the prefix may be one we know. */
 static void take_retry(struct norm *norm, const struct attr *attr, str rest)
 {
@@ -90,7 +106,7 @@ static void take_retry(struct norm *norm, const struct attr *attr, str rest)
     bool is_field = row && target < (unsigned)FIELD_COUNT;
     uint16_t score = (uint16_t)(LEVEL_RETRY * ROWS_MAX - (row ? dialect_row_index(row) : 0));
     if (is_field && score > norm->score[target])
-        take_by_row(norm, row, attr, score);
+        take_by_row(norm, row, unquoted(norm, attr), score);
     else if (row)
         keep(norm, attr);
     else
@@ -101,6 +117,13 @@ static bool may_have_prefix(const struct norm *norm, str key)
 {
     uint8_t head = prefix_head(key);
     return norm->prefix_heads[head / 64] >> (head % 64) & 1;
+}
+
+/* An embedding is huge, and of no use to a reader. */
+static void vector_drop(struct norm *norm)
+{
+    norm->dropped_count++;
+    norm->odd |= ODD_ATTRS_DROPPED;
 }
 
 void take_family(struct norm *norm, const struct attr *attr, enum family family, str rest)
@@ -116,6 +139,9 @@ void take_family(struct norm *norm, const struct attr *attr, enum family family,
     case FAMILY_TEXT:
         other_add(norm, attr);
         break;
+    case FAMILY_VECTOR:
+        vector_drop(norm);
+        break;
     case FAMILY_FLAT_INPUT:
     case FAMILY_FLAT_OUTPUT:
     case FAMILY_FLAT_TOOLS:
@@ -124,8 +150,7 @@ void take_family(struct norm *norm, const struct attr *attr, enum family family,
     case FAMILY_FLAT_EMBEDDINGS:
     case FAMILY_COUNT:
         if (family == FAMILY_FLAT_EMBEDDINGS && str_ends(rest, STR_OF("vector"))) {
-            norm->dropped_count++; /* huge, and of no use to a reader */
-            norm->odd |= ODD_ATTRS_DROPPED;
+            vector_drop(norm);
             break;
         }
         norm->flats[norm->flats_count++] =
@@ -191,7 +216,8 @@ static void begin(struct norm *norm)
     norm->event_items_count[0] = norm->event_items_count[1] = norm->events_count = 0;
     norm->events_are_content = false;
     norm->invocation.type = VALUE_NULL;
-    norm->has_content = false;
+    norm->reply_usage = NULL;
+    norm->has_content = norm->is_exclusive = false;
     norm->step = STEP_NONE;
 }
 
@@ -299,7 +325,7 @@ static void take_members_of_span(struct norm *norm, const struct raw_span *raw)
         SPAN_SET(span, kind, kinds[raw->kind]);
     bool known = raw->status_code >= 0 && raw->status_code < (int)COUNT_OF(statuses);
     SPAN_SET(span, status, statuses[known ? raw->status_code : 0]);
-    if (raw->status_message.len) {
+    if (raw->status_message.len) { /* weightier than an attribute with a message */
         struct value message = value_str(raw->status_message);
         if (convert_text(norm, &message, &text))
             SPAN_SET(span, status_message, text);
@@ -362,6 +388,17 @@ static void derive_retrieval(struct norm *norm)
         SPAN_SET(span, top_k_returned, span->source_ids.count);
 }
 
+/* Tracers of functions name the span after the tool and say no more. */
+static void derive_tool(struct norm *norm)
+{
+    struct span *span = norm->span;
+    bool is_named =
+        has(norm, TARGET_is_openinference_kind) || has(norm, TARGET_is_observation_type);
+    if (norm->step == STEP_TOOL && is_named && !SPAN_KNOWS(span, tool_name) &&
+        SPAN_KNOWS(span, name))
+        SPAN_SET(span, tool_name, span->name);
+}
+
 static bool finish_is(const struct span *span, const char *reason)
 {
     for (uint32_t i = 0; SPAN_KNOWS(span, finish_reason) && i < span->finish_reason.count; i++)
@@ -370,15 +407,36 @@ static bool finish_is(const struct span *span, const char *reason)
     return false;
 }
 
-static void derive(struct norm *norm, const struct raw_span *raw)
+/* Whoever times a chunk has streamed. */
+static void derive_stream(struct norm *norm)
+{
+    bool has_ttft = has(norm, TARGET_ttft_ns) && norm->winner[TARGET_ttft_ns].attr;
+    if (has_ttft && !SPAN_KNOWS(norm->span, stream) &&
+        text_has_nocase(norm->winner[TARGET_ttft_ns].attr->key, "chunk"))
+        SPAN_SET(norm->span, stream, true);
+}
+
+/* MLflow has one name for the model that was asked and the one that answered. */
+static void derive_models(struct norm *norm)
 {
     struct span *span = norm->span;
     if (!SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model))
         SPAN_SET(span, generator_model, span->request_model); /* A21 */
+    if (!SPAN_KNOWS(span, request_model) && has(norm, TARGET_generator_model) &&
+        str_equal_c(norm->winner[TARGET_generator_model].attr->key, "mlflow.llm.model"))
+        SPAN_SET(span, request_model, span->generator_model);
+}
+
+static void derive(struct norm *norm, const struct raw_span *raw)
+{
+    struct span *span = norm->span;
+    derive_models(norm);
     derive_endpoint(norm, raw);
     derive_retrieval(norm);
+    derive_tool(norm);
     if (!SPAN_KNOWS(span, refusal_flag) && finish_is(span, "refusal"))
         SPAN_SET(span, refusal_flag, true);
+    derive_stream(norm);
     if (!SPAN_KNOWS(span, fallback) && SPAN_KNOWS(span, fallback_from))
         SPAN_SET(span, fallback, true);
     if (SPAN_KNOWS(span, latency_ns) && SPAN_KNOWS(span, sender_latency_ns)) {
@@ -461,6 +519,35 @@ static void finish_dialect(struct norm *norm)
         SPAN_SET(norm->span, dialect, dialect);
 }
 
+/* Logfire tells of the start of a span by a placeholder, a child of the span that is to come. */
+static bool is_placeholder(const struct norm *norm, const struct raw_span *raw)
+{
+    const struct value *kind = held(norm, TARGET_is_pending);
+    return kind && kind->type == VALUE_STR && str_equal_c(kind->text, "pending_span") &&
+           !id8_is_zero(raw->parent_span_id);
+}
+
+/* An addition to the span that it stands for, or that span as far as known. */
+static void placeholder_finish(struct norm *norm, const struct raw_span *raw)
+{
+    const struct value *parent = held(norm, TARGET_is_pending_parent);
+    struct raw_span real = *raw;
+    real.span_id = raw->parent_span_id;
+    real.end_ns = 0; /* it has only begun */
+    if (!parent || parent->type != VALUE_STR ||
+        !hex_decode(parent->text, &real.parent_span_id, sizeof real.parent_span_id))
+        real.parent_span_id = (struct id8){ 0 };
+    take_members_of_span(norm, &real);
+    norm_early(norm);
+    norm_step(norm, &real);
+    norm_content(norm);
+    norm_usage(norm);
+    finish_attrs(norm, &real);
+    finish_flags(norm);
+    finish_dialect(norm);
+    norm->span->is_addition = true;
+}
+
 void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
 {
     norm_begin(norm, raw, span);
@@ -469,12 +556,19 @@ void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
     for (uint32_t i = 0; i < raw->attr_count; i++)
         take_attr(norm, &raw->attrs[i], LEVEL_SPAN);
     add_rest(norm);
+    if (is_placeholder(norm, raw)) {
+        placeholder_finish(norm, raw);
+        return;
+    }
     take_members_of_span(norm, raw);
+    norm_first_token_time(norm);
     if (raw->dropped_attr_count)
         norm->odd |= ODD_ATTRS_DROPPED;
 
     norm_early(norm);
+    norm_objects(norm);
     norm_step(norm, raw);
+    norm_reply(norm);
     if (raw->event_count)
         norm_events(norm, raw);
     norm_content(norm);

@@ -77,6 +77,42 @@ static bool db_is_vector(const struct value *system)
     return false;
 }
 
+/* Haystack names a component's class: OpenAIChatGenerator, InMemoryEmbeddingRetriever. */
+static enum step from_component(struct norm *norm)
+{
+    static const struct {
+        const char *end;
+        enum step step;
+    } classes[] = {
+        { "Generator", STEP_MODEL },     { "Embedder", STEP_EMBEDDING },
+        { "Retriever", STEP_RETRIEVAL }, { "Ranker", STEP_RERANK },
+        { "ToolInvoker", STEP_TOOL },    { "PromptBuilder", STEP_PROMPT },
+        { "Agent", STEP_AGENT },
+    };
+    const struct value *type = held(norm, TARGET_is_component);
+    for (size_t i = 0; type && type->type == VALUE_STR && i < COUNT_OF(classes); i++)
+        if (str_ends(type->text, str_from_c(classes[i].end)))
+            return classes[i].step;
+    return STEP_NONE;
+}
+
+/* Haystack names no operation. */
+static void component_operation(struct norm *norm)
+{
+    static const struct {
+        enum step step;
+        str operation;
+    } operations[] = {
+        { STEP_TOOL, STR("execute_tool") },        { STEP_AGENT, STR("invoke_agent") },
+        { STEP_RETRIEVAL, STR("retrieval") },      { STEP_EMBEDDING, STR("embeddings") },
+        { STEP_WORKFLOW, STR("invoke_workflow") },
+    };
+    bool is_silent = norm->dialects >> DIALECT_HAYSTACK & 1 && !SPAN_KNOWS(norm->span, operation);
+    for (size_t i = 0; is_silent && i < COUNT_OF(operations); i++)
+        if (operations[i].step == norm->step)
+            SPAN_SET(norm->span, operation, operations[i].operation);
+}
+
 static enum step from_fields(struct norm *norm, const struct raw_span *raw)
 {
     const struct span *span = norm->span;
@@ -159,15 +195,42 @@ static enum step from_mapping(struct norm *norm)
     return from_word(norm, TARGET_is_step);
 }
 
-void norm_step(struct norm *norm, const struct raw_span *raw)
+/* Senders whose operation is known to be wrong. */
+static enum step corrected(struct norm *norm, const struct raw_span *raw, enum step step)
 {
-    enum step step = has(norm, TARGET_is_step) ? from_mapping(norm) : STEP_NONE;
+    enum step named;
+    if (step == STEP_EMBEDDING && from_kinds(norm) == STEP_RETRIEVAL) {
+        SPAN_SET(norm->span, operation, STR_OF("retrieval"));
+        return STEP_RETRIEVAL; /* LangSmith's export has "embeddings" for a retriever */
+    }
+    if (step == STEP_MODEL && str_ends(raw->name, STR_OF("._prepare_chat_with_tools")))
+        return STEP_PROMPT; /* LlamaIndex's LLM class at work, but no call */
+    if (step == STEP_MODEL && name_find(raw->name, &named) && named == STEP_EMBEDDING) {
+        SPAN_SET(norm->span, operation, STR_OF("embeddings"));
+        return named; /* Langfuse's wrapper calls every call of OpenAI a generation */
+    }
+    return step;
+}
+
+/* What its attributes say. */
+static enum step from_attributes(struct norm *norm, const struct raw_span *raw)
+{
+    bool is_mapped = has(norm, TARGET_is_step);
+    enum step step = is_mapped ? from_mapping(norm) : STEP_NONE;
     if (step == STEP_NONE)
         step = from_operation(norm);
     if (step == STEP_NONE || step == STEP_OTHER) {
         enum step kind = from_kinds(norm);
         step = kind == STEP_NONE ? step : kind;
     }
+    return is_mapped ? step : corrected(norm, raw, step);
+}
+
+void norm_step(struct norm *norm, const struct raw_span *raw)
+{
+    enum step step = from_attributes(norm, raw);
+    if (step == STEP_NONE)
+        step = from_component(norm);
     if (step == STEP_NONE && name_is_specific(raw->name))
         step = from_name(norm, raw);
     if (step == STEP_NONE || step == STEP_OTHER) {
@@ -179,5 +242,6 @@ void norm_step(struct norm *norm, const struct raw_span *raw)
     if (step == STEP_NONE)
         step = id8_is_zero(raw->parent_span_id) ? STEP_REQUEST : STEP_OTHER;
     norm->step = step;
+    component_operation(norm);
     SPAN_SET(norm->span, step, step_texts[step]);
 }

@@ -30,7 +30,7 @@ static void use_set(struct norm *norm, enum target target, int64_t count)
     }
 }
 
-/* ---- usage given as one JSON object (Langfuse, MLflow) ---- */
+/* ---- usage given as one JSON object (Langfuse, LangSmith, MLflow) ---- */
 
 static void use_member(struct norm *norm, const struct value *map, const char *key,
                        enum target target)
@@ -39,6 +39,60 @@ static void use_member(struct norm *norm, const struct value *map, const char *k
     int64_t count;
     if (value && !knows(norm, target) && value_as_i64(value, &count) && count >= 0)
         use_set(norm, target, count);
+}
+
+/* Subsets of a count, in an object of their own: OpenAI's names, then LangChain's. */
+static void use_details(struct norm *norm, const struct value *map)
+{
+    static const struct {
+        const char *group;
+        const char *key;
+        enum target target;
+    } details[] = {
+        { "prompt_tokens_details", "cached_tokens", TARGET_use_cache_read },
+        { "prompt_tokens_details", "audio_tokens", TARGET_use_audio_in },
+        { "completion_tokens_details", "reasoning_tokens", TARGET_use_reasoning },
+        { "completion_tokens_details", "audio_tokens", TARGET_use_audio_out },
+        { "input_tokens_details", "cached_tokens", TARGET_use_cache_read },
+        { "output_tokens_details", "reasoning_tokens", TARGET_use_reasoning },
+        { "input_token_details", "cache_read", TARGET_use_cache_read },
+        { "input_token_details", "cache_creation", TARGET_use_cache_write },
+        { "input_token_details", "audio", TARGET_use_audio_in },
+        { "output_token_details", "reasoning", TARGET_use_reasoning },
+        { "output_token_details", "audio", TARGET_use_audio_out },
+    };
+    for (size_t i = 0; i < COUNT_OF(details); i++) {
+        const struct value *group = map_get(map, details[i].group);
+        if (group && group->type == VALUE_MAP)
+            use_member(norm, group, details[i].key, details[i].target);
+    }
+}
+
+/* What Python prints for a dict of numbers, as LiteLLM sends it: quotes and None to JSON's. */
+static bool parse_printed(struct norm *norm, str text, struct value *ret)
+{
+    struct buf *out = &norm->out;
+    buf_reset(out);
+    for (size_t i = 0; i < text.len; i++) {
+        bool is_none = str_starts(str_from(text, i), STR_OF("None"));
+        if (is_none)
+            buf_add_c(out, "null");
+        else
+            buf_add_char(out, text.ptr[i] == '\'' ? '"' : text.ptr[i]);
+        i += is_none ? 3 : 0;
+    }
+    return parse_json(norm, out_take(norm), ret);
+}
+
+static bool usage_object(struct norm *norm, struct value *ret)
+{
+    const struct value *value = held(norm, TARGET_use_json);
+    if (!value || value->type != VALUE_STR)
+        return false;
+    bool is_printed = str_starts(value->text, STR_OF("{'"));
+    return (is_printed ? parse_printed(norm, value->text, ret)
+                       : parse_json(norm, value->text, ret)) &&
+           ret->type == VALUE_MAP;
 }
 
 static void take_json(struct norm *norm)
@@ -65,21 +119,24 @@ static void take_json(struct norm *norm)
         { "output_reasoning_tokens", TARGET_use_reasoning },
         { "reasoning_tokens", TARGET_use_reasoning },
     };
-    const struct value *value = held(norm, TARGET_use_json);
     struct value map;
-    if (!value || knows(norm, TARGET_use_input) || value->type != VALUE_STR ||
-        !parse_json(norm, value->text, &map) || map.type != VALUE_MAP)
+    if (norm->reply_usage)
+        map = *norm->reply_usage;
+    else if (!usage_object(norm, &map))
         return;
+    bool input_is_new = !knows(norm, TARGET_use_input);
+    bool output_is_new = !knows(norm, TARGET_use_output);
     for (size_t i = 0; i < COUNT_OF(members); i++)
         use_member(norm, &map, members[i].key, members[i].target);
+    use_details(norm, &map);
     /* Langfuse's own keys exclude the cache; OpenAI's and Anthropic's names do not say. */
     int64_t cached = count_of(norm, TARGET_use_cache_read) + count_of(norm, TARGET_use_cache_write);
-    if (map_get(&map, "input") && knows(norm, TARGET_use_input) && cached > 0) {
+    if (input_is_new && map_get(&map, "input") && cached > 0) {
         use_set(norm, TARGET_use_input, count_of(norm, TARGET_use_input) + cached);
         norm->odd |= ODD_USAGE_EXCLUSIVE;
     }
     int64_t reasoning = count_of(norm, TARGET_use_reasoning);
-    if (map_get(&map, "output") && knows(norm, TARGET_use_output) && reasoning > 0)
+    if (output_is_new && map_get(&map, "output") && reasoning > 0)
         use_set(norm, TARGET_use_output, count_of(norm, TARGET_use_output) + reasoning);
 }
 
@@ -124,7 +181,7 @@ static bool fix_input(struct norm *norm)
     int64_t total = count_of(norm, TARGET_use_total);
     bool by_total = knows(norm, TARGET_use_total) && knows(norm, TARGET_use_output) &&
                     total == input + cached + count_of(norm, TARGET_use_output);
-    bool by_name = norm->dialects >> DIALECT_CLAUDE_CODE & 1;
+    bool by_name = norm->is_exclusive || (norm->dialects >> DIALECT_CLAUDE_CODE & 1);
     if (cached <= input && !by_total && !by_name)
         return false;
     use_set(norm, TARGET_use_input, input + cached);
@@ -212,7 +269,7 @@ static void set_output_buckets(struct norm *norm)
 void norm_usage(struct norm *norm)
 {
     struct span *span = norm->span;
-    if (has(norm, TARGET_use_json))
+    if (has(norm, TARGET_use_json) || norm->reply_usage)
         take_json(norm);
     bool any = false;
     for (unsigned i = 0; i < USE_COUNT; i++)

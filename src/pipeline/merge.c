@@ -31,7 +31,8 @@ static bool is_envelope(enum field field)
 {
     return field == FIELD_name || field == FIELD_kind || field == FIELD_start_time ||
            field == FIELD_latency_ns || field == FIELD_status || field == FIELD_step ||
-           field == FIELD_received_time || field == FIELD_parent_span_id;
+           field == FIELD_received_time || field == FIELD_parent_span_id ||
+           field == FIELD_operation || field == FIELD_dialect;
 }
 
 static void merge_fields(struct span *into, const struct span *from)

@@ -160,11 +160,15 @@ def run(recorder, row, scenario, options):
     command = [options.node if app.endswith(".mjs") else sys.executable, os.path.join(HERE, "apps", app), names, scenario]
     recorder.taken.clear()
     subprocess.run(command, env=env, check=True, cwd=ROOT, timeout=120)
-    folder = os.path.join(options.out, f"{names.replace('+', '-and-')}-{scenario}")
+    write_recording(recorder, os.path.join(options.out, f"{names.replace('+', '-and-')}-{scenario}"), {
+        "emitter": package_versions(names, app), "app": app, "scenario": scenario, "protocol": protocol, "environment": extra})
+
+
+def write_recording(recorder, folder, meta):
+    """What the recorder took becomes a folder: the requests as they came, and meta.json."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    meta = {"emitter": package_versions(names, app), "app": app, "scenario": scenario, "protocol": protocol,
-            "environment": extra, "requests": []}
+    meta["requests"] = []
     for number, item in enumerate(sorted(recorder.taken, key=lambda item: item["signal"] != "traces"), 1):
         name = f"{number}-{item['signal']}.{'json' if item['content_type'] == 'application/json' else 'pb'}.gz"
         with open(os.path.join(folder, name), "wb") as out:
