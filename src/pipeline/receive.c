@@ -300,7 +300,7 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
     arena_reset(&receiver->arena);
     *ret_in_flight = false;
     ticket->rejected_count = 0;
-    struct raw_batch raw;
+    struct raw_batch raw = { 0 };
     struct batch batch = { 0 };
     enum err err = (input->decode ? input->decode : otlp_decode)(
         &receiver->arena, input->signal, input->encoding, input->body, &receiver->config.limits,

@@ -545,7 +545,8 @@ static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **stat
     place_clear(&place);
 }
 
-/* As conversations do, whose calls hold what was said before. */
+/* As conversations do, whose calls hold what was said before.  Whoever compresses looks for
+ * repeats again after 64 frames at the latest, so that most of them are found. */
 static void a_long_hurry_still_finds_what_repeats(void **state)
 {
     (void)state;
@@ -555,7 +556,7 @@ static void a_long_hurry_still_finds_what_repeats(void **state)
     struct buf text, twice;
     buf_init(&text, MIB);
     buf_init(&twice, MIB);
-    enum { COUNT = 300, REPEATS_FROM = 100 };
+    enum { COUNT = 500, REPEATS_FROM = 100 };
     static struct content_pointer pointers[COUNT];
     struct content_pointer none;
     content_hurry(store, true);
@@ -571,11 +572,13 @@ static void a_long_hurry_still_finds_what_repeats(void **state)
                 check(&place, store, pointers[i], twice.ptr);
             else
                 assert_int_equal(put(store, 1, twice.ptr, NULL, &pointers[i], &none), ERR_OK);
-            if (round && i == COUNT - 1)
-                assert_true(pointers[i].len < pointers[REPEATS_FROM - 1].len * 3 / 2);
         }
         assert_int_equal(content_sync(store, NULL), ERR_OK);
     }
+    int found = 0;
+    for (int i = REPEATS_FROM; i < COUNT; i++)
+        found += pointers[i].len < pointers[REPEATS_FROM - 1].len * 3 / 2;
+    assert_true(found > (COUNT - REPEATS_FROM) / 2);
     buf_clear(&text);
     buf_clear(&twice);
     content_close(store);
