@@ -444,6 +444,9 @@ MUST_CHECK enum err duck_scores(struct store *store, const struct store_scores *
                                 struct arena *arena, struct store_score **ret_scores,
                                 size_t *ret_count, struct diag *reterr_why);
 void append_text(duckdb_appender appender, str text); /* STR_NONE: NULL */
+/* A text of an answer, copied; STR_NONE for NULL.  False: no room. */
+MUST_CHECK bool chunk_text(struct arena *arena, duckdb_data_chunk chunk, idx_t column, idx_t row,
+                           str *ret_text);
 void append_attrs(duckdb_appender appender, const struct attr *attrs, uint32_t count);
 /* Has the scope's tenant, if there is one, a span of that trace? */
 MUST_CHECK enum err duck_trace_is_visible(struct store *store, const struct store_scope *scope,

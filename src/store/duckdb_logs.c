@@ -18,15 +18,15 @@ struct logs_run {
     size_t count, capacity;
 };
 
-static bool text_read(struct logs_run *run, duckdb_data_chunk chunk, idx_t column, idx_t row,
-                      str *ret_text)
+bool chunk_text(struct arena *arena, duckdb_data_chunk chunk, idx_t column, idx_t row,
+                str *ret_text)
 {
     duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);
     uint64_t *valid = duckdb_vector_get_validity(vector);
     *ret_text = STR_NONE;
     if (valid && !duckdb_validity_row_is_valid(valid, row))
         return true;
-    *ret_text = arena_str(run->arena, cell_read(duckdb_vector_get_data(vector), row));
+    *ret_text = arena_str(arena, cell_read(duckdb_vector_get_data(vector), row));
     return !str_is_none(*ret_text);
 }
 
@@ -48,10 +48,10 @@ static bool log_read(struct logs_run *run, duckdb_data_chunk chunk, idx_t row,
     log->log.trace_id = run->trace_id;
     log->log.time_ns = ((const int64_t *)cells[2])[row];
     log->log.severity = ((const int32_t *)cells[3])[row];
-    return text_read(run, chunk, 4, row, &log->log.severity_text) &&
-           text_read(run, chunk, 5, row, &log->log.event_name) &&
-           text_read(run, chunk, 6, row, &log->log.service) &&
-           text_read(run, chunk, 7, row, &log->attrs_json);
+    return chunk_text(run->arena, chunk, 4, row, &log->log.severity_text) &&
+           chunk_text(run->arena, chunk, 5, row, &log->log.event_name) &&
+           chunk_text(run->arena, chunk, 6, row, &log->log.service) &&
+           chunk_text(run->arena, chunk, 7, row, &log->attrs_json);
 }
 
 static enum err chunk_read(duckdb_data_chunk chunk, void *arg, struct diag *reterr_why)

@@ -152,18 +152,6 @@ struct scores_run {
     size_t count;
 };
 
-static bool text_read(struct scores_run *run, duckdb_data_chunk chunk, idx_t column, idx_t row,
-                      str *ret_text)
-{
-    duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);
-    uint64_t *valid = duckdb_vector_get_validity(vector);
-    *ret_text = STR_NONE;
-    if (valid && !duckdb_validity_row_is_valid(valid, row))
-        return true;
-    *ret_text = arena_str(run->arena, cell_read(duckdb_vector_get_data(vector), row));
-    return !str_is_none(*ret_text);
-}
-
 static bool number_read(duckdb_data_chunk chunk, idx_t column, idx_t row, uint64_t *ret)
 {
     duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);
@@ -205,12 +193,12 @@ static bool score_read(struct scores_run *run, duckdb_data_chunk chunk, idx_t ro
     score->source = (enum score_source)MIN(numbers[7], (uint64_t)SCORE_BY_HUMAN);
     score->has_value = known[8];
     memcpy(&score->value, &numbers[8], sizeof score->value);
-    if (!text_read(run, chunk, NUMBER_COLUMNS, row, &score->name))
+    if (!chunk_text(run->arena, chunk, NUMBER_COLUMNS, row, &score->name))
         return false;
     for (idx_t i = 0; i < SCORE_TEXTS; i++)
-        if (!text_read(run, chunk, NUMBER_COLUMNS + 1 + i, row, texts[i]))
+        if (!chunk_text(run->arena, chunk, NUMBER_COLUMNS + 1 + i, row, texts[i]))
             return false;
-    return text_read(run, chunk, NUMBER_COLUMNS + 1 + SCORE_TEXTS, row, &to->attrs_json);
+    return chunk_text(run->arena, chunk, NUMBER_COLUMNS + 1 + SCORE_TEXTS, row, &to->attrs_json);
 }
 
 static enum err chunk_read(duckdb_data_chunk chunk, void *arg, struct diag *reterr_why)
