@@ -445,7 +445,7 @@ static const struct value *tool_result(struct norm *norm, const struct value *va
 static void value_add(struct norm *norm, enum target target, enum content_role role)
 {
     const struct value *value = held(norm, target);
-    struct value tree;
+    struct value tree = { .type = VALUE_NULL };
     if (!value)
         return;
     if (role == CONTENT_TOOL_ARGUMENTS)
