@@ -182,6 +182,9 @@ static const struct project *project_of(const struct unmapped *table, str name)
 static void items_add(struct unmapped_items *items, struct buf *dialect, struct arena *arena,
                       const struct name *name)
 {
+    uint64_t count = atomic_load_explicit(&name->count, memory_order_relaxed);
+    if (count == 0) /* the writer has just made it, and counts it next */
+        return;
     buf_reset(dialect);
     dialect_names_add(dialect, name->dialects);
     items->items[items->count++] = (struct unmapped_item){
@@ -189,7 +192,7 @@ static void items_add(struct unmapped_items *items, struct buf *dialect, struct 
         .scope = name->scope,
         .service = name->service,
         .dialect = arena_str(arena, buf_str(dialect)),
-        .count = atomic_load_explicit(&name->count, memory_order_relaxed),
+        .count = count,
         .first_ns = name->first_ns,
         .last_ns = atomic_load_explicit(&name->last_ns, memory_order_relaxed),
     };
