@@ -90,6 +90,13 @@ enum err intake_unpack(const struct request_head *head, struct decompress *decom
     return err == ERR_LIMIT ? ERR_TOO_LARGE : err;
 }
 
+enum err intake_decode_otlp(struct arena *arena, const struct intake_body *body,
+                            struct raw_batch *ret_batch, struct diag *reterr_why)
+{
+    return otlp_decode(arena, body->signal, body->encoding, body->bytes, body->limits, ret_batch,
+                       reterr_why);
+}
+
 static void retry_header(struct response *response, struct arena *arena, int64_t retry_after_ms)
 {
     if (retry_after_ms <= 0)

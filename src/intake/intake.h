@@ -25,7 +25,20 @@ struct intake_route {
     const struct source_ops *source;
     enum otlp_signal signal;
     enum otlp_encoding encoding;
+    int endpoint;    /* the source's own: which of its paths */
     bool is_options; /* a CORS preflight: answer it, there is no body */
+    bool is_open;    /* a question anybody may ask (a version): answered at once, without a key */
+    bool is_query;   /* a question with a key and without a body: answered at once */
+};
+
+/* A body, unpacked, and what the head said of it. */
+struct intake_body {
+    enum otlp_signal signal;
+    enum otlp_encoding encoding;
+    int endpoint;                    /* of the route */
+    const struct request_head *head; /* for decode only: gone when the client is */
+    str bytes;
+    const struct otlp_limits *limits;
 };
 
 /* What became of a request. */
@@ -35,6 +48,8 @@ struct intake_answer {
     uint32_t rejected_count;
     str rejected_why;
     int64_t retry_after_ms; /* with a retryable error */
+    int reply_status;       /* when no err: what decode prepared (raw_batch); 0: the usual */
+    str reply;
 };
 
 struct source_ops {
@@ -46,10 +61,10 @@ struct source_ops {
     MUST_CHECK enum err (*unpack)(const struct request_head *head, struct decompress *decompress,
                                   str body, struct buf *out, str *ret_plain,
                                   struct diag *reterr_why);
-    /* Plain bytes as items; NULL: otlp_decode. */
-    enum err (*decode)(struct arena *arena, enum otlp_signal signal, enum otlp_encoding encoding,
-                       str body, const struct otlp_limits *limits, struct raw_batch *ret_batch,
-                       struct diag *reterr_why);
+    /* Plain bytes as items.  It may prepare the answer, which waits until they are durable.  A
+     * batch of nothing is fine: the request is answered at once, nothing is stored. */
+    MUST_CHECK enum err (*decode)(struct arena *arena, const struct intake_body *body,
+                                  struct raw_batch *ret_batch, struct diag *reterr_why);
     void (*answer)(struct request *request, const struct intake_route *route,
                    const struct intake_answer *answer);
 };
@@ -60,6 +75,9 @@ extern const struct source_ops source_scores;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 
+/* For source_ops.decode: the body is OTLP. */
+MUST_CHECK enum err intake_decode_otlp(struct arena *arena, const struct intake_body *body,
+                                       struct raw_batch *ret_batch, struct diag *reterr_why);
 /* The first source that says the request is its own; ERR_NOT_FOUND when none does. */
 MUST_CHECK enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                                  struct diag *reterr_why);

@@ -86,5 +86,6 @@ const struct source_ops source_otlp_grpc = {
     .name = "otlp_grpc",
     .match = match,
     .unpack = unpack,
+    .decode = intake_decode_otlp,
     .answer = answer,
 };

@@ -120,5 +120,6 @@ const struct source_ops source_otlp_http = {
     .name = "otlp_http",
     .match = match,
     .unpack = intake_unpack,
+    .decode = intake_decode_otlp,
     .answer = answer,
 };

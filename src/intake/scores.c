@@ -28,12 +28,10 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     return ERR_MEDIA_TYPE;
 }
 
-static enum err decode(struct arena *arena, enum otlp_signal signal, enum otlp_encoding encoding,
-                       str body, const struct otlp_limits *limits, struct raw_batch *ret_batch,
-                       struct diag *reterr_why)
+static enum err decode(struct arena *arena, const struct intake_body *body,
+                       struct raw_batch *ret_batch, struct diag *reterr_why)
 {
-    (void)signal, (void)encoding;
-    return score_json_decode(arena, body, limits, ret_batch, reterr_why);
+    return score_json_decode(arena, body->bytes, body->limits, ret_batch, reterr_why);
 }
 
 static void answer(struct request *request, const struct intake_route *route,

@@ -53,6 +53,10 @@ struct raw_span {
     int32_t status_code; /* 0 unset, 1 ok, 2 error */
     str status_message;
     uint32_t flags;
+    str source_id;    /* the sender's own id, where it is not an OpenTelemetry id */
+    bool is_addition; /* a part of a span whose rest comes apart (create and update): what it
+                       * does not say (no name, no start, no end, status 0) stays unknown, and
+                       * of two parts the later one wins, member by member */
 };
 struct raw_log {
     const struct raw_scope *scope;
@@ -105,4 +109,6 @@ struct raw_batch {
     uint32_t rejected_count;
     uint32_t rejected_scores; /* of rejected_count */
     char rejected_why[200];   /* the first reason and its place: "span 3 of scope 'x': ..." */
+    int reply_status; /* HTTP status of success, where the source prepares its answer; or 0 */
+    str reply;        /* and its body */
 };

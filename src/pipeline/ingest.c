@@ -40,6 +40,8 @@ static void answer(struct flight *flight, enum err err, const struct diag *why)
         .rejected_why =
             flight->ticket.rejected_count ? str_from_c(flight->ticket.rejected_why) : STR_NONE,
         .retry_after_ms = err && err_is_retryable(err) ? RETRY_AFTER_MS : 0,
+        .reply_status = err ? 0 : flight->ticket.reply_status,
+        .reply = err ? STR_NONE : str_make(flight->ticket.reply, flight->ticket.reply_len),
     };
     flight->route.source->answer(flight->request, &flight->route, &outcome);
 }
@@ -68,12 +70,13 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     enum err err = intake_match(head, &route, &why);
     if (err == ERR_NOT_FOUND)
         return err;
-    if (!err && route.is_options) {
+    bool is_open = route.is_options || route.is_open;
+    if (!err && !is_open)
+        err = ingest->config.authenticate(ingest->config.authenticate_arg, request, &who, &why);
+    if (!err && (is_open || route.is_query)) {
         refuse(request, &route, ERR_OK, NULL);
         return ERR_CANCELLED; /* answered: no body wanted */
     }
-    if (!err)
-        err = ingest->config.authenticate(ingest->config.authenticate_arg, request, &who, &why);
     if (!err && head->content_length > (int64_t)ingest->config.body_bytes_max)
         err = diag_set(&why, ERR_TOO_LARGE, "the body of %lld bytes is over the limit of %zu",
                        (long long)head->content_length, ingest->config.body_bytes_max);
@@ -99,6 +102,7 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
 static void land(struct flight *flight)
 {
     flight->ingest->flight_count--;
+    xfree(flight->ticket.reply);
     xfree(flight);
 }
 
@@ -133,14 +137,16 @@ static void on_body(void *arg, struct request *request, str body)
     struct flight *flight = *request_slot(request);
     assert(flight && flight->request == request);
     struct diag why = DIAG_NONE;
-    struct receive_input input = { .signal = flight->route.signal,
-                                   .encoding = flight->route.encoding,
-                                   .decode = flight->route.source->decode,
+    struct receive_input input = { .source = flight->route.source,
+                                   .body = { .signal = flight->route.signal,
+                                             .encoding = flight->route.encoding,
+                                             .endpoint = flight->route.endpoint,
+                                             .head = request_head(request) },
                                    .project = flight->who.project,
                                    .tenant = flight->who.tenant };
     buf_reset(&ingest->plain);
     enum err err = flight->route.source->unpack(request_head(request), ingest->decompress, body,
-                                                &ingest->plain, &input.body, &why);
+                                                &ingest->plain, &input.body.bytes, &why);
     bool in_flight = false;
     flight->ticket.done = on_durable;
     flight->ticket.arg = flight;

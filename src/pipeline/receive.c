@@ -172,8 +172,8 @@ static enum err understand(struct receiver *receiver, const struct receive_input
         return diag_set(why, err, "the request needs more than %zu bytes of memory",
                         receiver->config.arena_bytes_max);
     uint64_t sender = hash_bytes_seeded(input->tenant.ptr, input->tenant.len,
-                                        hash_str(input->project) + (uint64_t)input->signal);
-    ret_batch->body_hash = hash_bytes_seeded(input->body.ptr, input->body.len, sender);
+                                        hash_str(input->project) + (uint64_t)input->body.signal);
+    ret_batch->body_hash = hash_bytes_seeded(input->body.bytes.ptr, input->body.bytes.len, sender);
     return redact_batch(receiver->config.redactor, receiver->scratch, &receiver->config.policy,
                         &receiver->arena, ret_batch, why);
 }
@@ -294,6 +294,17 @@ static enum err submit(struct receiver *receiver, const struct batch *batch, siz
     return err;
 }
 
+/* The answer waits for the log, the arena does not. */
+static void keep_reply(struct receive_ticket *ticket, const struct raw_batch *raw)
+{
+    ticket->reply_status = raw->reply_status;
+    if (str_is_empty(raw->reply))
+        return;
+    ticket->reply = xmalloc(raw->reply.len);
+    memcpy(ticket->reply, raw->reply.ptr, raw->reply.len);
+    ticket->reply_len = raw->reply.len;
+}
+
 enum err receive_take(struct receiver *receiver, const struct receive_input *input,
                       struct receive_ticket *ticket, bool *ret_in_flight, struct diag *reterr_why)
 {
@@ -302,9 +313,9 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
     ticket->rejected_count = 0;
     struct raw_batch raw = { 0 };
     struct batch batch = { 0 };
-    enum err err = (input->decode ? input->decode : otlp_decode)(
-        &receiver->arena, input->signal, input->encoding, input->body, &receiver->config.limits,
-        &raw, reterr_why);
+    struct intake_body body = input->body;
+    body.limits = &receiver->config.limits;
+    enum err err = input->source->decode(&receiver->arena, &body, &raw, reterr_why);
     if (!err)
         err = use_project(receiver, input->project, reterr_why);
     if (!err)
@@ -314,16 +325,16 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
     if (!err) {
         ticket->rejected_count = raw.rejected_count;
         memcpy(ticket->rejected_why, raw.rejected_why, sizeof ticket->rejected_why);
+        keep_reply(ticket, &raw);
         if (items)
-            err =
-                submit(receiver, &batch, input->body.len + input->body.len / 2, ticket, reterr_why);
+            err = submit(receiver, &batch, body.bytes.len + body.bytes.len / 2, ticket, reterr_why);
         if (!err) {
             *ret_in_flight = items > 0;
-            count_items(&receiver->counters, input->signal, &raw, &batch);
+            count_items(&receiver->counters, body.signal, &raw, &batch);
         }
     }
     count(&receiver->counters.requests, 1);
-    count(&receiver->counters.bytes, input->body.len);
+    count(&receiver->counters.bytes, body.bytes.len);
     if (err)
         count(&receiver->counters.failed_requests, 1);
     return err;

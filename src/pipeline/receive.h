@@ -14,6 +14,7 @@
  */
 #pragma once
 #include "base/err.h"
+#include "intake/intake.h"
 #include "keys/keys.h"
 #include "norm/mapping.h"
 #include "norm/unmapped.h"
@@ -37,12 +38,8 @@ struct receive_config {
 };
 
 struct receive_input {
-    enum otlp_signal signal;
-    enum otlp_encoding encoding;
-    enum err (*decode)(struct arena *arena, enum otlp_signal signal, enum otlp_encoding encoding,
-                       str body, const struct otlp_limits *limits, struct raw_batch *ret_batch,
-                       struct diag *reterr_why); /* NULL: otlp_decode */
-    str body;                                    /* decompressed */
+    const struct source_ops *source; /* its decode() */
+    struct intake_body body;         /* decompressed; limits are the receiver's */
     str project;
     str tenant; /* of a tenant-bound key; STR_NONE: as sent */
 };
@@ -53,6 +50,9 @@ struct receive_ticket {
     struct digest *digest; /* on its way to drain, or NULL */
     uint32_t rejected_count;
     char rejected_why[200];
+    int reply_status; /* see raw_batch; 0: none was prepared */
+    char *reply;      /* xmalloc'd, the caller's to free; may be NULL */
+    size_t reply_len;
     void (*done)(struct receive_ticket *ticket); /* on the log's thread */
     void *arg;
 };

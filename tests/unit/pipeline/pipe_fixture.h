@@ -303,7 +303,9 @@ static enum err pipe_send_as(struct pipe *pipe, const struct receive_input *inpu
 static UNUSED uint32_t pipe_send(struct pipe *pipe, enum otlp_signal signal, str body)
 {
     struct receive_input input = {
-        .signal = signal, .encoding = OTLP_JSON, .body = body, .project = STR_OF("shop")
+        .source = &source_otlp_http,
+        .body = { .signal = signal, .encoding = OTLP_JSON, .bytes = body },
+        .project = STR_OF("shop"),
     };
     uint32_t rejected = 0;
     assert_int_equal(pipe_send_as(pipe, &input, &rejected), ERR_OK);

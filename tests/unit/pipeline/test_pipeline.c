@@ -206,11 +206,12 @@ static void an_exact_retry_is_acknowledged_counted_and_not_stored(void **state)
 static enum err send_as_tenant(struct pipe *pipe, str body, str tenant)
 {
     uint32_t rejected;
-    struct receive_input input = { .signal = OTLP_TRACES,
-                                   .encoding = OTLP_JSON,
-                                   .body = body,
-                                   .project = STR_OF("shop"),
-                                   .tenant = tenant };
+    struct receive_input input = {
+        .source = &source_otlp_http,
+        .body = { .signal = OTLP_TRACES, .encoding = OTLP_JSON, .bytes = body },
+        .project = STR_OF("shop"),
+        .tenant = tenant
+    };
     return pipe_send_as(pipe, &input, &rejected);
 }
 

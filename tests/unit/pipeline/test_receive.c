@@ -40,7 +40,9 @@ static enum err take(struct receiver *receiver, str body, str project, bool *ret
 {
     static struct receive_ticket ticket;
     struct receive_input input = {
-        .signal = OTLP_TRACES, .encoding = OTLP_JSON, .body = body, .project = project
+        .source = &source_otlp_http,
+        .body = { .signal = OTLP_TRACES, .encoding = OTLP_JSON, .bytes = body },
+        .project = project,
     };
     ticket = (struct receive_ticket){ .done = pipe_acknowledged, .arg = &fixture };
     enum err err = receive_take(receiver, &input, &ticket, ret_in_flight, why);
