@@ -294,6 +294,11 @@ static void take_times(struct norm *norm, const struct raw_span *raw)
     struct span *span = norm->span;
     int64_t start = (int64_t)MIN(raw->start_ns, (uint64_t)TIME_LATEST_NS);
     int64_t end = (int64_t)MIN(raw->end_ns, (uint64_t)TIME_LATEST_NS);
+    if (raw->is_addition && !start) {
+        if (end)
+            SPAN_SET(span, end_time, end);
+        return;
+    }
     bool suspect = start < TIME_EARLIEST_NS || start > norm->config->received_ns + DAY_NS;
     SPAN_SET(span, start_time, start ? start : norm->config->received_ns);
     if (end >= start && start)
@@ -319,12 +324,18 @@ static void take_members_of_span(struct norm *norm, const struct raw_span *raw)
     if (!id8_is_zero(raw->parent_span_id))
         SPAN_SET(span, parent_span_id, raw->parent_span_id);
     str text;
-    if (convert_text(norm, &(struct value){ .type = VALUE_STR, .text = raw->name }, &text))
+    bool has_name = raw->name.len || !raw->is_addition;
+    if (has_name &&
+        convert_text(norm, &(struct value){ .type = VALUE_STR, .text = raw->name }, &text))
         SPAN_SET(span, name, text);
     if (raw->kind > 0 && raw->kind < (int)COUNT_OF(kinds))
         SPAN_SET(span, kind, kinds[raw->kind]);
     bool known = raw->status_code >= 0 && raw->status_code < (int)COUNT_OF(statuses);
-    SPAN_SET(span, status, statuses[known ? raw->status_code : 0]);
+    if (raw->status_code || !raw->is_addition)
+        SPAN_SET(span, status, statuses[known ? raw->status_code : 0]);
+    if (raw->source_id.len &&
+        convert_text(norm, &(struct value){ .type = VALUE_STR, .text = raw->source_id }, &text))
+        SPAN_SET(span, source_id, text);
     if (raw->status_message.len) { /* weightier than an attribute with a message */
         struct value message = value_str(raw->status_message);
         if (convert_text(norm, &message, &text))
@@ -581,6 +592,7 @@ void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
     norm_count_unmapped(norm);
     span->links = raw->links;
     span->link_count = raw->link_count;
+    span->is_addition = raw->is_addition;
 }
 
 void norm_addition_finish(struct norm *norm, const struct raw_span *raw)

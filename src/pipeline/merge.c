@@ -41,7 +41,8 @@ static void merge_fields(struct span *into, const struct span *from)
         enum field field = (enum field)i;
         if (!span_knows(from, field))
             continue;
-        if (from->is_addition && span_knows(into, field) && is_envelope(field))
+        bool is_held = from->is_addition && !into->is_addition && is_envelope(field);
+        if (is_held && span_knows(into, field))
             continue;
         memcpy(span_field(into, field), span_field_const(from, field),
                type_sizes[field_table[i].type]);
@@ -92,6 +93,30 @@ static void merge_parts(struct arena *arena, struct span *into, const struct spa
     }
 }
 
+/* A whole span's attributes are all of them; parts of a span add theirs. */
+static void merge_attrs(struct arena *arena, struct span *into, const struct span *from)
+{
+    bool are_parts = into->is_addition || from->is_addition;
+    struct attr *both = NULL;
+    if (are_parts && into->attr_count && from->attr_count)
+        both = arena_new(arena, struct attr, (size_t)into->attr_count + from->attr_count);
+    if (!both) {
+        if (from->attr_count >= into->attr_count) {
+            into->attrs = from->attrs;
+            into->attr_count = from->attr_count;
+        }
+        return;
+    }
+    uint32_t count = from->attr_count;
+    memcpy(both, from->attrs, count * sizeof *both);
+    for (uint32_t i = 0; i < into->attr_count; i++) {
+        if (!attr_find(from->attrs, from->attr_count, into->attrs[i].key))
+            both[count++] = into->attrs[i];
+    }
+    into->attrs = both;
+    into->attr_count = count;
+}
+
 void span_merge(struct arena *arena, struct span *into, const struct span *from)
 {
     if (into->is_addition && !from->is_addition) { /* the span itself comes second */
@@ -102,10 +127,7 @@ void span_merge(struct arena *arena, struct span *into, const struct span *from)
     }
     merge_fields(into, from);
     merge_parts(arena, into, from);
-    if (from->attr_count >= into->attr_count) {
-        into->attrs = from->attrs;
-        into->attr_count = from->attr_count;
-    }
+    merge_attrs(arena, into, from);
     into->dropped_attr_count = MAX(into->dropped_attr_count, from->dropped_attr_count);
     if (from->link_count >= into->link_count) {
         into->links = from->links;
@@ -140,6 +162,20 @@ static bool same_id(const struct span *a, const struct span *b)
     return memcmp(&a->span_id, &b->span_id, sizeof(struct id8)) == 0;
 }
 
+/* What the parts of a span did not say. */
+static void complete(struct span *span)
+{
+    if (!SPAN_KNOWS(span, start_time)) /* its beginning never came */
+        SPAN_SET(span, start_time,
+                 SPAN_KNOWS(span, end_time) ? span->end_time : span->received_time);
+    if (SPAN_KNOWS(span, end_time) && !SPAN_KNOWS(span, latency_ns) &&
+        span->end_time > span->start_time)
+        SPAN_SET(span, latency_ns, span->end_time - span->start_time);
+    if (!SPAN_KNOWS(span, status))
+        SPAN_SET(span, status, STR_OF("unset"));
+    span->is_addition = false; /* one without its span stands for itself */
+}
+
 /* Records first[0..count) of one span: whole ones in order, then the additions. */
 static struct span *merge_records(struct arena *arena, const struct keyed *first, size_t count)
 {
@@ -167,7 +203,7 @@ void assemble_merge(struct arena *arena, struct span **spans, size_t count, size
         for (end = i + 1; end < count && same_id(keyed[i].span, keyed[end].span); end++)
             continue;
         spans[kept] = merge_records(arena, &keyed[i], end - i);
-        spans[kept++]->is_addition = false; /* one without its span stands for itself */
+        complete(spans[kept++]);
     }
     xfree(keyed);
     qsort(spans, kept, sizeof(struct span *), by_start);

@@ -243,6 +243,70 @@ static void of_many_records_the_last_of_each_span_stays_in_order_of_start(void *
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Create and update, each a part: LangSmith, Langfuse and Weave send calls like this. */
+static void parts_of_a_span_in_any_order_make_it_whole(void **state)
+{
+    (void)state;
+    for (int late_start = 0; late_start < 2; late_start++) {
+        struct span *begun = make_addition(1, "call"), *ended = make_addition(1, NULL);
+        SPAN_SET(begun, start_time, 5000);
+        SPAN_SET(begun, received_time, 9000);
+        SPAN_SET(ended, end_time, 7500);
+        SPAN_SET(ended, received_time, 9100);
+        SPAN_SET(ended, status, STR_OF("error"));
+        struct span *spans[] = { late_start ? ended : begun, late_start ? begun : ended };
+        size_t count;
+        assemble_merge(&arena, spans, 2, &count);
+        assert_int_equal(count, 1);
+        assert_true(str_equal_c(spans[0]->name, "call"));
+        assert_int_equal(spans[0]->start_time, 5000);
+        assert_int_equal(spans[0]->latency_ns, 2500);
+        assert_true(str_equal_c(spans[0]->status, "error"));
+        assert_false(spans[0]->is_addition);
+    }
+}
+
+static void a_part_that_stays_alone_begins_when_it_ends_or_was_received(void **state)
+{
+    (void)state;
+    struct span *ended = make_addition(1, NULL), *named = make_addition(2, "late");
+    SPAN_SET(ended, end_time, 7500);
+    SPAN_SET(ended, received_time, 9000);
+    SPAN_SET(named, received_time, 9100);
+    struct span *spans[] = { ended, named };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(spans[0]->start_time, 7500);
+    assert_false(SPAN_KNOWS(spans[0], latency_ns));
+    assert_int_equal(spans[1]->start_time, 9100);
+    assert_true(str_equal_c(spans[1]->status, "unset"));
+}
+
+static void the_later_part_says_what_both_say_and_attributes_add_up(void **state)
+{
+    (void)state;
+    struct span *begun = make_addition(1, "call"), *ended = make_addition(1, "call, renamed");
+    struct attr first[] = { { STR("a"), value_i64(1) },
+                            { STR("b"), value_i64(1) },
+                            { STR("c"), value_i64(1) } };
+    struct attr second[] = { { STR("b"), value_i64(2) } };
+    begun->attrs = first;
+    begun->attr_count = COUNT_OF(first);
+    ended->attrs = second;
+    ended->attr_count = COUNT_OF(second);
+    SPAN_SET(begun, start_time, 5000);
+    struct span *spans[] = { begun, ended };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_true(str_equal_c(spans[0]->name, "call, renamed"));
+    assert_int_equal(spans[0]->attr_count, 3);
+    const struct attr *a = attr_find(spans[0]->attrs, 3, STR_OF("a"));
+    const struct attr *b = attr_find(spans[0]->attrs, 3, STR_OF("b"));
+    assert_int_equal(a->value.i64, 1);
+    assert_int_equal(b->value.i64, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +320,11 @@ int main(void)
         TEST(parts_past_the_limit_are_left_out),
         TEST(an_event_whose_span_never_came_stands_for_itself),
         TEST(of_many_records_the_last_of_each_span_stays_in_order_of_start),
+        TEST(parts_of_a_span_in_any_order_make_it_whole),
+        cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(the_later_part_says_what_both_say_and_attributes_add_up,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
