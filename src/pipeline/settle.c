@@ -86,7 +86,8 @@ static enum err log_record_bytes(struct drain *drain, struct wal_position positi
     drain->cache_last = (size_t)(oldest - drain->cache);
     buf_reset(&oldest->bytes);
     oldest->filled = false;
-    enum err err = wal_read_at(drain->settle_reader, position, &oldest->bytes, why);
+    enum err err = (drain->behind ? wal_read_on : wal_read_at)(drain->settle_reader, position,
+                                                               &oldest->bytes, why);
     if (err)
         return err;
     oldest->filled = true;
