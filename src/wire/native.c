@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/native.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/utf8.h"
@@ -116,6 +117,7 @@ struct raw_score *native_score_new(struct arena *arena, struct native_batch *bat
 
 void native_reject(struct raw_batch *batch, const char *format, ...)
 {
+    assert(format);
     batch->rejected_count++;
     if (batch->rejected_why[0])
         return;
