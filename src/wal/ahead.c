@@ -30,7 +30,8 @@ struct wal_ahead {
     pthread_mutex_t lock;
     pthread_cond_t work, ready;
     struct thread thread;
-    struct wal_reader *reader; /* the thread's own */
+    struct wal_reader *reader; /* the thread's own, as is this: */
+    struct buf reading;
     /* Under the lock: */
     bool closing, is_reading;
     uint64_t turn; /* raised when `next` was set anew: what is being read then is dropped */
@@ -69,26 +70,23 @@ static void read_one(struct wal_ahead *ahead)
 {
     struct wal_position position = ahead->next;
     uint64_t turn = ahead->turn;
-    struct buf plain = ahead->slots[ahead->count].plain; /* a free one: only we touch it */
-    ahead->slots[ahead->count].plain = (struct buf){ 0 };
     ahead->is_reading = true;
     pthread_mutex_unlock(&ahead->lock);
     struct wal_position following = { 0 };
-    enum err err = wal_read_at(ahead->reader, position, &plain, NULL);
+    buf_reset(&ahead->reading);
+    enum err err = wal_read_at(ahead->reader, position, &ahead->reading, NULL);
     if (!err)
         following = wal_reader_following(ahead->reader);
     pthread_mutex_lock(&ahead->lock);
     ahead->is_reading = false;
-    struct slot *slot = &ahead->slots[ahead->count];
-    slot->plain = plain;
-    slot->position = position;
-    if (turn != ahead->turn || err) { /* who wants it reads it, and hears of the error */
-        buf_reset(&slot->plain);
-        ahead->next = turn == ahead->turn ? (struct wal_position){ 0 } : ahead->next;
-    } else {
+    if (turn == ahead->turn)
+        ahead->next = following; /* none after an error: who wants it reads it, and hears of it */
+    if (turn == ahead->turn && !err) {
+        struct slot *slot = &ahead->slots[ahead->count++]; /* a free one, with memory */
+        struct buf memory = slot->plain;
+        *slot = (struct slot){ position, ahead->reading };
+        ahead->reading = memory;
         ahead->bytes += slot->plain.len;
-        ahead->count++;
-        ahead->next = following;
     }
     pthread_cond_signal(&ahead->ready);
 }
@@ -113,6 +111,7 @@ static struct wal_ahead *ahead_new(struct wal *wal)
     pthread_cond_init(&ahead->work, NULL);
     pthread_cond_init(&ahead->ready, NULL);
     ahead->reader = wal_reader_new(wal, 0);
+    buf_init(&ahead->reading, WAL_RECORD_BYTES_MAX + 1);
     for (size_t i = 0; i < AHEAD_RECORDS; i++)
         buf_init(&ahead->slots[i].plain, WAL_RECORD_BYTES_MAX + 1);
     thread_start(&ahead->thread, "wal ahead", ahead_run, ahead);
@@ -128,6 +127,7 @@ void wal_ahead_free(struct wal_ahead *ahead)
     pthread_cond_signal(&ahead->work);
     pthread_mutex_unlock(&ahead->lock);
     thread_join(&ahead->thread);
+    buf_clear(&ahead->reading);
     for (size_t i = 0; i < AHEAD_RECORDS; i++)
         buf_clear(&ahead->slots[i].plain);
     wal_reader_free(ahead->reader);
