@@ -9,6 +9,7 @@
  */
 #include "base/check.h"
 #include "pipeline/assemble.h"
+#include "wire/json.h"
 #include <stdlib.h>
 
 static const size_t type_sizes[] = {
@@ -67,6 +68,73 @@ static str join_arrays(struct arena *arena, str a, str b)
     return str_make(joined, a.len + b.len - 1);
 }
 
+static bool is_nothing(str raw)
+{
+    return str_equal_c(raw, "null") || str_equal_c(raw, "\"\"");
+}
+
+/* The members of an object, each as the JSON it is; VALUE_NULL when it is none. */
+static struct value members_of(struct arena *arena, str json)
+{
+    struct json reader;
+    struct value map = { .type = VALUE_NULL };
+    uint32_t capacity = 0;
+    json_init(&reader, arena, json, JSON_DEPTH_MAX);
+    if (json_next(&reader) != JSON_OBJECT)
+        return map;
+    while (json_next(&reader) == JSON_KEY) {
+        str key = reader.text, raw;
+        if (!json_raw(&reader, json_next(&reader), &raw))
+            return (struct value){ .type = VALUE_NULL };
+        if (map.count == capacity) {
+            capacity = capacity ? capacity * 2 : 8;
+            struct attr *more = arena_new(arena, struct attr, capacity);
+            if (!more)
+                return (struct value){ .type = VALUE_NULL };
+            if (map.count)
+                memcpy(more, map.attrs, map.count * sizeof *more);
+            map.attrs = more;
+        }
+        map.attrs[map.count++] = (struct attr){ key, value_str(raw) };
+    }
+    map.type = VALUE_MAP;
+    return map;
+}
+
+/* Two objects of parts of a span: the later member wins, unless it says nothing. */
+static str join_objects(struct arena *arena, str earlier, str later)
+{
+    struct value known = members_of(arena, later);
+    struct value older = members_of(arena, earlier);
+    struct buf out;
+    if (known.type != VALUE_MAP || older.type != VALUE_MAP)
+        return later;
+    buf_init(&out, earlier.len + later.len + 16);
+    for (uint32_t i = 0; i < known.count; i++) {
+        const struct attr *same = attr_find(older.attrs, older.count, known.attrs[i].key);
+        if (same && is_nothing(known.attrs[i].value.text))
+            known.attrs[i].value.text = same->value.text;
+    }
+    for (uint32_t i = 0; i < known.count + older.count; i++) {
+        const struct attr *attr = i < known.count ? &known.attrs[i] : &older.attrs[i - known.count];
+        if (i >= known.count && attr_find(known.attrs, known.count, attr->key))
+            continue;
+        buf_add_char(&out, out.len ? ',' : '{');
+        buf_add_json_str(&out, attr->key);
+        buf_add_char(&out, ':');
+        buf_add_str(&out, attr->value.text);
+    }
+    buf_add_c(&out, out.len ? "}" : "{}");
+    str joined = buf_failed(&out) ? STR_NONE : arena_str(arena, buf_str(&out));
+    buf_clear(&out);
+    return str_is_none(joined) ? later : joined;
+}
+
+static bool is_object_role(enum content_role role)
+{
+    return role == CONTENT_PREVIEW || role == CONTENT_ATTRS || role == CONTENT_OTHER;
+}
+
 static struct content_part *part_of(struct span *span, enum content_role role)
 {
     for (uint32_t i = 0; i < span->part_count; i++)
@@ -80,13 +148,16 @@ static struct content_part *part_of(struct span *span, enum content_role role)
 static void merge_parts(struct arena *arena, struct span *into, const struct span *from)
 {
     bool both_additions = into->is_addition && from->is_addition;
+    bool are_versions = both_additions && SPAN_KNOWS(from, source_id); /* created and updated */
     for (uint32_t i = 0; i < from->part_count; i++) {
         const struct content_part *part = &from->parts[i];
         struct content_part *same = part_of(into, part->role);
         bool is_messages = part->role == CONTENT_INPUT || part->role == CONTENT_OUTPUT;
         if (!same)
             span_add_part(into, part->role, part->json);
-        else if (both_additions && is_messages)
+        else if (are_versions && is_object_role(part->role))
+            same->json = join_objects(arena, same->json, part->json);
+        else if (both_additions && is_messages && !are_versions)
             same->json = join_arrays(arena, same->json, part->json);
         else if (!from->is_addition || both_additions)
             same->json = part->json;
@@ -138,6 +209,7 @@ void span_merge(struct arena *arena, struct span *into, const struct span *from)
 struct keyed {
     struct span *span;
     size_t arrival;
+    bool is_end; /* a part that says how the span ended: the later one, whenever it came */
 };
 
 static int by_id_then_arrival(const void *a, const void *b)
@@ -146,6 +218,8 @@ static int by_id_then_arrival(const void *a, const void *b)
     int order = memcmp(&left->span->span_id, &right->span->span_id, sizeof(struct id8));
     if (order)
         return order;
+    if (left->is_end != right->is_end)
+        return left->is_end ? 1 : -1;
     return left->arrival < right->arrival ? -1 : left->arrival > right->arrival;
 }
 
@@ -162,18 +236,80 @@ static bool same_id(const struct span *a, const struct span *b)
     return memcmp(&a->span_id, &b->span_id, sizeof(struct id8)) == 0;
 }
 
-/* What the parts of a span did not say. */
-static void complete(struct span *span)
+/* What is derived from fields that may have come in different parts (norm/span.c, usage.c). */
+static void derive(struct span *span)
 {
-    if (!SPAN_KNOWS(span, start_time)) /* its beginning never came */
+    bool is_root = !SPAN_KNOWS(span, parent_span_id);
+    if (!SPAN_KNOWS(span, step))
+        SPAN_SET(span, step, is_root ? STR_OF("request") : STR_OF("other"));
+    bool uses = str_equal_c(span->step, "model") || str_equal_c(span->step, "embedding");
+    if (uses && !SPAN_KNOWS(span, usage_source))
+        SPAN_SET(span, usage_source, STR_OF("unknown"));
+    if (!SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model))
+        SPAN_SET(span, generator_model, span->request_model);
+    if (is_root && !SPAN_KNOWS(span, endpoint) && SPAN_KNOWS(span, name))
+        SPAN_SET(span, endpoint, span->name);
+}
+
+/* What the parts of a span did not say. */
+static void complete(struct arena *arena, struct span *span)
+{
+    if (!SPAN_KNOWS(span, start_time)) { /* its beginning never came */
         SPAN_SET(span, start_time,
                  SPAN_KNOWS(span, end_time) ? span->end_time : span->received_time);
+        if (span->is_addition)
+            (void)span_add_flag(span, arena, STR_OF(ASSEMBLE_START_UNKNOWN));
+    }
     if (SPAN_KNOWS(span, end_time) && !SPAN_KNOWS(span, latency_ns) &&
         span->end_time > span->start_time)
         SPAN_SET(span, latency_ns, span->end_time - span->start_time);
     if (!SPAN_KNOWS(span, status))
         SPAN_SET(span, status, STR_OF("unset"));
+    if (span->is_addition && SPAN_KNOWS(span, source_id))
+        derive(span);
     span->is_addition = false; /* one without its span stands for itself */
+}
+
+static void flag_remove(struct arena *arena, struct span *span, const char *flag)
+{
+    str *items = arena_new(arena, str, span->flags.count + 1);
+    uint32_t count = 0;
+    for (uint32_t i = 0; items && i < span->flags.count; i++)
+        if (!str_equal_c(span->flags.items[i], flag))
+            items[count++] = span->flags.items[i];
+    if (items && count)
+        SPAN_SET(span, flags, (struct strs){ items, count });
+    else
+        span_forget(span, FIELD_flags);
+}
+
+static bool has_flag(const struct span *span, const char *flag)
+{
+    for (uint32_t i = 0; SPAN_KNOWS(span, flags) && i < span->flags.count; i++)
+        if (str_equal_c(span->flags.items[i], flag))
+            return true;
+    return false;
+}
+
+void assemble_reopen(struct arena *arena, struct span *span)
+{
+    if (!SPAN_KNOWS(span, source_id))
+        return;
+    span->is_addition = true;
+    if (has_flag(span, ASSEMBLE_START_UNKNOWN)) {
+        flag_remove(arena, span, ASSEMBLE_START_UNKNOWN);
+        span_forget(span, FIELD_start_time);
+        span_forget(span, FIELD_latency_ns);
+    }
+    if (!SPAN_KNOWS(span, name)) /* then nothing told the step either */
+        span_forget(span, FIELD_step);
+    if (SPAN_KNOWS(span, status) && str_equal_c(span->status, "unset"))
+        span_forget(span, FIELD_status);
+    if (SPAN_KNOWS(span, usage_source) && str_equal_c(span->usage_source, "unknown"))
+        span_forget(span, FIELD_usage_source);
+    if (SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model) &&
+        str_equal(span->generator_model, span->request_model))
+        span_forget(span, FIELD_generator_model);
 }
 
 /* Records first[0..count) of one span: whole ones in order, then the additions. */
@@ -196,14 +332,14 @@ void assemble_merge(struct arena *arena, struct span **spans, size_t count, size
 {
     struct keyed *keyed = xcalloc(count, sizeof *keyed);
     for (size_t i = 0; i < count; i++)
-        keyed[i] = (struct keyed){ spans[i], i };
+        keyed[i] = (struct keyed){ spans[i], i, spans[i]->is_addition && !span_is_open(spans[i]) };
     qsort(keyed, count, sizeof *keyed, by_id_then_arrival);
     size_t kept = 0;
     for (size_t i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && same_id(keyed[i].span, keyed[end].span); end++)
             continue;
         spans[kept] = merge_records(arena, &keyed[i], end - i);
-        complete(spans[kept++]);
+        complete(arena, spans[kept++]);
     }
     xfree(keyed);
     qsort(spans, kept, sizeof(struct span *), by_start);
