@@ -36,18 +36,63 @@ static bool is_envelope(enum field field)
            field == FIELD_operation || field == FIELD_dialect;
 }
 
+/* Created and updated: both are versions of the span, none is an event about it. */
+static bool are_versions(const struct span *a, const struct span *b)
+{
+    return a->is_addition && b->is_addition && SPAN_KNOWS(b, source_id);
+}
+
+/* What is known already and stays so. */
+static bool is_held(const struct span *into, const struct span *from, enum field field)
+{
+    if (are_versions(into, from)) /* a later one that says no more of the step than that */
+        return field == FIELD_step && str_equal_c(from->step, "other");
+    return from->is_addition && !into->is_addition && is_envelope(field);
+}
+
+/* Of versions of a span the earliest start: an update may tell of its own time.  0: one of them
+ * does not know it. */
+static int64_t merged_start(const struct span *into, const struct span *from)
+{
+    if (SPAN_KNOWS(into, start_time) && SPAN_KNOWS(from, start_time))
+        return MIN(into->start_time, from->start_time);
+    return 0;
+}
+
+/* When it ended, as the later of two versions says that says it; 0: neither does. */
+static int64_t merged_end(const struct span *into, const struct span *from)
+{
+    const struct span *const versions[] = { from, into };
+    for (size_t i = 0; i < COUNT_OF(versions); i++) {
+        const struct span *span = versions[i];
+        if (SPAN_KNOWS(span, latency_ns) && SPAN_KNOWS(span, start_time))
+            return span->start_time + span->latency_ns;
+        if (SPAN_KNOWS(span, end_time))
+            return span->end_time;
+    }
+    return 0;
+}
+
 static void merge_fields(struct span *into, const struct span *from)
 {
+    bool has_versions = are_versions(into, from);
+    int64_t start = has_versions ? merged_start(into, from) : 0;
+    int64_t end = has_versions ? merged_end(into, from) : 0;
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
         enum field field = (enum field)i;
         if (!span_knows(from, field))
             continue;
-        bool is_held = from->is_addition && !into->is_addition && is_envelope(field);
-        if (is_held && span_knows(into, field))
+        if (span_knows(into, field) && is_held(into, from, field))
             continue;
         memcpy(span_field(into, field), span_field_const(from, field),
                type_sizes[field_table[i].type]);
         span_mark(into, field);
+    }
+    if (start)
+        SPAN_SET(into, start_time, start);
+    if (end) {
+        SPAN_SET(into, end_time, end);
+        span_forget(into, FIELD_latency_ns); /* complete_times() */
     }
 }
 
@@ -148,16 +193,16 @@ static struct content_part *part_of(struct span *span, enum content_role role)
 static void merge_parts(struct arena *arena, struct span *into, const struct span *from)
 {
     bool both_additions = into->is_addition && from->is_addition;
-    bool are_versions = both_additions && SPAN_KNOWS(from, source_id); /* created and updated */
+    bool has_versions = are_versions(into, from);
     for (uint32_t i = 0; i < from->part_count; i++) {
         const struct content_part *part = &from->parts[i];
         struct content_part *same = part_of(into, part->role);
         bool is_messages = part->role == CONTENT_INPUT || part->role == CONTENT_OUTPUT;
         if (!same)
             span_add_part(into, part->role, part->json);
-        else if (are_versions && is_object_role(part->role))
+        else if (has_versions && is_object_role(part->role))
             same->json = join_objects(arena, same->json, part->json);
-        else if (both_additions && is_messages && !are_versions)
+        else if (both_additions && is_messages && !has_versions)
             same->json = join_arrays(arena, same->json, part->json);
         else if (!from->is_addition || both_additions)
             same->json = part->json;
@@ -209,8 +254,13 @@ void span_merge(struct arena *arena, struct span *into, const struct span *from)
 struct keyed {
     struct span *span;
     size_t arrival;
-    bool is_end; /* a part that says how the span ended: the later one, whenever it came */
+    bool begins; /* a part that begins the span and no more: the first, whenever it came */
 };
+
+static bool begins(const struct span *span)
+{
+    return span_is_open(span) && SPAN_KNOWS(span, start_time) && SPAN_KNOWS(span, name);
+}
 
 static int by_id_then_arrival(const void *a, const void *b)
 {
@@ -218,8 +268,8 @@ static int by_id_then_arrival(const void *a, const void *b)
     int order = memcmp(&left->span->span_id, &right->span->span_id, sizeof(struct id8));
     if (order)
         return order;
-    if (left->is_end != right->is_end)
-        return left->is_end ? 1 : -1;
+    if (left->begins != right->begins)
+        return left->begins ? -1 : 1;
     return left->arrival < right->arrival ? -1 : left->arrival > right->arrival;
 }
 
@@ -251,18 +301,30 @@ static void derive(struct span *span)
         SPAN_SET(span, endpoint, span->name);
 }
 
-/* What the parts of a span did not say. */
-static void complete(struct arena *arena, struct span *span)
+/* Times that count from the start, which another part told. */
+static void complete_times(struct arena *arena, struct span *span)
 {
-    if (!SPAN_KNOWS(span, start_time)) { /* its beginning never came */
+    bool has_begun = SPAN_KNOWS(span, start_time);
+    if (!has_begun) { /* its beginning never came */
         SPAN_SET(span, start_time,
                  SPAN_KNOWS(span, end_time) ? span->end_time : span->received_time);
         if (span->is_addition)
             (void)span_add_flag(span, arena, STR_OF(ASSEMBLE_START_UNKNOWN));
     }
-    if (SPAN_KNOWS(span, end_time) && !SPAN_KNOWS(span, latency_ns) &&
-        span->end_time > span->start_time)
+    if (has_begun && SPAN_KNOWS(span, end_time) && !SPAN_KNOWS(span, latency_ns) &&
+        span->end_time >= span->start_time)
         SPAN_SET(span, latency_ns, span->end_time - span->start_time);
+    if (!has_begun || !SPAN_KNOWS(span, first_token_time))
+        return;
+    if (!SPAN_KNOWS(span, ttft_ns) && span->first_token_time >= span->start_time)
+        SPAN_SET(span, ttft_ns, span->first_token_time - span->start_time);
+    span_forget(span, FIELD_first_token_time);
+}
+
+/* What the parts of a span did not say. */
+static void complete(struct arena *arena, struct span *span)
+{
+    complete_times(arena, span);
     if (!SPAN_KNOWS(span, status))
         SPAN_SET(span, status, STR_OF("unset"));
     if (span->is_addition && SPAN_KNOWS(span, source_id))
@@ -332,7 +394,7 @@ void assemble_merge(struct arena *arena, struct span **spans, size_t count, size
 {
     struct keyed *keyed = xcalloc(count, sizeof *keyed);
     for (size_t i = 0; i < count; i++)
-        keyed[i] = (struct keyed){ spans[i], i, spans[i]->is_addition && !span_is_open(spans[i]) };
+        keyed[i] = (struct keyed){ spans[i], i, begins(spans[i]) };
     qsort(keyed, count, sizeof *keyed, by_id_then_arrival);
     size_t kept = 0;
     for (size_t i = 0, end; i < count; i = end) {
