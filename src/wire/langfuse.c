@@ -38,24 +38,6 @@ static const struct {
     { STR("sdk-log"), LANGFUSE_LOG, false, STR("") },
 };
 
-struct id8 langfuse_root_id(str trace_id)
-{
-    static const uint64_t seed = 0x74726163652d6c66;
-    uint64_t hash = hash_bytes_seeded(trace_id.ptr, trace_id.len, seed) | 1;
-    struct id8 id;
-    for (size_t i = 0; i < sizeof id.bytes; i++)
-        id.bytes[i] = (uint8_t)(hash >> (56 - 8 * i));
-    return id;
-}
-
-bool langfuse_refuse(struct langfuse *langfuse, str member, const char *what)
-{
-    if (!langfuse->why[0])
-        snprintf(langfuse->why, sizeof langfuse->why, "%.*s %s", STR_ARG(str_sub(member, 0, 40)),
-                 what);
-    return false;
-}
-
 /* ---- one event ---- */
 
 static bool envelope_member(struct langfuse *langfuse, struct json *json,
@@ -76,29 +58,29 @@ static bool envelope_member(struct langfuse *langfuse, struct json *json,
     if (str_equal_c(key, "timestamp") && token == JSON_STRING && time_parse(json->text, &time_ns))
         event->time_ns = (uint64_t)MAX(time_ns, (int64_t)0);
     else if (text)
-        langfuse_refuse(langfuse, key, "must be a text");
+        native_refuse(&langfuse->fault, key, "must be a text");
     return json_skip(json, token);
 }
 
 static bool event_read(struct langfuse *langfuse, struct langfuse_event *event)
 {
-    if (langfuse->why[0])
+    if (langfuse->fault.why[0])
         return false;
     if (str_is_empty(event->id))
-        return langfuse_refuse(langfuse, STR_OF("id"), "is missing");
+        return native_refuse(&langfuse->fault, STR_OF("id"), "is missing");
     size_t row = 0;
     while (row < COUNT_OF(event_types) && !str_equal(event->type, event_types[row].type))
         row++;
     if (row == COUNT_OF(event_types))
-        return langfuse_refuse(langfuse, STR_OF("type"),
-                               str_is_empty(event->type) ? "is missing" : "is unknown");
+        return native_refuse(&langfuse->fault, STR_OF("type"),
+                             str_is_empty(event->type) ? "is missing" : "is unknown");
     event->kind = event_types[row].kind;
     event->is_update = event_types[row].is_update;
     event->observation_type = event_types[row].observation_type;
     if (event->kind == LANGFUSE_LOG)
         return true;
     if (str_is_none(event->body) || event->body.ptr[0] != '{')
-        return langfuse_refuse(langfuse, STR_OF("body"), "must be an object");
+        return native_refuse(&langfuse->fault, STR_OF("body"), "must be an object");
     if (event->kind == LANGFUSE_TRACE)
         return langfuse_trace_read(langfuse, event);
     if (event->kind == LANGFUSE_SCORE)
@@ -162,7 +144,7 @@ static bool roots_add(struct langfuse *langfuse)
             return false;
         *root = (struct raw_span){ .scope = langfuse->scope,
                                    .trace_id = times[i].trace_id,
-                                   .span_id = langfuse_root_id(times[i].text),
+                                   .span_id = native_root_id(times[i].text),
                                    .start_ns = start_ns,
                                    .end_ns = end_ns,
                                    .source_id = times[i].text,
@@ -188,21 +170,21 @@ static enum err events_read(struct langfuse *langfuse, struct json *json, struct
         if (number > langfuse->limits->items_max)
             return diag_set(reterr_why, ERR_LIMIT, "more than the limit of %u events",
                             langfuse->limits->items_max);
-        langfuse->why[0] = '\0';
+        langfuse->fault.why[0] = '\0';
         bool is_object = token == JSON_OBJECT, is_whole = is_object || json_skip(json, token);
         if (!is_object)
-            (void)langfuse_refuse(langfuse, STR_OF("it"), "must be an object");
+            (void)native_refuse(&langfuse->fault, STR_OF("it"), "must be an object");
         while (is_object && is_whole && (token = json_next(json)) != JSON_OBJECT_END)
             is_whole = token == JSON_KEY && envelope_member(langfuse, json, &event);
         if (!is_whole)
             return json_error(json, reterr_why);
         bool is_read = event_read(langfuse, &event);
-        if (langfuse->is_spent)
+        if (langfuse->fault.is_spent)
             return no_room(reterr_why);
-        result_add(results, &event, is_read ? NULL : langfuse->why);
+        result_add(results, &event, is_read ? NULL : langfuse->fault.why);
         if (is_read)
             continue;
-        native_reject(batch, "event %u: %s", number, langfuse->why);
+        native_reject(batch, "event %u: %s", number, langfuse->fault.why);
         batch->rejected_scores += str_equal_c(event.type, "score-create");
     }
     return ERR_OK;
@@ -330,10 +312,11 @@ static enum err score_one(struct langfuse *langfuse, str body, struct raw_batch 
                           struct diag *reterr_why)
 {
     struct langfuse_event event = { .id = made_id(langfuse->arena, body), .body = body };
-    langfuse->is_spent = str_is_none(event.id);
-    if (langfuse->is_spent || !langfuse_score_read(langfuse, &event))
-        return langfuse->is_spent ? no_room(reterr_why)
-                                  : diag_set(reterr_why, ERR_BAD_INPUT, "%s", langfuse->why);
+    langfuse->fault.is_spent = str_is_none(event.id);
+    if (langfuse->fault.is_spent || !langfuse_score_read(langfuse, &event))
+        return langfuse->fault.is_spent
+                   ? no_room(reterr_why)
+                   : diag_set(reterr_why, ERR_BAD_INPUT, "%s", langfuse->fault.why);
     str id = json_text(langfuse->arena, langfuse->items.scores[0].sender_id);
     batch->reply_status = OK;
     batch->reply = arena_printf(langfuse->arena, "{\"id\":%.*s}", STR_ARG(id));
@@ -352,17 +335,17 @@ static enum err scores_read(struct langfuse *langfuse, struct json *json, struct
         if (number > langfuse->limits->items_max)
             return diag_set(reterr_why, ERR_LIMIT, "more than the limit of %u scores",
                             langfuse->limits->items_max);
-        langfuse->why[0] = '\0';
+        langfuse->fault.why[0] = '\0';
         event.id = made_id(langfuse->arena, event.body);
-        langfuse->is_spent = str_is_none(event.id);
-        if (!langfuse->is_spent && langfuse_score_read(langfuse, &event))
+        langfuse->fault.is_spent = str_is_none(event.id);
+        if (!langfuse->fault.is_spent && langfuse_score_read(langfuse, &event))
             continue;
-        if (langfuse->is_spent)
+        if (langfuse->fault.is_spent)
             return no_room(reterr_why);
-        native_reject(batch, "score %u: %s", number, langfuse->why);
+        native_reject(batch, "score %u: %s", number, langfuse->fault.why);
         batch->rejected_scores++;
         buf_add_c(errors, errors->len ? ",{\"message\":" : "{\"message\":");
-        buf_add_json_str(errors, str_from_c(langfuse->why));
+        buf_add_json_str(errors, str_from_c(langfuse->fault.why));
         buf_add_char(errors, '}');
     }
     return json_next(json) == JSON_END ? ERR_OK : json_error(json, reterr_why);

@@ -27,5 +27,3 @@ MUST_CHECK enum err langfuse_score_decode(struct arena *arena, str body,
 /* POST /api/public/media: no upload is wanted; the answer has the id that the SDK expects. */
 MUST_CHECK enum err langfuse_media_decode(struct arena *arena, str body,
                                           struct raw_batch *ret_batch, struct diag *reterr_why);
-/* The span that stands for a trace. */
-struct id8 langfuse_root_id(str trace_id);

@@ -6,8 +6,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
-#include "wire/json.h"
 #include "wire/langfuse.h"
+#include "wire/native_item.h"
 
 enum langfuse_kind { LANGFUSE_TRACE, LANGFUSE_OBSERVATION, LANGFUSE_SCORE, LANGFUSE_LOG };
 
@@ -36,14 +36,11 @@ struct langfuse {
     struct native_batch items;
     struct langfuse_times *times;
     uint32_t time_count;
-    bool is_spent; /* the arena's budget is */
-    char why[128]; /* of the event that cannot be read */
+    struct native_fault fault; /* of the event that cannot be read */
 };
 
-/* False: the event cannot be read (langfuse->why), or no memory (is_spent). */
+/* False: the event cannot be read (langfuse->fault), or no memory. */
 MUST_CHECK bool langfuse_trace_read(struct langfuse *langfuse, const struct langfuse_event *event);
 MUST_CHECK bool langfuse_observation_read(struct langfuse *langfuse,
                                           const struct langfuse_event *event);
 MUST_CHECK bool langfuse_score_read(struct langfuse *langfuse, const struct langfuse_event *event);
-/* For `why`, the first reason stays.  Always false. */
-bool langfuse_refuse(struct langfuse *langfuse, str member, const char *what);

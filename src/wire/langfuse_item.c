@@ -73,104 +73,32 @@ static const struct member trace_members[] = {
 /* A body being read. */
 struct item {
     struct langfuse *langfuse;
+    struct native_item native;
     const struct member *members;
     size_t member_count;
     str prefix; /* of what stands in no table */
-    struct json json;
     str id, trace_id, parent_id, name, type;
     uint64_t start_ns, end_ns;
-    struct native_attrs attrs;
-    uint32_t dropped_count;
     struct value usage; /* VALUE_NULL: none */
     str usage_json;
     bool has_usage_details, has_cost_details;
 };
 
-/* ---- attributes ---- */
-
-static bool attr_add(struct item *item, str key, struct value value)
-{
-    if (item->attrs.count >= item->langfuse->limits->attrs_max) {
-        item->dropped_count++;
-        return true;
-    }
-    bool is_added = native_attr_add(item->langfuse->arena, &item->attrs, key, value);
-    item->langfuse->is_spent = item->langfuse->is_spent || !is_added;
-    return is_added;
-}
-
-static str joined(struct item *item, str prefix, str name)
-{
-    str key = arena_printf(item->langfuse->arena, "%.*s.%.*s", STR_ARG(prefix), STR_ARG(name));
-    item->langfuse->is_spent = item->langfuse->is_spent || str_is_none(key);
-    return key;
-}
-
-/* A text as it is, numbers and truths as such, the rest as JSON; null and "" are not said. */
-static bool value_read(struct item *item, enum json_token token, struct value *ret)
-{
-    str raw;
-    if (token == JSON_OBJECT || token == JSON_ARRAY) {
-        *ret = (struct value){ .type = VALUE_NULL };
-        if (!json_raw(&item->json, token, &raw))
-            return false;
-        *ret = value_str(raw);
-        return true;
-    }
-    return json_value(&item->json, token, ret);
-}
-
-static bool add_read(struct item *item, str key, enum json_token token)
-{
-    struct value value;
-    if (!value_read(item, token, &value))
-        return false;
-    bool is_said = value.type != VALUE_NULL && (value.type != VALUE_STR || value.text.len > 0);
-    return !is_said || attr_add(item, key, value);
-}
-
-static bool metadata_read(struct item *item, str prefix, enum json_token token)
-{
-    if (token != JSON_OBJECT)
-        return add_read(item, prefix, token);
-    while ((token = json_next(&item->json)) == JSON_KEY) {
-        str key = joined(item, prefix, item->json.text);
-        if (str_is_none(key) || !add_read(item, key, json_next(&item->json)))
-            return false;
-    }
-    return token == JSON_OBJECT_END;
-}
-
 /* ---- members ---- */
 
-static bool text_read(struct item *item, str key, enum json_token token, str *ret)
+static struct native_item native_of(struct langfuse *langfuse)
 {
-    if (token == JSON_NULL)
-        return true;
-    if (token != JSON_STRING)
-        return langfuse_refuse(item->langfuse, key, "must be a text");
-    *ret = item->json.text;
-    return true;
-}
-
-static bool time_read(struct item *item, str key, enum json_token token, uint64_t *ret_ns)
-{
-    str text = STR_NONE;
-    int64_t time_ns;
-    if (!text_read(item, key, token, &text) || str_is_none(text))
-        return token == JSON_NULL;
-    if (!time_parse(text, &time_ns) || time_ns <= 0)
-        return langfuse_refuse(item->langfuse, key, "must be a time of ISO 8601");
-    *ret_ns = (uint64_t)time_ns;
-    return true;
+    return (struct native_item){ .arena = langfuse->arena,
+                                 .fault = &langfuse->fault,
+                                 .attrs_max = langfuse->limits->attrs_max };
 }
 
 static bool usage_read(struct item *item, enum json_token token)
 {
     if (token != JSON_OBJECT)
-        return add_read(item, STR_OF("langfuse.observation.usage"), token);
-    struct json again = item->json;
-    return json_raw(&item->json, token, &item->usage_json) &&
+        return native_add_read(&item->native, STR_OF("langfuse.observation.usage"), token);
+    struct json again = item->native.json;
+    return json_raw(&item->native.json, token, &item->usage_json) &&
            json_value(&again, token, &item->usage);
 }
 
@@ -178,69 +106,64 @@ static bool member_read(struct item *item, const struct member *member, enum jso
 {
     str key = member->key;
     bool is_tree = token == JSON_OBJECT || token == JSON_ARRAY;
-    struct value value;
     switch (member->what) {
     case WHAT_ID:
-        return text_read(item, key, token, &item->id);
+        return native_text(&item->native, key, token, &item->id);
     case WHAT_TRACE_ID:
-        return text_read(item, key, token, &item->trace_id);
+        return native_text(&item->native, key, token, &item->trace_id);
     case WHAT_PARENT_ID:
-        return text_read(item, key, token, &item->parent_id);
+        return native_text(&item->native, key, token, &item->parent_id);
     case WHAT_NAME:
-        return text_read(item, key, token, &item->name);
+        return native_text(&item->native, key, token, &item->name);
     case WHAT_TYPE:
-        return text_read(item, key, token, &item->type);
+        return native_text(&item->native, key, token, &item->type);
     case WHAT_START:
-        return time_read(item, key, token, &item->start_ns);
+        return native_time(&item->native, key, token, &item->start_ns);
     case WHAT_END:
-        return time_read(item, key, token, &item->end_ns);
+        return native_time(&item->native, key, token, &item->end_ns);
     case WHAT_METADATA:
-        return metadata_read(item, member->attr, token);
+        return native_add_members(&item->native, member->attr, token);
     case WHAT_USAGE:
         return usage_read(item, token);
     case WHAT_LIST:
-        return json_value(&item->json, token, &value) &&
-               (value.type == VALUE_NULL || attr_add(item, member->attr, value));
+        return native_add_list(&item->native, member->attr, token);
     case WHAT_SCALAR:
         if (is_tree)
-            return langfuse_refuse(item->langfuse, key, "must be a text");
-        return add_read(item, member->attr, token);
+            return native_refuse(item->native.fault, key, "must be a text");
+        return native_add_read(&item->native, member->attr, token);
     case WHAT_CONTENT:
         item->has_usage_details |= token == JSON_OBJECT && str_equal_c(key, "usageDetails");
         item->has_cost_details |= token == JSON_OBJECT && str_equal_c(key, "costDetails");
-        return add_read(item, member->attr, token);
+        return native_add_read(&item->native, member->attr, token);
     }
     return false;
 }
 
 static bool members_read(struct item *item, str body)
 {
-    json_init(&item->json, item->langfuse->arena, body, JSON_DEPTH_MAX);
-    enum json_token token = json_next(&item->json);
-    while (token == JSON_OBJECT && (token = json_next(&item->json)) == JSON_KEY) {
-        str key = item->json.text;
+    json_init(&item->native.json, item->native.arena, body, JSON_DEPTH_MAX);
+    enum json_token token = json_next(&item->native.json);
+    while (token == JSON_OBJECT && (token = json_next(&item->native.json)) == JSON_KEY) {
+        str key = item->native.json.text;
         size_t i = 0;
         while (i < item->member_count && !str_equal(key, item->members[i].key))
             i++;
-        token = json_next(&item->json);
+        token = json_next(&item->native.json);
         bool is_read = false;
         if (i < item->member_count) {
             is_read = member_read(item, &item->members[i], token);
         } else {
-            str name = joined(item, item->prefix, key);
-            is_read = !str_is_none(name) && add_read(item, name, token);
+            str name = native_joined(&item->native, item->prefix, key);
+            is_read = !str_is_none(name) && native_add_read(&item->native, name, token);
         }
         if (is_read) {
             token = JSON_OBJECT; /* the next member */
             continue;
         }
-        struct diag why = DIAG_NONE;
-        if (json_error(&item->json, &why) == ERR_LIMIT)
-            item->langfuse->is_spent = true;
-        return langfuse_refuse(item->langfuse, key, "cannot be read");
+        return native_unreadable(&item->native, key);
     }
     return token == JSON_OBJECT_END ||
-           langfuse_refuse(item->langfuse, STR_OF("body"), "must be an object");
+           native_refuse(item->native.fault, STR_OF("body"), "must be an object");
 }
 
 /* ---- the old usage ---- */
@@ -269,13 +192,13 @@ static bool usage_costs(struct item *item)
     }
     bool has_any = out.len > 0;
     buf_add_char(&out, '}');
-    str json = has_any ? arena_str(item->langfuse->arena, buf_str(&out)) : STR_NONE;
+    str json = has_any ? arena_str(item->native.arena, buf_str(&out)) : STR_NONE;
     buf_clear(&out);
     if (!has_any)
         return true;
-    item->langfuse->is_spent = item->langfuse->is_spent || str_is_none(json);
+    item->native.fault->is_spent |= str_is_none(json);
     return !str_is_none(json) &&
-           attr_add(item, STR_OF("langfuse.observation.cost_details"), value_str(json));
+           native_add(&item->native, STR_OF("langfuse.observation.cost_details"), value_str(json));
 }
 
 /* Its counts are tokens unless it says another unit. */
@@ -289,7 +212,7 @@ static bool usage_finish(struct item *item)
     bool is_needed = is_tokens && !item->has_usage_details;
     str key = is_needed ? STR_OF("langfuse.observation.usage_details")
                         : STR_OF("langfuse.observation.usage");
-    return attr_add(item, key, value_str(item->usage_json)) &&
+    return native_add(&item->native, key, value_str(item->usage_json)) &&
            (item->has_cost_details || usage_costs(item));
 }
 
@@ -299,16 +222,16 @@ static struct raw_span *span_add(struct item *item)
 {
     struct langfuse *langfuse = item->langfuse;
     struct raw_span *span = native_span_new(langfuse->arena, &langfuse->items);
-    langfuse->is_spent = langfuse->is_spent || !span;
+    langfuse->fault.is_spent |= !span;
     if (!span)
         return NULL;
     *span = (struct raw_span){ .scope = langfuse->scope,
                                .name = item->name,
                                .start_ns = item->start_ns,
                                .end_ns = item->end_ns,
-                               .attrs = item->attrs.items,
-                               .attr_count = item->attrs.count,
-                               .dropped_attr_count = item->dropped_count,
+                               .attrs = item->native.attrs.items,
+                               .attr_count = item->native.attrs.count,
+                               .dropped_attr_count = item->native.dropped_count,
                                .is_addition = true };
     return span;
 }
@@ -316,6 +239,7 @@ static struct raw_span *span_add(struct item *item)
 bool langfuse_trace_read(struct langfuse *langfuse, const struct langfuse_event *event)
 {
     struct item item = { .langfuse = langfuse,
+                         .native = native_of(langfuse),
                          .members = trace_members,
                          .member_count = COUNT_OF(trace_members),
                          .prefix = STR("langfuse.trace") };
@@ -327,7 +251,7 @@ bool langfuse_trace_read(struct langfuse *langfuse, const struct langfuse_event 
     if (!span)
         return false;
     span->trace_id = native_trace_id(id);
-    span->span_id = langfuse_root_id(id);
+    span->span_id = native_root_id(id);
     span->source_id = id;
     return true;
 }
@@ -339,7 +263,7 @@ static bool times_add(struct item *item, str trace_id, struct id16 id)
     if ((langfuse->time_count & (langfuse->time_count - 1)) == 0) { /* full: 1, 2, 4, ... */
         size_t capacity = MAX(langfuse->time_count * 2, 1U);
         struct langfuse_times *larger = arena_new(langfuse->arena, struct langfuse_times, capacity);
-        langfuse->is_spent = langfuse->is_spent || !larger;
+        langfuse->fault.is_spent |= !larger;
         if (!larger)
             return false;
         if (langfuse->time_count)
@@ -356,15 +280,15 @@ static bool type_add(struct item *item, str type)
 {
     if (str_is_empty(type))
         return true;
-    str lower = arena_str(item->langfuse->arena, type);
-    item->langfuse->is_spent = item->langfuse->is_spent || str_is_none(lower);
+    str lower = arena_str(item->native.arena, type);
+    item->native.fault->is_spent |= str_is_none(lower);
     if (str_is_none(lower))
         return false;
     char *at = (char *)(uintptr_t)lower.ptr; /* just copied */
     for (size_t i = 0; i < lower.len; i++)
         if (at[i] >= 'A' && at[i] <= 'Z')
             at[i] = (char)(at[i] - 'A' + 'a');
-    return attr_add(item, STR_OF("langfuse.observation.type"), value_str(lower));
+    return native_add(&item->native, STR_OF("langfuse.observation.type"), value_str(lower));
 }
 
 /* Which observation of which trace; false: that is not said. */
@@ -372,8 +296,8 @@ static bool ids_of(struct item *item, const struct langfuse_event *event)
 {
     bool has_trace = !str_is_empty(item->trace_id);
     if (event->is_update && (!has_trace || str_is_empty(item->id)))
-        return langfuse_refuse(item->langfuse, has_trace ? STR_OF("id") : STR_OF("traceId"),
-                               "is missing: what is updated?");
+        return native_refuse(item->native.fault, has_trace ? STR_OF("id") : STR_OF("traceId"),
+                             "is missing: what is updated?");
     if (str_is_empty(item->id))
         item->id = event->id;
     if (!has_trace)
@@ -384,6 +308,7 @@ static bool ids_of(struct item *item, const struct langfuse_event *event)
 bool langfuse_observation_read(struct langfuse *langfuse, const struct langfuse_event *event)
 {
     struct item item = { .langfuse = langfuse,
+                         .native = native_of(langfuse),
                          .members = observation_members,
                          .member_count = COUNT_OF(observation_members),
                          .prefix = STR("langfuse.observation") };
@@ -404,7 +329,7 @@ bool langfuse_observation_read(struct langfuse *langfuse, const struct langfuse_
     if (!str_is_empty(item.parent_id))
         span->parent_span_id = native_span_id(item.parent_id);
     else if (!event->is_update)
-        span->parent_span_id = langfuse_root_id(item.trace_id);
+        span->parent_span_id = native_root_id(item.trace_id);
     span->source_id = item.id;
     return times_add(&item, item.trace_id, span->trace_id);
 }

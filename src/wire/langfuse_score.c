@@ -42,7 +42,7 @@ struct reading {
 
 static bool refuse(struct reading *reading, enum member member, const char *what)
 {
-    return langfuse_refuse(reading->langfuse, names[member], what);
+    return native_refuse(&reading->langfuse->fault, names[member], what);
 }
 
 /* STR_NONE: not said. */
@@ -66,7 +66,7 @@ static bool members_of(struct reading *reading, const struct value *object)
     uint32_t room = object->count + (is_map ? metadata->value.count : 1);
     score->attrs = arena_new(reading->langfuse->arena, struct attr, room);
     if (!score->attrs) {
-        reading->langfuse->is_spent = true;
+        reading->langfuse->fault.is_spent = true;
         return false;
     }
     for (uint32_t i = 0; i < object->count; i++) {
@@ -178,16 +178,16 @@ bool langfuse_score_read(struct langfuse *langfuse, const struct langfuse_event 
     struct value object;
     json_init(&json, langfuse->arena, event->body, JSON_DEPTH_MAX);
     if (!json_value(&json, json_next(&json), &object) || json_next(&json) != JSON_END) {
-        langfuse->is_spent |= json_error(&json, NULL) == ERR_LIMIT;
-        return langfuse_refuse(langfuse, STR_OF("body"), "cannot be read");
+        langfuse->fault.is_spent |= json_error(&json, NULL) == ERR_LIMIT;
+        return native_refuse(&langfuse->fault, STR_OF("body"), "cannot be read");
     }
     if (object.type != VALUE_MAP)
-        return langfuse_refuse(langfuse, STR_OF("body"), "must be an object");
+        return native_refuse(&langfuse->fault, STR_OF("body"), "must be an object");
     struct raw_score read;
     if (!score_of(langfuse, &object, event, &read))
         return false;
     struct raw_score *raw = native_score_new(langfuse->arena, &langfuse->items);
-    langfuse->is_spent = !raw;
+    langfuse->fault.is_spent = !raw;
     if (!raw)
         return false;
     *raw = read;

@@ -120,7 +120,7 @@ static void a_trace_is_the_root_with_what_is_said_of_the_whole(void **state)
                                "\"q\":1},\"output\":null}");
     assert_int_equal(batch.span_count, 1);
     const struct raw_span *root = &batch.spans[0];
-    struct id8 id = langfuse_root_id(STR_OF("t"));
+    struct id8 id = native_root_id(STR_OF("t"));
     assert_memory_equal(&root->span_id, &id, sizeof id);
     assert_int_equal(root->start_ns, T0); /* of the envelope */
     assert_int_equal(root->end_ns, 0);
@@ -137,8 +137,8 @@ static void a_trace_is_the_root_with_what_is_said_of_the_whole(void **state)
 static void the_id_of_a_root_never_changes_and_is_no_observations(void **state)
 {
     (void)state;
-    HAS_ID(langfuse_root_id(STR_OF("t")), "34321ef8c4f29ded");
-    struct id8 root = langfuse_root_id(STR_OF("t")), observation = native_span_id(STR_OF("t"));
+    HAS_ID(native_root_id(STR_OF("t")), "34321ef8c4f29ded");
+    struct id8 root = native_root_id(STR_OF("t")), observation = native_span_id(STR_OF("t"));
     assert_memory_not_equal(&root, &observation, sizeof root);
 }
 
