@@ -18,9 +18,10 @@ enum member {
     MEMBER_SOURCE,
     MEMBER_TIME,
     MEMBER_METADATA,
-    MEMBER_COUNT
+    MEMBER_NONE, /* it says nothing */
+    MEMBER_COUNT /* another one: kept as an attribute */
 };
-static const str names[MEMBER_COUNT] = {
+static const str names[MEMBER_NONE] = {
     [MEMBER_ID] = STR("id"),
     [MEMBER_TRACE] = STR("traceId"),
     [MEMBER_SESSION] = STR("sessionId"),
@@ -36,7 +37,7 @@ static const str names[MEMBER_COUNT] = {
 
 struct reading {
     struct langfuse *langfuse;
-    const struct value *members[MEMBER_COUNT]; /* NULL: not said, or null */
+    const struct value *members[MEMBER_NONE]; /* NULL: not said, or null */
     struct score *score;
 };
 
@@ -57,36 +58,48 @@ static bool text_of(struct reading *reading, enum member member, str *ret)
     return true;
 }
 
-/* Its known members; the others, and what is in "metadata", stay as attributes. */
-static bool members_of(struct reading *reading, const struct value *object)
+static enum member member_of(const struct attr *attr)
+{
+    if (attr->value.type == VALUE_NULL)
+        return MEMBER_NONE;
+    for (size_t i = 0; i < MEMBER_NONE; i++)
+        if (str_equal(attr->key, names[i]))
+            return (enum member)i;
+    return MEMBER_COUNT;
+}
+
+/* What is in "metadata", and what has no member of its own: `others` of the object. */
+static bool attrs_of(struct reading *reading, const struct value *object, uint32_t others)
 {
     struct score *score = reading->score;
-    const struct attr *metadata = attr_find(object->attrs, object->count, STR_OF("metadata"));
-    bool is_map = metadata && metadata->value.type == VALUE_MAP;
-    uint32_t room = object->count + (is_map ? metadata->value.count : 1);
+    const struct value *metadata = reading->members[MEMBER_METADATA];
+    bool is_map = metadata && metadata->type == VALUE_MAP;
+    uint32_t room = others + (is_map ? metadata->count : 1);
     score->attrs = arena_new(reading->langfuse->arena, struct attr, room);
     if (!score->attrs) {
         reading->langfuse->fault.is_spent = true;
         return false;
     }
-    for (uint32_t i = 0; i < object->count; i++) {
-        const struct attr *attr = &object->attrs[i];
-        size_t member = 0;
-        while (member < MEMBER_COUNT && !str_equal(attr->key, names[member]))
-            member++;
-        if (attr->value.type == VALUE_NULL)
-            continue;
-        if (member < MEMBER_COUNT)
-            reading->members[member] = &attr->value;
-        else
-            score->attrs[score->attr_count++] = *attr;
-    }
-    const struct value *more = reading->members[MEMBER_METADATA];
-    for (uint32_t i = 0; is_map && i < more->count; i++)
-        score->attrs[score->attr_count++] = more->attrs[i];
-    if (more && !is_map)
-        score->attrs[score->attr_count++] = (struct attr){ names[MEMBER_METADATA], *more };
+    for (uint32_t i = 0; i < object->count; i++)
+        if (member_of(&object->attrs[i]) == MEMBER_COUNT)
+            score->attrs[score->attr_count++] = object->attrs[i];
+    for (uint32_t i = 0; is_map && i < metadata->count; i++)
+        score->attrs[score->attr_count++] = metadata->attrs[i];
+    if (metadata && !is_map)
+        score->attrs[score->attr_count++] = (struct attr){ names[MEMBER_METADATA], *metadata };
     return true;
+}
+
+static bool members_of(struct reading *reading, const struct value *object)
+{
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < object->count; i++) {
+        enum member member = member_of(&object->attrs[i]);
+        others += member == MEMBER_COUNT;
+        if (member < MEMBER_NONE)
+            reading->members[member] = &object->attrs[i].value;
+    }
+    return attrs_of(reading, object, others);
 }
 
 static bool value_of(struct reading *reading)

@@ -233,6 +233,19 @@ static void a_score_is_a_number_a_truth_or_a_label_of_its_target(void **state)
     assert_true(str_equal_c(batch.scores[0].sender_id, "e1"));
 }
 
+static void a_member_that_is_said_twice_is_read_as_it_was_said_last(void **state)
+{
+    (void)state;
+    decode_one("score-create", "{\"traceId\":\"t\",\"name\":\"n\",\"value\":1,\"metadata\":{\"k\":"
+                               "1},\"metadata\":[1,2,3],\"a\":1,\"a\":2}");
+    const struct score *score = &batch.scores[0].score;
+    assert_int_equal(score->attr_count, 3);
+    assert_int_equal(score->attrs[2].value.type, VALUE_ARRAY);
+    decode_one("score-create", "{\"traceId\":\"t\",\"name\":\"n\",\"value\":1,\"metadata\":[1],"
+                               "\"metadata\":{\"k\":1,\"l\":2}}");
+    assert_int_equal(batch.scores[0].score.attr_count, 2);
+}
+
 static void events_and_attributes_are_taken_to_the_limit_and_not_past_it(void **state)
 {
     (void)state;
@@ -282,6 +295,7 @@ int main(void)
         TEST(the_old_usage_becomes_the_new_one_unless_its_unit_is_another),
         TEST(the_roots_of_a_batch_are_one_per_trace_with_the_widest_times),
         TEST(a_score_is_a_number_a_truth_or_a_label_of_its_target),
+        TEST(a_member_that_is_said_twice_is_read_as_it_was_said_last),
         TEST(events_and_attributes_are_taken_to_the_limit_and_not_past_it),
         TEST(a_spent_budget_is_told),
     };
