@@ -5,11 +5,12 @@ import base64
 import json
 import os
 import subprocess
+import sys
 import time
 import uuid
 
 import pytest
-from conftest import BINARY, CLEAN_ENV, FIXTURES, JSON, wait_until
+from conftest import BINARY, CLEAN_ENV, FIXTURES, JSON, ROOT, wait_until
 
 BATCH = ["langfuse-python-2", "langfuse-js-3"]
 OTEL = ["langfuse-python-3", "langfuse-python-4", "langfuse-python-5", "langfuse-js-4", "langfuse-js-5"]
@@ -148,6 +149,24 @@ def test_tools_and_events_of_the_newer_sdks(server, replayed, name):
     tool = spans["lookup"]
     assert (tool["step"], tool["tool"]["name"], tool["status"], tool["status_message"]) == ("tool", "lookup", "error", "TimeoutError: no answer")
     assert spans["cache-miss"]["parent_span_id"] == spans["support"]["span_id"]
+
+
+def test_the_sdk_runs_against_the_server_and_has_nothing_to_complain_of(server):
+    """shows: B2 R6"""
+    app = os.path.join(ROOT, "tests/e2e/record/apps/langfuse_otel_app.py")
+    url = f"http://127.0.0.1:{server.otlp_port}"
+    done = subprocess.run([sys.executable, app], env=dict(CLEAN_ENV, LANGFUSE_HOST=url, LANGFUSE_BASE_URL=url), capture_output=True,
+                          text=True, timeout=60, check=True)
+    assert "rror" not in done.stderr, done.stderr
+    since = time.time() - 120
+
+    def look():
+        found = [span for span in server.spans('name = "answer" and scope.version = "5.0.4"') if span["start_time"] >= time.strftime("%FT%T", time.gmtime(since))]
+        return found or None
+    [answer] = wait_until(look, 15, "the call")
+    full = server.wait_trace(answer["trace_id"], 4)
+    assert (full["trace"]["user_id"], full["trace"]["total_tokens"]) == ("user-1", 130)
+    wait_until(lambda: {score["name"] for score in server.trace(answer["trace_id"])["scores"]} == {"correct", "helpful"}, 15, "both scores")
 
 
 def test_media_is_not_wanted_and_its_id_is_the_one_that_the_sdk_made(server, replayed):
