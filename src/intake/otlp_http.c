@@ -29,6 +29,7 @@ static const str prefixes[] = {
     STR("/api/v1/private/otel"),
     STR("/api/v1/otlp"),
     STR("/opik/api/v1/private/otel"),
+    STR("/v1/private/otel"),
 };
 
 static bool match_path(str path, enum otlp_signal *ret_signal)

@@ -453,7 +453,7 @@ enum err batch_peek_spans(struct arena *arena, str bytes, struct batch_span_ids 
         if (has_trace)
             memcpy(&ids[i].trace_id, span.ptr + sizeof known, sizeof ids[i].trace_id);
         ids[i].has_parent = is_known(known, FIELD_parent_span_id);
-        ids[i].is_addition = span.ptr[span.len - 1] != 0;
+        ids[i].is_open = span.ptr[span.len - 1] == 1;
     }
     *ret_ids = ids;
     return ERR_OK;

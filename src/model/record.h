@@ -80,7 +80,7 @@ MUST_CHECK enum err batch_peek(str bytes, struct batch_header *ret_header, struc
 /* What drain keeps of each span until its trace settles, read without decoding the rest. */
 struct batch_span_ids {
     struct id16 trace_id;
-    bool has_parent, is_addition;
+    bool has_parent, is_open; /* span_is_open() */
 };
 /* Of all header.span_count spans, into the arena. */
 MUST_CHECK enum err batch_peek_spans(struct arena *arena, str bytes,

@@ -119,17 +119,21 @@ static uint32_t roles_of(const struct span *span)
 
 static void pend_span(struct drain *drain, const struct span *span, struct span_ref ref)
 {
-    if (span->is_addition)
+    bool is_telling = SPAN_KNOWS(span, name) && SPAN_KNOWS(span, start_time);
+    if (span->is_addition && !is_telling)
         return;
     if (drain->pending_count == APPEND_SPANS_MAX)
         show_pending(drain);
-    drain->pending[drain->pending_count++] = (struct store_span){
+    struct store_span *row = &drain->pending[drain->pending_count++];
+    *row = (struct store_span){
         .span = *span,
         .log_segment = ref.position.segment,
         .log_offset = ref.position.offset,
         .log_index = ref.index,
         .content_roles = roles_of(span),
     };
+    if (!SPAN_KNOWS(span, status)) /* a part that has only begun */
+        SPAN_SET(&row->span, status, STR_OF("unset"));
 }
 
 /* When a record was received, on the monotonic clock: a trace waits for its spans as long in
@@ -153,7 +157,7 @@ static void take_spans(struct drain *drain, const struct batch *batch, uint64_t 
         struct span_ref ref = { position, i };
         struct open_trace *trace =
             open_traces_get(drain->traces, batch->project, span->trace_id, sequence, seen_ns);
-        bool is_root = !SPAN_KNOWS(span, parent_span_id) && !span->is_addition;
+        bool is_root = !SPAN_KNOWS(span, parent_span_id) && !span_is_open(span);
         open_traces_add_ref(drain->traces, trace, ref, is_root, seen_ns);
         pend_span(drain, span, ref);
     }
@@ -186,7 +190,7 @@ static void defer_spans(struct drain *drain, const struct batch_header *header,
         struct open_trace *trace =
             open_traces_get(drain->traces, header->project, ids[i].trace_id, sequence, seen_ns);
         open_traces_add_ref(drain->traces, trace, (struct span_ref){ position, i },
-                            !ids[i].has_parent && !ids[i].is_addition, seen_ns);
+                            !ids[i].has_parent && !ids[i].is_open, seen_ns);
     }
     if (!drain->oldest_deferred_ns)
         drain->oldest_deferred_ns = header->received_ns;

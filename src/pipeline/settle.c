@@ -231,6 +231,7 @@ static enum err read_known(struct settling *settling, size_t index, struct span 
             memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) != 0)
             continue;
         attrs_from_json(settling->arena, &row->span, row->attrs_json);
+        assemble_reopen(settling->arena, &row->span);
         all[count++] = &row->span;
     }
     for (size_t i = 0; i < stored->row_count; i++)
@@ -392,6 +393,17 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
     return ERR_OK;
 }
 
+/* The model of a call may have come in another part than its usage. */
+static enum err price_parts(struct settling *settling, struct span **spans, size_t count)
+{
+    const struct price_table *prices = settling->drain->config.prices;
+    enum err err = ERR_OK;
+    for (size_t i = 0; prices && i < count && !err; i++)
+        if (SPAN_KNOWS(spans[i], source_id))
+            err = price_span(prices, settling->arena, spans[i]);
+    return err;
+}
+
 static enum err settle_trace(struct settling *settling, size_t index)
 {
     struct drain *drain = settling->drain;
@@ -417,7 +429,9 @@ static enum err settle_trace(struct settling *settling, size_t index)
         return ERR_OK; /* nothing could be read: counted above */
     assemble_merge(settling->arena, spans, count, &count);
     struct trace_row *row = &settling->rows[index];
-    enum err err = assemble_trace(settling->arena, spans, count, row);
+    enum err err = price_parts(settling, spans, count);
+    if (!err)
+        err = assemble_trace(settling->arena, spans, count, row);
     if (err)
         return err;
     row->project = project;
