@@ -119,8 +119,9 @@ static uint32_t roles_of(const struct span *span)
 
 static void pend_span(struct drain *drain, const struct span *span, struct span_ref ref)
 {
-    bool is_telling = SPAN_KNOWS(span, name) && SPAN_KNOWS(span, start_time);
-    if (span->is_addition && !is_telling)
+    bool is_begin =
+        SPAN_KNOWS(span, source_id) && SPAN_KNOWS(span, name) && SPAN_KNOWS(span, start_time);
+    if (span->is_addition && !is_begin)
         return;
     if (drain->pending_count == APPEND_SPANS_MAX)
         show_pending(drain);

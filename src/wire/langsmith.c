@@ -61,26 +61,35 @@ struct value langsmith_value(struct langsmith *langsmith, str raw)
     return value_str(raw);
 }
 
-uint64_t langsmith_time(struct langsmith *langsmith, str raw)
+/* Seconds, milliseconds, microseconds or nanoseconds since 1970, told by their size. */
+static uint64_t number_time(const struct value *value)
 {
-    static const double per_unit[] = { 1e9, 1e6, 1e3, 1 };
-    struct value value = langsmith_value(langsmith, raw);
-    int64_t time_ns;
+    static const int64_t per_unit[] = { NS_PER_S, NS_PER_MS, NS_PER_US, 1 };
     double number;
-    if (value.type == VALUE_STR) {
-        str zoned = arena_printf(langsmith->arena, "%.*sZ", STR_ARG(str_sub(value.text, 0, 64)));
-        bool is_time = time_parse(value.text, &time_ns) ||
-                       (!str_is_none(zoned) && time_parse(zoned, &time_ns));
-        return is_time && time_ns > 0 ? (uint64_t)time_ns : 0;
-    }
-    if ((value.type != VALUE_I64 && value.type != VALUE_F64) || !value_as_f64(&value, &number) ||
-        !(number > 0))
+    int64_t whole;
+    if (!value_as_f64(value, &number) || !(number > 0))
         return 0;
     size_t scale = 0;
     for (double top = 1e11; scale < COUNT_OF(per_unit) - 1 && number >= top; top *= 1e3)
         scale++;
-    number *= per_unit[scale];
+    if (value->type == VALUE_I64 && !MUL_OVERFLOWS(value->i64, per_unit[scale], &whole))
+        return (uint64_t)whole;
+    number *= (double)per_unit[scale];
     return number < 9.2e18 ? (uint64_t)number : 0;
+}
+
+uint64_t langsmith_time(struct langsmith *langsmith, str raw)
+{
+    struct value value = langsmith_value(langsmith, raw);
+    int64_t time_ns;
+    if (value.type == VALUE_I64 || value.type == VALUE_F64)
+        return number_time(&value);
+    if (value.type != VALUE_STR)
+        return 0;
+    str zoned = arena_printf(langsmith->arena, "%.*sZ", STR_ARG(str_sub(value.text, 0, 64)));
+    bool is_time =
+        time_parse(value.text, &time_ns) || (!str_is_none(zoned) && time_parse(zoned, &time_ns));
+    return is_time && time_ns > 0 ? (uint64_t)time_ns : 0;
 }
 
 /* ---- one item ---- */
@@ -105,7 +114,8 @@ static void take_object(struct langsmith *langsmith, str object, bool is_patch, 
 {
     struct langsmith_run run = { .is_patch = is_patch, .id = STR_NONE };
     if (langsmith_members(langsmith, object, &run.members)) {
-        run.id = langsmith_text(langsmith, &run.members, "id");
+        str id = langsmith_text(langsmith, &run.members, "id");
+        run.id = str_is_none(id) ? STR_OF("") : id;
         take_run(langsmith, &run, place);
     } else {
         native_reject(langsmith->batch, "%s %u: it is not an object", is_patch ? "patch" : "post",

@@ -106,6 +106,9 @@ static void take_identity(struct filling *filling, struct raw_span *span)
     if (!span->start_ns)
         span->start_ns = order_time(filling->langsmith, order.time);
     span->end_ns = langsmith_time(filling->langsmith, member(filling, "end_time"));
+    /* JavaScript's start has microseconds that only order runs, its end has none */
+    if (span->end_ns && span->end_ns < span->start_ns && span->start_ns - span->end_ns < NS_PER_MS)
+        span->end_ns = span->start_ns;
 }
 
 /* ---- what went in and how ---- */

@@ -3,11 +3,13 @@
 SPDX-License-Identifier: Apache-2.0"""
 import json
 import os
+import subprocess
 import time
 import uuid
 
 import pytest
-from conftest import ROOT, wait_until
+from conftest import CLEAN_ENV, ROOT, wait_until
+from test_13_sdk_js import NODE
 
 langsmith = pytest.importorskip("langsmith")
 import openai  # noqa: E402
@@ -277,6 +279,39 @@ def test_feedback_of_the_client_becomes_scores(server, client):
     assert (scores["tone"]["value"], scores["tone"]["label"], scores["tone"]["source"]) == (0.25, "rude", "judge")
     assert scores["topic"]["value"] == "orders" and scores["tone"]["metadata"]["judge"] == 7
     assert (scores["helpful"]["span_id"], scores["tone"]["span_id"]) == (spans["outer"]["span_id"], spans["inner"]["span_id"])
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "node_modules/langsmith")), reason="langsmith is not among the packages of npm")
+@pytest.mark.parametrize("base", ["", "/api/v1"])
+def test_the_client_for_javascript_sends_the_same(server, model, base):
+    """shows: B2 A3 A20 A41 A51 A57 A59 A61 A65 A78"""
+    env = {key: value for key, value in CLEAN_ENV.items() if not key.startswith(("LANGSMITH_", "LANGCHAIN_"))}
+    env.update(LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=f"http://127.0.0.1:{server.otlp_port}{base}", LANGSMITH_API_KEY="test-key",
+               LANGSMITH_PROJECT="shop", MODEL_URL=model)
+    done = subprocess.run([NODE, os.path.join(ROOT, "tests/e2e/js/langsmith.mjs")], capture_output=True, text=True, timeout=60, env=env, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    trace = server.wait_trace(done.stdout.strip().replace("-", ""), 6)
+    spans = {span["name"]: span for span in trace["spans"] if span["name"] != "ChatOpenAI"}
+    root, documents, call, failed = (spans[name] for name in ("answer", "fetch", "look_up", "fail"))
+    assert (root["step"], root["status"], root["tags"], root["user_id"], root["session_id"]) == ("workflow", "ok", ["beta"], "u-1", "s-1")
+    assert all(span["parent_span_id"] == root["span_id"] for span in trace["spans"] if span is not root)
+    assert 400 <= root["latency_ms"] < 10000 and not any(span["flags"] for span in trace["spans"])
+    assert (documents["step"], documents["document_scores"]) == ("retrieval", [0.9])
+    assert server.payload(root["trace_id"], documents["span_id"])["raw"]["query"] == "Capital?"
+    assert (call["step"], call["tool"]["name"]) == ("tool", "look_up")
+    assert server.payload(root["trace_id"], call["span_id"])["raw"]["tool_result"] == {"status": "shipped"}
+    assert (failed["status"], failed["error_type"], failed["status_message"]) == ("error", "TypeError", "TypeError: no such order")
+    with_tools, streamed = (next(s for s in trace["spans"] if s["name"] == "ChatOpenAI" and bool(s["stream"]) == how) for how in (False, True))
+    assert (with_tools["step"], with_tools["provider"], with_tools["generator_model"]) == ("model", "openai", "gpt-4o-mini-2024-07-18")
+    assert (with_tools["input_tokens"], with_tools["output_tokens"], with_tools["usage"]["cache_read"]) == (182, 11, 128)
+    assert (with_tools["temperature"], with_tools["finish_reason"], with_tools["cost"]["source"]) == (0.2, ["tool_calls"], "table")
+    payload = server.payload(root["trace_id"], with_tools["span_id"])
+    assert [message["role"] for message in payload["input"]] == ["system", "user"] and payload["tools"] == TOOLS
+    assert payload["output"][0]["parts"][0]["arguments"] == {"order_id": "A-17"}
+    assert streamed["total_tokens"] == 50 and 0 < streamed["ttft_ms"] <= streamed["latency_ms"]
+    assert trace["trace"]["total_tokens"] == 243 and trace["trace"]["model_call_count"] == 2
+    [score] = server.api("/scores", trace_id=root["trace_id"])["items"]
+    assert (score["name"], score["value"], score["comment"], score["span_id"]) == ("helpful", 1, "good", root["span_id"])
 
 
 def test_projects_are_answered(server, client):
