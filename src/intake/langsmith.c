@@ -20,6 +20,7 @@ enum endpoint {
     ENDPOINT_BATCH,
     ENDPOINT_MULTIPART,
     ENDPOINT_FEEDBACK,
+    ENDPOINT_FEEDBACK_PATCH,
     ENDPOINT_SESSIONS,    /* ?name= */
     ENDPOINT_SESSION_NEW, /* and its changes */
     ENDPOINT_SETTINGS,
@@ -38,6 +39,7 @@ static const struct path_row paths[] = {
     { STR("/runs/multipart"), "POST", ENDPOINT_MULTIPART, false, false },
     { STR("/runs/"), "PATCH", ENDPOINT_RUN_PATCH, false, false },
     { STR("/feedback"), "POST", ENDPOINT_FEEDBACK, false, false },
+    { STR("/feedback/"), "PATCH", ENDPOINT_FEEDBACK_PATCH, false, false },
     { STR("/sessions"), "GET", ENDPOINT_SESSIONS, false, true },
     { STR("/sessions"), "POST", ENDPOINT_SESSION_NEW, false, false },
     { STR("/sessions/"), "PATCH", ENDPOINT_SESSION_NEW, false, false },
@@ -192,9 +194,12 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
                        struct raw_batch *ret_batch, struct diag *reterr_why)
 {
     static const enum langsmith_body kinds[] = {
-        [ENDPOINT_RUN] = LANGSMITH_RUN,           [ENDPOINT_RUN_PATCH] = LANGSMITH_RUN_PATCH,
-        [ENDPOINT_BATCH] = LANGSMITH_BATCH,       [ENDPOINT_MULTIPART] = LANGSMITH_MULTIPART,
+        [ENDPOINT_RUN] = LANGSMITH_RUN,
+        [ENDPOINT_RUN_PATCH] = LANGSMITH_RUN_PATCH,
+        [ENDPOINT_BATCH] = LANGSMITH_BATCH,
+        [ENDPOINT_MULTIPART] = LANGSMITH_MULTIPART,
         [ENDPOINT_FEEDBACK] = LANGSMITH_FEEDBACK,
+        [ENDPOINT_FEEDBACK_PATCH] = LANGSMITH_FEEDBACK_PATCH,
     };
     if (body->endpoint == ENDPOINT_SESSION_NEW)
         return decode_session(arena, body, ret_batch, reterr_why);

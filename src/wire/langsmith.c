@@ -123,10 +123,10 @@ static void take_object(struct langsmith *langsmith, str object, bool is_patch, 
     }
 }
 
-static void take_feedback(struct langsmith *langsmith, str object, uint32_t place)
+static void take_feedback(struct langsmith *langsmith, str object, str patched, uint32_t place)
 {
     const char *why = "";
-    if (langsmith_score(langsmith, object, &why))
+    if (langsmith_score(langsmith, object, patched, &why))
         return;
     langsmith->batch->rejected_scores++;
     native_reject(langsmith->batch, "feedback %u: %s", place, why);
@@ -199,8 +199,9 @@ static enum err take_one(struct langsmith *langsmith, const struct langsmith_inp
     enum err err = check_document(input->body, reterr_why);
     if (err)
         return err;
-    if (input->kind == LANGSMITH_FEEDBACK) {
-        take_feedback(langsmith, input->body, 1);
+    if (input->kind == LANGSMITH_FEEDBACK || input->kind == LANGSMITH_FEEDBACK_PATCH) {
+        bool is_patch = input->kind == LANGSMITH_FEEDBACK_PATCH;
+        take_feedback(langsmith, input->body, is_patch ? input->id : STR_NONE, 1);
         return ERR_OK;
     }
     if (input->kind == LANGSMITH_RUN) {
@@ -360,7 +361,7 @@ static enum err take_multipart(struct langsmith *langsmith, const struct langsmi
             return diag_set(reterr_why, ERR_LIMIT, "more than %u runs",
                             langsmith->limits->items_max);
         if (parts[i].kind == PART_FEEDBACK) {
-            take_feedback(langsmith, parts[i].bytes, parts[i].place);
+            take_feedback(langsmith, parts[i].bytes, STR_NONE, parts[i].place);
             continue;
         }
         if (parts[i].kind == PART_OTHER || str_is_empty(parts[i].id)) {

@@ -21,6 +21,7 @@ enum langsmith_body {
     LANGSMITH_MULTIPART, /* parts post.<id>, patch.<id>, <either>.inputs, attachment.<id>.<name>,
                             ... */
     LANGSMITH_FEEDBACK,  /* one feedback object */
+    LANGSMITH_FEEDBACK_PATCH, /* what changes of the feedback `id`: a score without a name */
 };
 
 struct langsmith_input {

@@ -105,7 +105,7 @@ static bool take_target(struct langsmith *langsmith, const struct native_attrs *
     return score->has_trace_id || score->has_span_id;
 }
 
-bool langsmith_score(struct langsmith *langsmith, str object, const char **ret_why)
+bool langsmith_score(struct langsmith *langsmith, str object, str patched, const char **ret_why)
 {
     struct native_attrs members = { 0 }, attrs = { 0 };
     struct score score = { .tenant_id = STR_NONE };
@@ -116,12 +116,13 @@ bool langsmith_score(struct langsmith *langsmith, str object, const char **ret_w
     *ret_why = "it is not an object";
     if (!langsmith_members(langsmith, object, &members))
         return false;
-    score.name = langsmith_text(langsmith, &members, "key");
+    bool is_whole = str_is_none(patched);
+    score.name = is_whole ? langsmith_text(langsmith, &members, "key") : STR_OF("");
     *ret_why = "key is missing or too long";
-    if (str_is_empty(score.name) || score.name.len > SCORE_NAME_BYTES_MAX)
+    if (is_whole && (str_is_empty(score.name) || score.name.len > SCORE_NAME_BYTES_MAX))
         return false;
     *ret_why = "run_id is missing";
-    if (!take_target(langsmith, &members, &score) ||
+    if ((is_whole && !take_target(langsmith, &members, &score)) ||
         !take_value(langsmith, &members, &score, ret_why))
         return false;
     str comment = langsmith_text(langsmith, &members, "comment");
@@ -138,6 +139,7 @@ bool langsmith_score(struct langsmith *langsmith, str object, const char **ret_w
     struct raw_score *to = native_score_new(langsmith->arena, &langsmith->items);
     langsmith->is_spent = langsmith->is_spent || !to;
     if (to)
-        *to = (struct raw_score){ score, langsmith_text(langsmith, &members, "id") };
+        *to = (struct raw_score){ score,
+                                  is_whole ? langsmith_text(langsmith, &members, "id") : patched };
     return true;
 }

@@ -44,6 +44,7 @@ uint64_t langsmith_time(struct langsmith *langsmith, str json);
 /* False: left out, *ret_why says why. */
 bool langsmith_span(struct langsmith *langsmith, const struct langsmith_run *run,
                     const char **ret_why);
-bool langsmith_score(struct langsmith *langsmith, str object, const char **ret_why);
+/* `patched`: the id of a feedback that it changes; STR_NONE: it is a whole one. */
+bool langsmith_score(struct langsmith *langsmith, str object, str patched, const char **ret_why);
 /* What only the body of an answer says: usage, model, id, end. */
 void langsmith_answer(struct langsmith *langsmith, str outputs, struct native_attrs *attrs);

@@ -281,6 +281,25 @@ def test_feedback_of_the_client_becomes_scores(server, client):
     assert (scores["helpful"]["span_id"], scores["tone"]["span_id"]) == (spans["outer"]["span_id"], spans["inner"]["span_id"])
 
 
+def test_feedback_may_be_changed_soon_or_late(server, client):
+    """shows: C3"""
+    run_id, feedback_id = uuid.uuid4(), uuid.uuid4()
+
+    def scores():
+        return [(s["name"], s["value"], s["comment"]) for s in server.api("/scores", trace_id=run_id.hex)["items"]]
+    client.create_feedback(run_id, "helpful", score=0.5, comment="so so", trace_id=run_id, session_id=run_id, feedback_id=feedback_id,
+                           source_info={"by": "me"})
+    client.flush()
+    client.update_feedback(feedback_id, score=0.75)
+    wait_until(lambda: scores() == [("helpful", 0.75, "so so")], what="the first change")
+    client.update_feedback(feedback_id, comment="better", correction={"answer": "Paris"})
+    wait_until(lambda: scores() == [("helpful", 0.75, "better")], what="the second change")
+    [score] = server.api("/scores", trace_id=run_id.hex)["items"]
+    assert score["metadata"] == {"by": "me", "correction": {"answer": "Paris"}, "langsmith.session_id": str(run_id)}
+    client.update_feedback(uuid.uuid4(), score=1)  # nobody gave it: nothing comes of it
+    assert scores() == [("helpful", 0.75, "better")]
+
+
 @pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "node_modules/langsmith")), reason="langsmith is not among the packages of npm")
 @pytest.mark.parametrize("base", ["", "/api/v1"])
 def test_the_client_for_javascript_sends_the_same(server, model, base):
@@ -347,6 +366,17 @@ def test_a_part_that_comes_after_the_trace_was_stored_makes_it_whole(server, fir
     post(server, *parts.popitem()[1])
     span = check_whole(server, run)
     assert server.trace(span["trace_id"])["trace"]["total_tokens"] == 50
+
+
+def test_a_part_that_comes_after_a_restart_makes_it_whole(new_server):
+    """shows: B2 C6 C10"""
+    made, run = new_server().start(), begun()
+    post(made, "/runs", run)
+    made.wait_trace(run["trace_id"].replace("-", ""))
+    made.stop()
+    made.start()
+    post(made, f"/runs/{run['id']}", ended(run), "PATCH")
+    check_whole(made, run)
 
 
 def test_a_run_that_has_only_begun_is_seen(server):

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     limits.attrs_max = ATTRS_MAX;
     arena_init(&arena, ARENA_BYTES);
     const struct langsmith_input input = {
-        .kind = (enum langsmith_body)(data[0] % (LANGSMITH_FEEDBACK + 1)),
+        .kind = (enum langsmith_body)(data[0] % (LANGSMITH_FEEDBACK_PATCH + 1)),
         .body = str_make((const char *)data + 1, size - 1),
         .id = STR_OF("1"),
         .content_type = STR_OF("multipart/form-data; boundary=B"),
