@@ -211,8 +211,18 @@ void span_merge(struct arena *arena, struct span *into, const struct span *from)
 struct keyed {
     struct span *span;
     size_t arrival;
-    bool is_end; /* a part that says how the span ended: the later one, whenever it came */
+    int rank; /* a part that says how the span ended is later than one that begins it, whenever
+               * they came; one that says neither changes what is there */
 };
+
+static int rank_of(const struct span *span)
+{
+    if (!span->is_addition)
+        return 0;
+    if (!span_is_open(span))
+        return 1;
+    return SPAN_KNOWS(span, source_id) && !SPAN_KNOWS(span, start_time) ? 2 : 0;
+}
 
 static int by_id_then_arrival(const void *a, const void *b)
 {
@@ -220,8 +230,8 @@ static int by_id_then_arrival(const void *a, const void *b)
     int order = memcmp(&left->span->span_id, &right->span->span_id, sizeof(struct id8));
     if (order)
         return order;
-    if (left->is_end != right->is_end)
-        return left->is_end ? 1 : -1;
+    if (left->rank != right->rank)
+        return left->rank < right->rank ? -1 : 1;
     return left->arrival < right->arrival ? -1 : left->arrival > right->arrival;
 }
 
@@ -256,15 +266,15 @@ static void derive(struct span *span)
 /* What the parts of a span did not say. */
 static void complete(struct arena *arena, struct span *span)
 {
+    if (SPAN_KNOWS(span, start_time) && SPAN_KNOWS(span, end_time) &&
+        !SPAN_KNOWS(span, latency_ns) && span->end_time >= span->start_time)
+        SPAN_SET(span, latency_ns, span->end_time - span->start_time);
     if (!SPAN_KNOWS(span, start_time)) { /* its beginning never came */
         SPAN_SET(span, start_time,
                  SPAN_KNOWS(span, end_time) ? span->end_time : span->received_time);
         if (span->is_addition)
             (void)span_add_flag(span, arena, STR_OF(ASSEMBLE_START_UNKNOWN));
     }
-    if (SPAN_KNOWS(span, end_time) && !SPAN_KNOWS(span, latency_ns) &&
-        span->end_time > span->start_time)
-        SPAN_SET(span, latency_ns, span->end_time - span->start_time);
     if (!SPAN_KNOWS(span, status))
         SPAN_SET(span, status, STR_OF("unset"));
     if (span->is_addition && SPAN_KNOWS(span, source_id))
@@ -334,7 +344,7 @@ void assemble_merge(struct arena *arena, struct span **spans, size_t count, size
 {
     struct keyed *keyed = xcalloc(count, sizeof *keyed);
     for (size_t i = 0; i < count; i++)
-        keyed[i] = (struct keyed){ spans[i], i, spans[i]->is_addition && !span_is_open(spans[i]) };
+        keyed[i] = (struct keyed){ spans[i], i, rank_of(spans[i]) };
     qsort(keyed, count, sizeof *keyed, by_id_then_arrival);
     size_t kept = 0;
     for (size_t i = 0, end; i < count; i = end) {

@@ -116,6 +116,7 @@ static size_t read_spans(struct settling *settling, const struct open_trace *ope
             err = (is_small ? batch_decode_span_lean : batch_decode_span)(
                 settling->arena, bytes, open->refs[i].index, span, &why);
         if (!err) {
+            span->trace_id = open->trace_id; /* its sender may not have said it */
             ret_spans[count++] = span;
             continue;
         }
