@@ -7,7 +7,8 @@
 
 const struct source_ops *const intake_sources[] = { &source_otlp_grpc, &source_otlp_http,
                                                     &source_scores,    &source_langfuse,
-                                                    &source_opik,      NULL };
+                                                    &source_langsmith, &source_opik,
+                                                    &source_weave,     NULL };
 
 enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                       struct diag *reterr_why)

@@ -75,6 +75,8 @@ extern const struct source_ops source_otlp_grpc;
 extern const struct source_ops source_scores;
 extern const struct source_ops source_langfuse;
 extern const struct source_ops source_opik;
+extern const struct source_ops source_langsmith;
+extern const struct source_ops source_weave;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 

@@ -24,6 +24,7 @@ static const str prefixes[] = {
     STR(""),
     STR("/api/public/otel"),
     STR("/otel"),
+    STR("/api/otel"),
     STR("/api/v1/otel"),
     STR("/otlp"),
     STR("/api/v1/private/otel"),

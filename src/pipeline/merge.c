@@ -223,11 +223,13 @@ static void merge_attrs(struct arena *arena, struct span *into, const struct spa
         }
         return;
     }
-    uint32_t count = from->attr_count;
-    memcpy(both, from->attrs, count * sizeof *both);
-    for (uint32_t i = 0; i < into->attr_count; i++) {
-        if (!attr_find(from->attrs, from->attr_count, into->attrs[i].key))
-            both[count++] = into->attrs[i];
+    bool is_less = from->is_addition && !into->is_addition; /* the span's own word wins */
+    const struct span *first = is_less ? into : from, *then = is_less ? from : into;
+    uint32_t count = first->attr_count;
+    memcpy(both, first->attrs, count * sizeof *both);
+    for (uint32_t i = 0; i < then->attr_count; i++) {
+        if (!attr_find(first->attrs, first->attr_count, then->attrs[i].key))
+            both[count++] = then->attrs[i];
     }
     into->attrs = both;
     into->attr_count = count;

@@ -117,6 +117,7 @@ static size_t read_spans(struct settling *settling, const struct open_trace *ope
             err = (is_small ? batch_decode_span_lean : batch_decode_span)(
                 settling->arena, bytes, open->refs[i].index, span, &why);
         if (!err) {
+            span->trace_id = open->trace_id; /* its sender may not have said it */
             ret_spans[count++] = span;
             continue;
         }
@@ -518,6 +519,10 @@ static bool finish(struct settling *settling)
         .items_sequence = atomic_load(&drain->sequence),
         .much_waits = wal_bytes_through(drain->config.wal, checkpoint) > LOG_KEPT_BYTES,
     };
+    size_t left_out =
+        held_complete_scores(&drain->held, drain->config.store_ops, drain->config.store);
+    if (left_out)
+        log_warn("changes of scores that are not there were left out", KV_U64("count", left_out));
     held_commit(&drain->held, &commit);
     if (!commit_until_done(drain, &commit))
         return false;
