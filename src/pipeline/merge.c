@@ -288,6 +288,41 @@ static bool same_id(const struct span *a, const struct span *b)
     return memcmp(&a->span_id, &b->span_id, sizeof(struct id8)) == 0;
 }
 
+/* The text of [{"parts":[{"content":text}]}]; STR_NONE: it is no single text. */
+static str sole_text(struct arena *arena, str messages)
+{
+    struct json json;
+    struct value list;
+    json_init(&json, arena, messages, JSON_DEPTH_MAX);
+    if (!json_value(&json, json_next(&json), &list) || list.type != VALUE_ARRAY ||
+        list.count != 1 || list.items[0].type != VALUE_MAP)
+        return STR_NONE;
+    const struct attr *parts = attr_find(list.items[0].attrs, list.items[0].count, STR_OF("parts"));
+    if (!parts || parts->value.type != VALUE_ARRAY || parts->value.count != 1 ||
+        parts->value.items[0].type != VALUE_MAP)
+        return STR_NONE;
+    const struct value *part = &parts->value.items[0];
+    const struct attr *content = attr_find(part->attrs, part->count, STR_OF("content"));
+    bool is_text = content && content->value.type == VALUE_STR;
+    return is_text ? content->value.text : STR_NONE;
+}
+
+/* What a tool was given and gave, told by a part that did not know it was of a tool, came as
+ * messages. */
+static void derive_tool(struct arena *arena, struct span *span)
+{
+    static const enum content_role roles[][2] = { { CONTENT_INPUT, CONTENT_TOOL_ARGUMENTS },
+                                                  { CONTENT_OUTPUT, CONTENT_TOOL_RESULT } };
+    for (size_t i = 0; i < COUNT_OF(roles); i++) {
+        struct content_part *part = part_of(span, roles[i][0]);
+        str text = part && !part_of(span, roles[i][1]) ? sole_text(arena, part->json) : STR_NONE;
+        if (str_is_none(text) || !json_check(text))
+            continue;
+        part->role = roles[i][1];
+        part->json = text;
+    }
+}
+
 /* What is derived from fields that may have come in different parts (norm/span.c, usage.c). */
 static void derive(struct span *span)
 {
@@ -329,8 +364,11 @@ static void complete(struct arena *arena, struct span *span)
     complete_times(arena, span);
     if (!SPAN_KNOWS(span, status))
         SPAN_SET(span, status, STR_OF("unset"));
-    if (span->is_addition && SPAN_KNOWS(span, source_id))
+    if (span->is_addition && SPAN_KNOWS(span, source_id)) {
         derive(span);
+        if (str_equal_c(span->step, "tool"))
+            derive_tool(arena, span);
+    }
     span->is_addition = false; /* one without its span stands for itself */
 }
 

@@ -76,6 +76,8 @@ def test_the_trace_is_the_root_of_its_spans(server, replayed, name):
     assert spans["lookup"]["parent_span_id"] == spans["broken"]["parent_span_id"] == root["span_id"]
     assert spans["answer"]["parent_span_id"] == spans["lookup"]["span_id"]
     assert (spans["lookup"]["step"], spans["lookup"]["tool"]["name"]) == ("tool", "lookup")
+    raw = server.payload(trace["trace_id"], spans["lookup"]["span_id"])["raw"]
+    assert (raw["tool_arguments"], raw["tool_result"]) == ({"order": 7}, {"state": "shipped"})
     assert all(span["session_id"] == "thread-1" and span["attributes"]["opik.project_name"] == "shop" for span in spans.values())
 
 

@@ -382,6 +382,25 @@ static void objects_of_versions_join_and_what_says_nothing_wipes_nothing(void **
     assert_true(str_equal_c(part_of(begun, CONTENT_INPUT), "[2]"));
 }
 
+/* Opik's updates do not repeat what kind of span it is. */
+static void what_a_tool_gave_is_its_result_though_the_part_did_not_know_of_a_tool(void **state)
+{
+    (void)state;
+    struct span *begun = make_addition(1, "lookup"), *ended = make_addition(1, NULL);
+    SPAN_SET(begun, source_id, STR_OF("o"));
+    SPAN_SET(ended, source_id, STR_OF("o"));
+    SPAN_SET(begun, start_time, 5000);
+    SPAN_SET(begun, step, STR_OF("tool"));
+    span_add_part(begun, CONTENT_INPUT, STR_OF("[{\"parts\":[{\"content\":\"plain words\"}]}]"));
+    span_add_part(ended, CONTENT_OUTPUT, STR_OF("[{\"parts\":[{\"content\":\"{\\\"n\\\":1}\"}]}]"));
+    struct span *spans[] = { begun, ended };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_true(str_equal_c(part_of(spans[0], CONTENT_TOOL_RESULT), "{\"n\":1}"));
+    assert_true(str_is_none(part_of(spans[0], CONTENT_OUTPUT)));
+    assert_false(str_is_none(part_of(spans[0], CONTENT_INPUT)));
+}
+
 /* Langfuse's JavaScript SDK gives an update its own time. */
 static void versions_with_a_start_of_their_own_begin_with_the_first(void **state)
 {
@@ -442,6 +461,7 @@ int main(void)
         TEST(parts_of_a_span_in_any_order_make_it_whole),
         cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
                                         setup, teardown),
+        TEST(what_a_tool_gave_is_its_result_though_the_part_did_not_know_of_a_tool),
         TEST(versions_with_a_start_of_their_own_begin_with_the_first),
         TEST(an_update_after_the_end_is_the_later_one_and_the_first_token_counts),
         cmocka_unit_test_setup_teardown(the_later_part_says_what_both_say_and_attributes_add_up,
