@@ -72,6 +72,7 @@ struct source_ops {
 extern const struct source_ops source_otlp_http;
 extern const struct source_ops source_otlp_grpc;
 extern const struct source_ops source_scores;
+extern const struct source_ops source_datadog;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 
