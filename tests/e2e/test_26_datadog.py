@@ -245,7 +245,7 @@ def test_what_a_tracer_tells_of_itself_is_taken_and_forgotten(server):
         assert (answer.status, answer.json) == (200, {}), path
 
 
-# ---- dd-trace of JavaScript, recorded (record/datadog.py): each call is an event and an APM span ----
+# ---- dd-trace of JavaScript, recorded (record/native.py): each call is an event and an APM span ----
 
 def replay(server, name, order):
     """The requests of a recording, with times of today, in this order of their paths' last words."""

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Record what dd-trace (JavaScript) sends to an agent, into tests/fixtures/native/.
+"""Record what vendors' own packages of JavaScript send, dd-trace and @helicone/helpers, into tests/fixtures/native/.
 
-The package is heavy, so its requests are recorded (npm ci in js/ first) and replayed by test_26_datadog.py.  This script is agent and
-model at once; what a tracer tells of itself is not kept.  Times in the bodies are listed, so that a replay can move them.
+The one is heavy and the other asks for an older openai, so their requests are recorded (npm ci in js/ first) and replayed by
+test_26_*.py.  This script is agent, model and log at once; what a tracer tells of itself is not kept.  Times in the bodies are listed,
+so that a replay can move them.
 
-usage: datadog.py [--node PATH] [--out DIR]
+usage: native.py [--only PREFIX] [--node PATH] [--out DIR]
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
@@ -24,7 +25,9 @@ sys.path.insert(0, os.path.dirname(HERE))
 from test_26_datadog import COMPLETION  # noqa: E402  pylint: disable=wrong-import-position
 
 ENDPOINTS = ["/v0.4/traces", "/v0.5/traces", "/evp_proxy/v2/"]
-RUNS = {"datadog-js-v04": {}, "datadog-js-v05": {"DD_TRACE_AGENT_PROTOCOL_VERSION": "0.5"}}
+RUNS = [("datadog-js-v04", "apps/datadog_app.cjs", "dd-trace", {}),
+        ("datadog-js-v05", "apps/datadog_app.cjs", "dd-trace", {"DD_TRACE_AGENT_PROTOCOL_VERSION": "0.5"}),
+        ("helicone-js", "apps/helicone_app.mjs", "@helicone/helpers", {})]
 HOUR_NS = 3600 * 10 ** 9
 
 
@@ -38,9 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             answer = {"version": "7.65.0", "endpoints": ENDPOINTS}
         elif self.path.endswith("/chat/completions"):
             answer = COMPLETION
-        elif self.path.endswith("/traces") or "llm" in self.path:
+        elif self.path.endswith(("/traces", "/log")) or "llm" in self.path:
             self.taken.append((self.command, self.path, self.headers, body))
-            answer, status = ({"rate_by_service": {}}, 200) if self.path.endswith("/traces") else ({}, 202)
+            answer, status = {"rate_by_service": {}}, 202 if "llm" in self.path else 200
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -62,7 +65,11 @@ def times_of(body):
     return sorted(number for number in found if now - HOUR_NS < number <= now)
 
 
-def save(folder):
+def is_kept(name):
+    return name == "content-type" or name.startswith(("datadog-meta", "helicone-"))
+
+
+def save(folder, package):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     requests = []
@@ -70,12 +77,12 @@ def save(folder):
         name = f"{number}-{path.rstrip('/').rsplit('/', 1)[1]}.gz"
         with open(os.path.join(folder, name), "wb") as file:
             file.write(gzip.compress(body, 9, mtime=0))
-        kept = {key.lower(): value for key, value in headers.items() if key.lower() == "content-type" or key.lower().startswith("datadog-meta")}
+        kept = {key.lower(): value for key, value in headers.items() if is_kept(key.lower())}
         requests.append({"file": name, "method": method, "path": path, "headers": kept, "times": times_of(body)})
     with open(os.path.join(HERE, "js/package.json"), encoding="utf-8") as text:
-        package = json.load(text)["dependencies"]["dd-trace"]
+        version = json.load(text)["dependencies"][package]
     with open(os.path.join(folder, "meta.json"), "w", encoding="utf-8") as text:
-        json.dump({"package": f"dd-trace {package}", "requests": requests}, text, indent=1)
+        json.dump({"package": f"{package} {version}", "requests": requests}, text, indent=1)
         text.write("\n")
 
 
@@ -83,16 +90,19 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--node", default="node")
     parser.add_argument("--out", default=os.path.join(HERE, "../../fixtures/native"))
+    parser.add_argument("--only", default="")
     options = parser.parse_args()
     agent = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=agent.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{agent.server_port}"
-    for name, settings in RUNS.items():
+    for name, app, package, settings in RUNS:
+        if not name.startswith(options.only):
+            continue
         Handler.taken.clear()
-        env = dict(os.environ, DD_TRACE_AGENT_URL=url, MODEL_URL=f"{url}/v1", DD_ENV="test", DD_VERSION="3.1", DD_SERVICE="shop",
+        env = dict(os.environ, DD_TRACE_AGENT_URL=url, MODEL_URL=f"{url}/v1", LOG_URL=url, DD_ENV="test", DD_VERSION="3.1", DD_SERVICE="shop",
                    DD_INSTRUMENTATION_TELEMETRY_ENABLED="false", **settings)
-        subprocess.run([options.node, "apps/datadog_app.cjs"], cwd=os.path.join(HERE, "js"), env=env, check=True, timeout=60)
-        save(os.path.join(options.out, name))
+        subprocess.run([options.node, app], cwd=os.path.join(HERE, "js"), env=env, check=True, timeout=60)
+        save(os.path.join(options.out, name), package)
         print(name, [(request[1], len(request[3])) for request in Handler.taken])
 
 
