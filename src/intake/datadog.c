@@ -13,7 +13,7 @@
 #include "wire/datadog.h"
 #include "intake/intake.h"
 
-enum endpoint { EVENTS, SCORES, TRACES_V03, TRACES_V04, TRACES_V05, FORGOTTEN, INFO };
+enum endpoint { EVENTS, SCORES, TRACES_V03, TRACES_V04, TRACES_V05, FORGOTTEN };
 
 struct path_row {
     str path;
@@ -26,7 +26,6 @@ static const struct path_row paths[] = {
     { STR("/v0.3/traces"), TRACES_V03 },
     { STR("/v0.4/traces"), TRACES_V04 },
     { STR("/v0.5/traces"), TRACES_V05 },
-    { STR("/info"), INFO },
     { STR("/v0.6/stats"), FORGOTTEN },
     { STR("/v0.7/config"), FORGOTTEN },
     { STR("/telemetry/proxy/api/v2/apmtelemetry"), FORGOTTEN },
@@ -71,10 +70,6 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     ret_route->endpoint = (int)endpoint;
     if (str_equal_c(head->method, "OPTIONS")) {
         ret_route->is_options = true;
-        return ERR_OK;
-    }
-    if (endpoint == INFO && str_equal_c(head->method, "GET")) {
-        ret_route->is_open = true;
         return ERR_OK;
     }
     if (!str_equal_c(head->method, "POST") && !str_equal_c(head->method, "PUT"))
@@ -145,10 +140,6 @@ static void answer(struct request *request, const struct intake_route *route,
         response.content_type = STR_NONE;
     } else if (outcome->err) {
         write_error(&body, request, &response, outcome);
-    } else if (endpoint == INFO) { /* what a tracer asks before it sends */
-        buf_add_c(&body, "{\"version\":\"7.65.0\",\"endpoints\":[\"/v0.3/traces\",\"/v0.4/traces\","
-                         "\"/v0.5/traces\",\"/evp_proxy/v2/\"],\"client_drop_p0s\":false,"
-                         "\"config\":{}}");
     } else if (endpoint == TRACES_V03) {
         response.content_type = STR_OF("text/plain");
         buf_add_c(&body, "OK\n");
