@@ -230,7 +230,12 @@ static void trace_condition(struct sql *sql, const struct store_scores *ask)
         buf_add_c(&sql->text, i ? "," : " OR (trace_id_hi IS NULL AND response_id IN (");
         sql_param(sql, ask->response_ids[i]);
     }
-    buf_add_c(&sql->text, ask->response_id_count ? ")))" : ")");
+    buf_add_c(&sql->text, ask->response_id_count ? "))" : "");
+    for (size_t i = 0; i < ask->span_id_count; i++)
+        buf_printf(&sql->text, "%s%llu::UBIGINT",
+                   i ? "," : " OR (trace_id_hi IS NULL AND span_id IN (",
+                   (unsigned long long)id8_number(ask->span_ids[i]));
+    buf_add_c(&sql->text, ask->span_id_count ? ")))" : ")");
 }
 
 static void conditions(struct sql *sql, const struct store_scores *ask, bool sees_trace)

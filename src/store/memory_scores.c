@@ -92,6 +92,9 @@ static bool is_of_trace(const struct store_scores *ask, const struct score *scor
     for (size_t i = 0; i < ask->response_id_count; i++)
         if (text_is(ask->response_ids[i], score->response_id))
             return true;
+    for (size_t i = 0; i < ask->span_id_count && score->has_span_id; i++)
+        if (memcmp(&ask->span_ids[i], &score->span_id, sizeof score->span_id) == 0)
+            return true;
     return false;
 }
 

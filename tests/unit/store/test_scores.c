@@ -212,6 +212,33 @@ static void a_question_names_trace_span_session_name_and_source(void **state)
     assert_int_equal(get(f, ask, &got), 2);
 }
 
+/* Vendors name a span alone.  shows: C3 */
+static void a_score_that_names_only_a_span_is_of_the_trace_that_has_it(void **state)
+{
+    struct fixture *f = *state;
+    struct score scores[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        scores[i] = score_make(i + 1, "n", (double)i);
+        scores[i].has_trace_id = false;
+        scores[i].has_span_id = true;
+        scores[i].span_id = span_of(i + 1);
+    }
+    scores[2].has_trace_id = true; /* says itself which trace, and that is another one */
+    scores[2].trace_id = trace_of(9);
+    put_as(f, "p1", scores, 3);
+    struct store_score *got;
+    struct store_scores ask = ask_all();
+    const struct id8 spans[] = { span_of(2), span_of(3), span_of(4) };
+    ask.has_trace_id = true;
+    ask.trace_id = trace_of(1);
+    assert_int_equal(get(f, ask, &got), 0);
+    ask.span_ids = spans;
+    ask.span_id_count = COUNT_OF(spans);
+    assert_int_equal(get(f, ask, &got), 1);
+    assert_true(got->score.has_span_id && !got->score.has_trace_id);
+    assert_memory_equal(&got->score.span_id, &spans[0], sizeof spans[0]);
+}
+
 /* shows: L1 */
 static void projects_and_tenants_see_their_own(void **state)
 {
@@ -275,6 +302,8 @@ static void pages_follow_each_other(void **state)
         cmocka_unit_test_setup_teardown(the_same_id_again_replaces_the_score, setup, teardown),    \
         cmocka_unit_test_setup_teardown(a_question_names_trace_span_session_name_and_source,       \
                                         setup, teardown),                                          \
+        cmocka_unit_test_setup_teardown(                                                           \
+            a_score_that_names_only_a_span_is_of_the_trace_that_has_it, setup, teardown),          \
         cmocka_unit_test_setup_teardown(projects_and_tenants_see_their_own, setup, teardown),      \
         cmocka_unit_test_setup_teardown(pages_follow_each_other, setup, teardown)
 
