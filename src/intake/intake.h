@@ -73,6 +73,7 @@ extern const struct source_ops source_otlp_http;
 extern const struct source_ops source_otlp_grpc;
 extern const struct source_ops source_scores;
 extern const struct source_ops source_phoenix;
+extern const struct source_ops source_mlflow;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 

@@ -246,10 +246,11 @@ static bool scaled_into(const struct value *value, double scale, int64_t *field)
 /* An amount, or a JSON object of amounts with their total (Langfuse, MLflow). */
 static bool usd_into(struct norm *norm, const struct value *value, int64_t *field)
 {
-    struct value map;
-    if (value->type != VALUE_STR || !str_starts(str_trim(value->text), STR_OF("{")))
+    struct value map = *value;
+    bool is_text = value->type == VALUE_STR && str_starts(str_trim(value->text), STR_OF("{"));
+    if (!is_text && value->type != VALUE_MAP)
         return scaled_into(value, 1e9, field);
-    if (!parse_json(norm, value->text, &map))
+    if (is_text && !parse_json(norm, value->text, &map))
         return false;
     const struct value *total = map_get(&map, "total");
     total = total ? total : map_get(&map, "total_cost");
