@@ -135,13 +135,18 @@ static bool output_into(struct norm *norm, const struct value *value, str *field
 
 static bool verdict_into(struct norm *norm, const struct value *value, str *field)
 {
-    static const char *const passes[] = { "true", "pass", "passed", "ok", "success", "1" };
-    static const char *const fails[] = { "false", "fail", "failed", "blocked", "failure", "0" };
+    enum { WORDS = 10 };
+    static const char *const passes[WORDS] = { "true", "pass",  "passed", "ok",      "success",
+                                               "1",    "allow", "safe",   "allowed", "valid" };
+    static const char *const fails[WORDS] = {
+        "false", "fail", "failed", "blocked", "failure",
+        "0",     "deny", "unsafe", "block",   "guardrail_intervened"
+    };
     str text;
     if (!text_into(norm, value, &text))
         return false;
     *field = text;
-    for (size_t i = 0; i < COUNT_OF(passes); i++) {
+    for (size_t i = 0; i < WORDS; i++) {
         if (str_equal_nocase(text, str_from_c(passes[i])))
             *field = STR_OF("pass");
         if (str_equal_nocase(text, str_from_c(fails[i])))
