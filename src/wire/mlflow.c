@@ -431,7 +431,7 @@ static void add_name(struct buf *out, str id)
 void mlflow_experiment_json(struct buf *out, str name, str id)
 {
     struct buf other;
-    buf_init(&other, ID_BYTES_MAX * 4);
+    buf_init(&other, (size_t)ID_BYTES_MAX * 4);
     bool by_name = str_is_none(id);
     if (by_name)
         add_id(&other, name);
@@ -451,8 +451,8 @@ static enum err take_experiment(struct reading *reading, const struct value *roo
     str name = tree_text(root, "name");
     if (str_is_none(name) || name.len > ID_BYTES_MAX)
         return refuse(reading, "name", name.len ? "is too long" : "is missing");
-    buf_init(&id, ID_BYTES_MAX * 4);
-    buf_init(&out, ID_BYTES_MAX * 8);
+    buf_init(&id, (size_t)ID_BYTES_MAX * 4);
+    buf_init(&out, (size_t)ID_BYTES_MAX * 8);
     add_id(&id, name);
     buf_add_c(&out, "{\"experiment_id\":");
     buf_add_json_str(&out, buf_str(&id));
