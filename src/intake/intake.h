@@ -74,6 +74,7 @@ extern const struct source_ops source_otlp_grpc;
 extern const struct source_ops source_scores;
 extern const struct source_ops source_phoenix;
 extern const struct source_ops source_mlflow;
+extern const struct source_ops source_braintrust;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 
