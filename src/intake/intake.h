@@ -75,6 +75,7 @@ extern const struct source_ops source_scores;
 extern const struct source_ops source_phoenix;
 extern const struct source_ops source_mlflow;
 extern const struct source_ops source_braintrust;
+extern const struct source_ops source_posthog;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 
