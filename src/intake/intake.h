@@ -79,12 +79,20 @@ extern const struct source_ops source_langsmith;
 extern const struct source_ops source_weave;
 extern const struct source_ops source_datadog;
 extern const struct source_ops source_helicone;
+extern const struct source_ops source_phoenix;
+extern const struct source_ops source_mlflow;
+extern const struct source_ops source_braintrust;
+extern const struct source_ops source_posthog;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 
 /* For source_ops.decode: the body is OTLP. */
 MUST_CHECK enum err intake_decode_otlp(struct arena *arena, const struct intake_body *body,
                                        struct raw_batch *ret_batch, struct diag *reterr_why);
+/* Vendors name the project in a header: it becomes an attribute of every resource that does not
+ * say it itself. */
+MUST_CHECK enum err intake_add_context(struct arena *arena, const struct request_head *head,
+                                       struct raw_batch *batch, struct diag *reterr_why);
 /* The first source that says the request is its own; ERR_NOT_FOUND when none does. */
 MUST_CHECK enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                                  struct diag *reterr_why);

@@ -85,6 +85,13 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     return ERR_MEDIA_TYPE;
 }
 
+static enum err decode(struct arena *arena, const struct intake_body *body,
+                       struct raw_batch *ret_batch, struct diag *reterr_why)
+{
+    enum err err = intake_decode_otlp(arena, body, ret_batch, reterr_why);
+    return err || !body->head ? err : intake_add_context(arena, body->head, ret_batch, reterr_why);
+}
+
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
@@ -122,6 +129,6 @@ const struct source_ops source_otlp_http = {
     .name = "otlp_http",
     .match = match,
     .unpack = intake_unpack,
-    .decode = intake_decode_otlp,
+    .decode = decode,
     .answer = answer,
 };

@@ -21,11 +21,12 @@ bool score_source_of(str name, enum score_source *ret_source)
         str name;
         enum score_source source;
     } others[] = {
-        { STR("llm"), SCORE_BY_JUDGE },     { STR("model"), SCORE_BY_JUDGE },
-        { STR("eval"), SCORE_BY_JUDGE },    { STR("online_scoring"), SCORE_BY_JUDGE },
-        { STR("app"), SCORE_BY_API },       { STR("sdk"), SCORE_BY_API },
-        { STR("ui"), SCORE_BY_HUMAN },      { STR("annotation"), SCORE_BY_HUMAN },
-        { STR("feedback"), SCORE_BY_USER }, { STR("end_user"), SCORE_BY_USER },
+        { STR("llm"), SCORE_BY_JUDGE },       { STR("model"), SCORE_BY_JUDGE },
+        { STR("llm_judge"), SCORE_BY_JUDGE }, { STR("ai_judge"), SCORE_BY_JUDGE },
+        { STR("eval"), SCORE_BY_JUDGE },      { STR("online_scoring"), SCORE_BY_JUDGE },
+        { STR("app"), SCORE_BY_API },         { STR("sdk"), SCORE_BY_API },
+        { STR("ui"), SCORE_BY_HUMAN },        { STR("annotation"), SCORE_BY_HUMAN },
+        { STR("feedback"), SCORE_BY_USER },   { STR("end_user"), SCORE_BY_USER },
     };
     *ret_source = SCORE_BY_API;
     for (int i = 0; i < SCORE_SOURCE_COUNT; i++)

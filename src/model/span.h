@@ -173,6 +173,11 @@ static inline bool id16_is_zero(struct id16 id)
     static const struct id16 zero;
     return memcmp(&id, &zero, sizeof id) == 0;
 }
+/* An addition with this id is about the root of its trace, whichever span that is. */
+static inline struct id8 id8_of_root(void)
+{
+    return (struct id8){ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+}
 static inline bool id8_is_zero(struct id8 id)
 {
     static const struct id8 zero;

@@ -135,13 +135,18 @@ static bool output_into(struct norm *norm, const struct value *value, str *field
 
 static bool verdict_into(struct norm *norm, const struct value *value, str *field)
 {
-    static const char *const passes[] = { "true", "pass", "passed", "ok", "success", "1" };
-    static const char *const fails[] = { "false", "fail", "failed", "blocked", "failure", "0" };
+    enum { WORDS = 10 };
+    static const char *const passes[WORDS] = { "true", "pass",  "passed", "ok",      "success",
+                                               "1",    "allow", "safe",   "allowed", "valid" };
+    static const char *const fails[WORDS] = {
+        "false", "fail", "failed", "blocked", "failure",
+        "0",     "deny", "unsafe", "block",   "guardrail_intervened"
+    };
     str text;
     if (!text_into(norm, value, &text))
         return false;
     *field = text;
-    for (size_t i = 0; i < COUNT_OF(passes); i++) {
+    for (size_t i = 0; i < WORDS; i++) {
         if (str_equal_nocase(text, str_from_c(passes[i])))
             *field = STR_OF("pass");
         if (str_equal_nocase(text, str_from_c(fails[i])))
@@ -257,10 +262,11 @@ static bool usd_sum(const struct value *map, int64_t *field)
 /* An amount, or a JSON object of amounts, perhaps with their total (Langfuse, MLflow). */
 static bool usd_into(struct norm *norm, const struct value *value, int64_t *field)
 {
-    struct value map;
-    if (value->type != VALUE_STR || !str_starts(str_trim(value->text), STR_OF("{")))
+    struct value map = *value;
+    bool is_text = value->type == VALUE_STR && str_starts(str_trim(value->text), STR_OF("{"));
+    if (!is_text && value->type != VALUE_MAP)
         return scaled_into(value, 1e9, field);
-    if (!parse_json(norm, value->text, &map))
+    if (is_text && !parse_json(norm, value->text, &map))
         return false;
     const struct value *total = map_get(&map, "total");
     total = total ? total : map_get(&map, "total_cost");

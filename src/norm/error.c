@@ -106,6 +106,12 @@ static str class_of_message(str text)
     return str_is_none(found) ? class_of_status(text) : found;
 }
 
+static bool is_blocked(const struct norm *norm)
+{
+    const struct span *span = norm->span;
+    return norm->step == STEP_GUARD && SPAN_KNOWS(span, safety_blocked) && span->safety_blocked;
+}
+
 static str class_of_error(const struct norm *norm)
 {
     const struct span *span = norm->span;
@@ -158,7 +164,7 @@ void norm_error(struct norm *norm, const struct raw_span *raw)
     if (filtered(span))
         SPAN_SET(span, error_class, STR_OF("content_filter"));
     else if (failed)
-        SPAN_SET(span, error_class, class_of_error(norm));
+        SPAN_SET(span, error_class, is_blocked(norm) ? STR_OF("safety") : class_of_error(norm));
     else if (SPAN_KNOWS(span, parse_ok) ? !span->parse_ok : SPAN_KNOWS(span, parse_error))
         SPAN_SET(span, error_class, STR_OF("parsing"));
     else if (SPAN_KNOWS(span, safety_blocked) && span->safety_blocked)

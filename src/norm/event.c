@@ -19,6 +19,8 @@ static const struct {
     { STR("gen_ai.choice"), { true, "assistant" } },
     { STR("gen_ai.content.prompt"), { false, "" } },
     { STR("gen_ai.content.completion"), { true, "" } },
+    { STR("guardrails.user_message"), { false, "user" } }, /* NeMo */
+    { STR("guardrails.utterance.bot.started"), { true, "assistant" } },
 };
 
 static const str first_token_events[] = {
@@ -47,7 +49,7 @@ static const str body_keys[] = {
 
 bool message_event_find(str name, struct message_event *ret)
 {
-    if (!str_starts(name, STR_OF("gen_ai.")))
+    if (!str_starts(name, STR_OF("gen_ai.")) && !str_starts(name, STR_OF("guardrails.")))
         return false;
     for (size_t i = 0; i < COUNT_OF(message_events); i++) {
         if (str_equal(name, message_events[i].name)) {
@@ -243,9 +245,10 @@ static void event_add(struct norm *norm, const struct event_seen *seen, bool sho
     time_format(out, event->time_ns, 9);
     buf_add_c(out, "\",\"attributes\":{");
     bool any = false;
+    bool has_body = seen->is_message || str_starts(event->name, STR_OF("guardrails."));
     for (uint32_t i = 0; i < event->attr_count; i++) {
         const struct attr *attr = &event->attrs[i];
-        bool is_body = attr_is_body(attr, seen->is_message);
+        bool is_body = attr_is_body(attr, has_body);
         if (is_body && seen->is_consumed)
             continue;
         bool hide = short_only && (is_body || value_is_long(norm, &attr->value));
@@ -313,7 +316,8 @@ static void take_event(struct norm *norm, const struct span_event *event, int st
     bool is_message = message_event_find(event->name, &message);
     bool is_details = str_equal_c(event->name, "gen_ai.client.inference.operation.details");
     if (is_message) {
-        norm->dialects |= 1u << DIALECT_OTEL;
+        bool is_nemo = str_starts(event->name, STR_OF("guardrails."));
+        norm->dialects |= 1u << (is_nemo ? DIALECT_NEMO : DIALECT_OTEL);
         struct value value =
             message_event_value(norm, &message, event->attrs, event->attr_count, NULL);
         is_consumed = open[message.output] && value.type != VALUE_NULL;

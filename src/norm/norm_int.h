@@ -322,6 +322,10 @@ void norm_usage(struct norm *norm);
 /* What only the body of the answer says: model, usage, end. */
 void norm_reply(struct norm *norm);
 void norm_step(struct norm *norm, const struct raw_span *raw);
+/* A guard's verdict in its library's words: after norm_step. */
+void norm_guard(struct norm *norm, const struct raw_span *raw);
+/* The verdict of a model whose answer is one: after norm_content. */
+void norm_guard_model(struct norm *norm);
 const char *step_name(enum step step);
 void norm_error(struct norm *norm, const struct raw_span *raw);
 

@@ -580,10 +580,12 @@ void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
     norm_early(norm);
     norm_objects(norm);
     norm_step(norm, raw);
+    norm_guard(norm, raw);
     norm_reply(norm);
     if (raw->event_count)
         norm_events(norm, raw);
     norm_content(norm);
+    norm_guard_model(norm);
     norm_usage(norm);
     if (raw->is_addition && SPAN_KNOWS(span, usage_source) &&
         str_equal_c(span->usage_source, "unknown")) /* the other part may have it */

@@ -87,6 +87,10 @@ static bool parse_printed(struct norm *norm, str text, struct value *ret)
 static bool usage_object(struct norm *norm, struct value *ret)
 {
     const struct value *value = held(norm, TARGET_use_json);
+    if (value && value->type == VALUE_MAP) {
+        *ret = *value;
+        return true;
+    }
     if (!value || value->type != VALUE_STR)
         return false;
     bool is_printed = str_starts(value->text, STR_OF("{'"));

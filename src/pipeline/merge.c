@@ -430,8 +430,23 @@ static struct span *merge_records(struct arena *arena, const struct keyed *first
     return whole ? whole : addition;
 }
 
+/* What somebody said of the trace is its root's: the first without a parent, or the first.
+ * Alone it stands for itself. */
+static void give_root(struct arena *arena, struct span **spans, size_t count, struct span *said)
+{
+    size_t root = 0;
+    while (root < count && SPAN_KNOWS(spans[root], parent_span_id))
+        root++;
+    struct span *to = spans[root < count ? root : 0];
+    said->span_id = to->span_id;
+    said->is_addition = true; /* it may have stood for itself before */
+    span_merge(arena, to, said);
+}
+
 void assemble_merge(struct arena *arena, struct span **spans, size_t count, size_t *ret_count)
 {
+    const struct id8 root_id = id8_of_root();
+    struct span *of_root = NULL;
     struct keyed *keyed = xcalloc(count, sizeof *keyed);
     for (size_t i = 0; i < count; i++)
         keyed[i] = (struct keyed){ spans[i], i, begins(spans[i]) };
@@ -440,10 +455,21 @@ void assemble_merge(struct arena *arena, struct span **spans, size_t count, size
     for (size_t i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && same_id(keyed[i].span, keyed[end].span); end++)
             continue;
-        spans[kept] = merge_records(arena, &keyed[i], end - i);
-        complete(arena, spans[kept++]);
+        struct span *merged = merge_records(arena, &keyed[i], end - i);
+        if (memcmp(&merged->span_id, &root_id, sizeof root_id) == 0) {
+            of_root = merged;
+            continue;
+        }
+        complete(arena, merged);
+        spans[kept++] = merged;
     }
     xfree(keyed);
     qsort(spans, kept, sizeof(struct span *), by_start);
+    if (of_root && kept) {
+        give_root(arena, spans, kept, of_root);
+    } else if (of_root) {
+        complete(arena, of_root);
+        spans[kept++] = of_root;
+    }
     *ret_count = kept;
 }

@@ -332,6 +332,18 @@ def load_fixture(name):
     return found
 
 
+def replay_native(server, name, path_of=lambda path: path):
+    """Send what a vendor's client sent (record_native.py) and give the answers; all must be successes."""
+    with open(os.path.join(FIXTURES, "native", name + ".json"), encoding="utf-8") as text:
+        recorded = json.load(text)["requests"]
+    answers = []
+    for item in recorded:
+        body = base64.b64decode(item["base64"]) if "base64" in item else item["text"].encode()
+        answers.append(server.request(item["method"], path_of(item["path"]), body, item["headers"]))
+        assert answers[-1].status < 300, (item["path"], answers[-1])
+    return answers
+
+
 def each_span(message):
     for resource in message.resource_spans:
         for scope in resource.scope_spans:

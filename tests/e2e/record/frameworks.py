@@ -35,6 +35,8 @@ RUNS = [
     ("crewai", "crewai_app.py", "chat tools error", {}, "openinference-instrumentation-crewai openinference-instrumentation-openai crewai"),
     ("mlflow", "mlflow_app.py", "chat tools retrieval error", {}, "mlflow openai"),
     ("sk", "sk_app.py", "chat tools error", {}, "semantic-kernel openai"),
+    ("guardrails", "guardrails_app.py", "pass fail error", {}, "guardrails-ai"),
+    ("nemo", "nemo_app.py", "pass block output", {}, "nemoguardrails openai"),
     ("autogen", "autogen_app.py", "chat tools error", {}, "autogen-agentchat openinference-instrumentation-openai openai"),
 ]
 VERSION = "import sys, importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in sys.argv[1:]), sep='\\n')"

@@ -467,6 +467,61 @@ static void a_prepared_answer_is_given_as_it_is_and_an_error_in_the_vendors_word
     assert_true(str_starts(request.response.body, STR_OF("{\"code\":429,\"message\":\"")));
 }
 
+/* shows: B7 */
+static void a_project_named_in_a_header_is_said_by_each_resource_that_does_not_say_one(void **state)
+{
+    (void)state;
+    static const str key = STR("openinference.project.name");
+    struct attr own = { STR("openinference.project.name"), value_str(STR_OF("own")) };
+    const struct raw_resource bare = { .attrs = NULL }, said = { .attrs = &own, .attr_count = 1 };
+    const struct raw_scope scopes[] = { { .resource = &bare, .name = STR_OF("s") },
+                                        { .resource = &said } };
+    struct raw_span spans[] = { { .scope = &scopes[0] },
+                                { .scope = &scopes[0] },
+                                { .scope = &scopes[1] } };
+    struct raw_batch batch = { .spans = spans, .span_count = COUNT_OF(spans) };
+    post_is("/v1/traces", type_pb);
+    assert_int_equal(intake_add_context(&request.arena, &request.head, &batch, NULL), ERR_OK);
+    assert_ptr_equal(spans[0].scope, &scopes[0]); /* nothing is said: nothing is copied */
+    header_is("x-project-name", "shop");
+    assert_int_equal(intake_add_context(&request.arena, &request.head, &batch, NULL), ERR_OK);
+    assert_ptr_equal(spans[0].scope, spans[1].scope);
+    static const char *const expected[] = { "shop", "shop", "own" };
+    for (size_t i = 0; i < COUNT_OF(spans); i++) {
+        const struct raw_resource *resource = spans[i].scope->resource;
+        const struct attr *attr = attr_find(resource->attrs, resource->attr_count, key);
+        assert_true(attr && str_equal_c(attr->value.text, expected[i]));
+        assert_int_equal(resource->attr_count, 1);
+    }
+    assert_true(str_equal_c(spans[0].scope->name, "s"));
+}
+
+static void paths_of_phoenix_are_its_own_and_questions_have_no_body(void **state)
+{
+    (void)state;
+    struct intake_route route;
+    static const char *const posts[] = { "/v1/span_annotations", "/v1/session_notes",
+                                         "/v1/projects", "/v1/projects/my shop/spans" };
+    for (size_t i = 0; i < COUNT_OF(posts); i++) {
+        post_is(posts[i], type_json);
+        assert_int_equal(intake_match(&request.head, &route, NULL), ERR_OK);
+        assert_ptr_equal(route.source, &source_phoenix);
+        assert_false(route.is_query || route.is_open);
+    }
+    head_is("GET", "/arize_phoenix_version");
+    assert_int_equal(intake_match(&request.head, &route, NULL), ERR_OK);
+    assert_true(route.is_open);
+    head_is("GET", "/v1/projects/shop");
+    assert_int_equal(intake_match(&request.head, &route, NULL), ERR_OK);
+    assert_true(route.is_query && !route.is_open);
+    static const char *const others[] = { "/v1/projects/", "/v1/projects/a/b", "/v1/projectsx",
+                                          "/v1/span_annotations/x", "/v1/projects/a/spans/otlpv1" };
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        head_is("GET", others[i]);
+        assert_int_equal(intake_match(&request.head, &route, NULL), ERR_NOT_FOUND);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -485,6 +540,8 @@ int main(void)
         TEST(a_browser_is_answered_for_its_own_origin),
         TEST(vendors_own_paths_are_known_by_method_and_path),
         TEST(a_prepared_answer_is_given_as_it_is_and_an_error_in_the_vendors_words),
+        TEST(a_project_named_in_a_header_is_said_by_each_resource_that_does_not_say_one),
+        TEST(paths_of_phoenix_are_its_own_and_questions_have_no_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -445,6 +445,38 @@ static void an_update_after_the_end_is_the_later_one_and_the_first_token_counts(
     assert_false(SPAN_KNOWS(spans[0], first_token_time));
 }
 
+static void what_is_said_of_a_trace_is_given_to_its_root(void **state)
+{
+    (void)state;
+    struct span *root = make(1, "root"), *child = make(2, "child"), *said = make_addition(0, NULL);
+    SPAN_SET(root, start_time, 100);
+    SPAN_SET(child, start_time, 50); /* clocks of two machines */
+    SPAN_SET(child, parent_span_id, root->span_id);
+    said->span_id = id8_of_root();
+    SPAN_SET(said, session_id, STR_OF("chat-9"));
+    struct span *spans[] = { said, child, root };
+    size_t count;
+    assemble_merge(&arena, spans, 3, &count);
+    assert_int_equal(count, 2);
+    assert_true(str_equal_c(spans[1]->name, "root"));
+    assert_true(str_equal_c(spans[1]->session_id, "chat-9"));
+    assert_int_equal(spans[1]->span_id.bytes[0], 1);
+    assert_false(spans[1]->is_addition || SPAN_KNOWS(spans[0], session_id));
+}
+
+static void what_is_said_of_a_trace_without_spans_stands_for_itself(void **state)
+{
+    (void)state;
+    struct span *said = make_addition(0, NULL);
+    said->span_id = id8_of_root();
+    SPAN_SET(said, received_time, 7);
+    struct span *spans[] = { said };
+    size_t count;
+    assemble_merge(&arena, spans, 1, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(spans[0]->start_time, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +491,8 @@ int main(void)
         TEST(an_event_whose_span_never_came_stands_for_itself),
         TEST(of_many_records_the_last_of_each_span_stays_in_order_of_start),
         TEST(parts_of_a_span_in_any_order_make_it_whole),
+        TEST(what_is_said_of_a_trace_is_given_to_its_root),
+        TEST(what_is_said_of_a_trace_without_spans_stands_for_itself),
         cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
                                         setup, teardown),
         TEST(what_a_tool_gave_is_its_result_though_the_part_did_not_know_of_a_tool),
