@@ -37,9 +37,9 @@ str langsmith_member(const struct native_attrs *members, const char *key);
 str langsmith_text(struct langsmith *langsmith, const struct native_attrs *members,
                    const char *key);
 /* A member as a tree; VALUE_NULL when not there. One that is too deep is its JSON as a text. */
-struct value langsmith_value(struct langsmith *langsmith, str json);
+struct value langsmith_value(struct langsmith *langsmith, str raw);
 /* ISO 8601, without a zone UTC, or a number since 1970 told by its size; 0: none. */
-uint64_t langsmith_time(struct langsmith *langsmith, str json);
+uint64_t langsmith_time(struct langsmith *langsmith, str raw);
 
 /* False: left out, *ret_why says why. */
 bool langsmith_span(struct langsmith *langsmith, const struct langsmith_run *run,
@@ -47,4 +47,4 @@ bool langsmith_span(struct langsmith *langsmith, const struct langsmith_run *run
 /* `patched`: the id of a feedback that it changes; STR_NONE: it is a whole one. */
 bool langsmith_score(struct langsmith *langsmith, str object, str patched, const char **ret_why);
 /* What only the body of an answer says: usage, model, id, end. */
-void langsmith_answer(struct langsmith *langsmith, str outputs, struct native_attrs *attrs);
+void langsmith_answer(struct langsmith *langsmith, str json, struct native_attrs *attrs);

@@ -126,7 +126,8 @@ static struct value json_text(struct filling *filling, const struct value *value
     str text = buf_failed(&out) ? STR_NONE : arena_str(filling->langsmith->arena, buf_str(&out));
     buf_clear(&out);
     filling->langsmith->is_spent = filling->langsmith->is_spent || str_is_none(text);
-    return str_is_none(text) ? (struct value){ .type = VALUE_NULL } : value_str(text);
+    struct value none = { .type = VALUE_NULL };
+    return str_is_none(text) ? none : value_str(text);
 }
 
 /* Request parameters: the model, its tools, and numbers. */

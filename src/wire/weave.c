@@ -43,7 +43,8 @@ struct value weave_json(struct weave *weave, const struct value *value)
     str text = buf_failed(&out) ? STR_NONE : arena_str(weave->arena, buf_str(&out));
     buf_clear(&out);
     weave->is_spent = weave->is_spent || str_is_none(text);
-    return str_is_none(text) ? (struct value){ .type = VALUE_NULL } : value_str(text);
+    struct value none = { .type = VALUE_NULL };
+    return str_is_none(text) ? none : value_str(text);
 }
 
 uint64_t weave_time(const struct value *map, const char *key)
