@@ -19,6 +19,7 @@
 #include "keys/keys.h"
 #include "pipeline/digest.h"
 #include "pipeline/open_traces.h"
+#include "price/price.h"
 #include "store/store.h"
 #include "wal/wal.h"
 
@@ -31,6 +32,7 @@ struct drain_config {
     struct store *store;
     struct content_store *content;
     struct keystore *keystore;
+    const struct price_table *prices; /* for spans whose parts came apart */
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */

@@ -8,6 +8,7 @@
 #pragma once
 #include "pipeline/drain.h"
 #include "pipeline/held.h"
+#include "pipeline/named_spans.h"
 #include "sys/thread.h"
 #include <stdatomic.h>
 
@@ -56,6 +57,7 @@ struct drain {
     struct wal_position skipped;      /* the last record that was known without reading it, */
     bool has_skipped;                 /* and `reader` is not behind it yet */
     struct open_traces *traces;
+    struct named_spans named;
     struct cached_batch cache[BATCH_CACHE_COUNT];
     uint64_t cache_clock;
     size_t cache_last; /* the one of the last look-up: spans of a trace lie together */

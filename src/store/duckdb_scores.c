@@ -250,6 +250,10 @@ static void conditions(struct sql *sql, const struct store_scores *ask, bool see
     if (ask->has_span_id)
         buf_printf(&sql->text, " AND span_id=%llu::UBIGINT",
                    (unsigned long long)id8_number(ask->span_id));
+    if (ask->has_score_id)
+        buf_printf(&sql->text, " AND id_hi=%llu::UBIGINT AND id_lo=%llu::UBIGINT",
+                   (unsigned long long)id_high(ask->score_id),
+                   (unsigned long long)id_low(ask->score_id));
     text_condition(sql, "session_id", ask->session_id);
     text_condition(sql, "name", ask->name);
     if (ask->has_source)

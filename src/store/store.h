@@ -192,6 +192,8 @@ struct store_scores {
     str session_id, name; /* STR_NONE: any */
     bool has_source;
     enum score_source source;
+    bool has_score_id;
+    struct id16 score_id;
     uint32_t limit;
     /* Newest first, ties by id; continue after this one. */
     bool has_after;

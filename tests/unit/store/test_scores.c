@@ -194,6 +194,11 @@ static void a_question_names_trace_span_session_name_and_source(void **state)
     ask.response_id_count = 2;
     assert_int_equal(get(f, ask, &got), 4); /* the score came before its trace was known */
     ask = ask_all();
+    ask.has_score_id = true;
+    ask.score_id = scores[1].score_id;
+    assert_int_equal(get(f, ask, &got), 1);
+    assert_memory_equal(&got->score.score_id, &scores[1].score_id, sizeof scores[1].score_id);
+    ask = ask_all();
     ask.has_span_id = true;
     ask.span_id = span_of(4);
     assert_int_equal(get(f, ask, &got), 1);
