@@ -441,6 +441,12 @@ static void give_root(struct arena *arena, struct span **spans, size_t count, st
     said->span_id = to->span_id;
     said->is_addition = true; /* it may have stood for itself before */
     span_merge(arena, to, said);
+    for (uint32_t i = 0; i < to->attr_count;
+         i++) { /* of what was said before, too, the later wins */
+        const struct attr *attr = attr_find(said->attrs, said->attr_count, to->attrs[i].key);
+        if (attr)
+            to->attrs[i].value = attr->value;
+    }
 }
 
 void assemble_merge(struct arena *arena, struct span **spans, size_t count, size_t *ret_count)
