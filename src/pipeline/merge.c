@@ -93,7 +93,8 @@ static void merge_parts(struct arena *arena, struct span *into, const struct spa
     }
 }
 
-/* A whole span's attributes are all of them; parts of a span add theirs. */
+/* A whole span's attributes are all of them; parts of a span add theirs, a later one's value
+ * of the same name wins, but never over the whole span's own. */
 static void merge_attrs(struct arena *arena, struct span *into, const struct span *from)
 {
     bool are_parts = into->is_addition || from->is_addition;
@@ -107,11 +108,13 @@ static void merge_attrs(struct arena *arena, struct span *into, const struct spa
         }
         return;
     }
-    uint32_t count = from->attr_count;
-    memcpy(both, from->attrs, count * sizeof *both);
-    for (uint32_t i = 0; i < into->attr_count; i++) {
-        if (!attr_find(from->attrs, from->attr_count, into->attrs[i].key))
-            both[count++] = into->attrs[i];
+    const struct span *strong = into->is_addition ? from : into;
+    const struct span *weak = into->is_addition ? into : from;
+    uint32_t count = strong->attr_count;
+    memcpy(both, strong->attrs, count * sizeof *both);
+    for (uint32_t i = 0; i < weak->attr_count; i++) {
+        if (!attr_find(strong->attrs, strong->attr_count, weak->attrs[i].key))
+            both[count++] = weak->attrs[i];
     }
     into->attrs = both;
     into->attr_count = count;

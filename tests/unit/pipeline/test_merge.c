@@ -307,6 +307,23 @@ static void the_later_part_says_what_both_say_and_attributes_add_up(void **state
     assert_int_equal(b->value.i64, 2);
 }
 
+static void an_attribute_of_the_span_itself_overrules_that_of_an_addition(void **state)
+{
+    (void)state;
+    struct span *whole = make(1, "chat"), *started = make_addition(1, "chat");
+    struct attr own[] = { { STR("logfire.span_type"), value_str(STR_OF("span")) } };
+    struct attr told[] = { { STR("logfire.span_type"), value_str(STR_OF("pending_span")) },
+                           { STR("only.told"), value_i64(1) } };
+    whole->attrs = own;
+    whole->attr_count = COUNT_OF(own);
+    started->attrs = told;
+    started->attr_count = COUNT_OF(told);
+    span_merge(&arena, whole, started);
+    assert_int_equal(whole->attr_count, 2);
+    const struct attr *kind = attr_find(whole->attrs, 2, STR_OF("logfire.span_type"));
+    assert_true(str_equal_c(kind->value.text, "span"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +340,8 @@ int main(void)
         TEST(parts_of_a_span_in_any_order_make_it_whole),
         cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            an_attribute_of_the_span_itself_overrules_that_of_an_addition, setup, teardown),
         cmocka_unit_test_setup_teardown(the_later_part_says_what_both_say_and_attributes_add_up,
                                         setup, teardown),
     };
