@@ -19,6 +19,7 @@
 #include "keys/keys.h"
 #include "pipeline/digest.h"
 #include "pipeline/open_traces.h"
+#include "price/price.h"
 #include "store/store.h"
 #include "wal/wal.h"
 
@@ -31,6 +32,7 @@ struct drain_config {
     struct store *store;
     struct content_store *content;
     struct keystore *keystore;
+    struct price_table *prices; /* of estimates; may be NULL */
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */
@@ -46,6 +48,7 @@ struct drain_status {
     uint64_t batches, spans, logs, metrics, scores;
     uint64_t duplicate_batches;
     uint64_t traces_settled, spans_settled, traces_late;
+    uint64_t estimated_calls; /* whose tokens nobody had reported */
     uint64_t corrupt_records, store_errors;
     uint64_t deferred_spans; /* not shown before they settled: drain was behind */
     uint64_t digests;        /* records of such spans that need not be read for their ids */

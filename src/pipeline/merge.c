@@ -42,7 +42,8 @@ static void merge_fields(struct span *into, const struct span *from)
         if (!span_knows(from, field))
             continue;
         bool is_held = from->is_addition && !into->is_addition && is_envelope(field);
-        if (is_held && span_knows(into, field))
+        bool is_silence = field == FIELD_usage_source && str_equal_c(from->usage_source, "unknown");
+        if ((is_held || is_silence) && span_knows(into, field))
             continue;
         memcpy(span_field(into, field), span_field_const(from, field),
                type_sizes[field_table[i].type]);

@@ -391,6 +391,23 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
     return ERR_OK;
 }
 
+/* Calls that count and that nobody counted the tokens of. */
+static enum err estimate_calls(struct settling *settling, struct span **spans, size_t count,
+                               struct trace_row *row)
+{
+    struct drain *drain = settling->drain;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && !err; i++) {
+        bool done;
+        err = estimate_usage(drain->estimator, settling->arena, spans[i], &done);
+        if (err || !done)
+            continue;
+        assemble_add_usage(row, spans[i]);
+        atomic_fetch_add(&drain->estimated_calls, 1);
+    }
+    return err;
+}
+
 static enum err settle_trace(struct settling *settling, size_t index)
 {
     struct drain *drain = settling->drain;
@@ -417,6 +434,8 @@ static enum err settle_trace(struct settling *settling, size_t index)
     assemble_merge(settling->arena, spans, count, &count);
     struct trace_row *row = &settling->rows[index];
     enum err err = assemble_trace(settling->arena, spans, count, row);
+    if (!err)
+        err = estimate_calls(settling, spans, count, row);
     if (err)
         return err;
     row->project = project;

@@ -324,6 +324,20 @@ static void an_attribute_of_the_span_itself_overrules_that_of_an_addition(void *
     assert_true(str_equal_c(kind->value.text, "span"));
 }
 
+static void a_version_that_knows_no_usage_does_not_hide_where_it_came_from(void **state)
+{
+    (void)state;
+    struct span *first = make(1, "chat"), *second = make(1, NULL);
+    SPAN_SET(first, input_tokens, 5);
+    SPAN_SET(first, usage_source, STR_OF("reported"));
+    SPAN_SET(second, usage_source, STR_OF("unknown"));
+    span_merge(&arena, first, second);
+    assert_true(str_equal_c(first->usage_source, "reported"));
+    SPAN_SET(second, usage_source, STR_OF("partial"));
+    span_merge(&arena, first, second);
+    assert_true(str_equal_c(first->usage_source, "partial"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +352,7 @@ int main(void)
         TEST(an_event_whose_span_never_came_stands_for_itself),
         TEST(of_many_records_the_last_of_each_span_stays_in_order_of_start),
         TEST(parts_of_a_span_in_any_order_make_it_whole),
+        TEST(a_version_that_knows_no_usage_does_not_hide_where_it_came_from),
         cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
