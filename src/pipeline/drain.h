@@ -32,7 +32,7 @@ struct drain_config {
     struct store *store;
     struct content_store *content;
     struct keystore *keystore;
-    struct price_table *prices; /* of estimates; may be NULL */
+    const struct price_table *prices; /* for spans whose parts came apart */
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */

@@ -17,7 +17,7 @@ enum { SCRATCH_MAX = 96 * MIB, ROLE_TOKENS = 1 };
 
 struct estimator {
     struct tokens *tokens;
-    struct price_table *prices;
+    const struct price_table *prices;
     struct arena scratch; /* of one part */
     struct buf out;
 };
@@ -31,11 +31,11 @@ struct tally {
     bool has_media; /* something that is no text */
 };
 
-struct estimator *estimator_new(struct price_table *prices)
+struct estimator *estimator_new(const struct price_table *prices)
 {
     struct estimator *estimator = xcalloc(1, sizeof *estimator);
     estimator->tokens = tokens_new();
-    estimator->prices = prices ? price_table_ref(prices) : NULL;
+    estimator->prices = prices;
     arena_init(&estimator->scratch, SCRATCH_MAX);
     buf_init(&estimator->out, SCRATCH_MAX);
     return estimator;
@@ -46,8 +46,6 @@ void estimator_free(struct estimator *estimator)
     if (!estimator)
         return;
     tokens_free(estimator->tokens);
-    if (estimator->prices)
-        price_table_unref(estimator->prices);
     arena_clear(&estimator->scratch);
     buf_clear(&estimator->out);
     xfree(estimator);

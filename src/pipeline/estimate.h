@@ -29,8 +29,8 @@ enum {
 #define ESTIMATE_BYTES_MAX (4 * MIB)
 
 struct estimator;
-/* `prices` may be NULL: no cost. */
-struct estimator *estimator_new(struct price_table *prices);
+/* `prices`, which outlive it, may be NULL: no cost. */
+struct estimator *estimator_new(const struct price_table *prices);
 void estimator_free(struct estimator *estimator);
 
 /* True: *ret_done, the span's usage is now an estimate.  ERR_LIMIT: the arena is spent. */
