@@ -5,7 +5,7 @@
 #include "api/api_int.h"
 #include "sys/clock.h"
 
-enum { TRACE_SCORES_MAX = 1000, TRACE_RESPONSES_MAX = 256 };
+enum { TRACE_SCORES_MAX = 1000, TRACE_RESPONSES_MAX = 256, TRACE_SPANS_MAX = 4096 };
 
 static void scores_json(struct buf *out, const struct store_score *scores, size_t count)
 {
@@ -49,18 +49,22 @@ enum err api_trace_scores(struct api_job *job, struct id16 trace_id, const struc
                           size_t span_count, struct diag *reterr_why)
 {
     str *responses = arena_new(&job->arena, str, TRACE_RESPONSES_MAX);
-    if (!responses)
+    struct id8 *span_ids = arena_new(&job->arena, struct id8, TRACE_SPANS_MAX);
+    if (!responses || !span_ids)
         return diag_set(reterr_why, ERR_LIMIT, "the trace needs too much memory");
     struct store_scores ask = { .scope = api_scope(job),
                                 .has_trace_id = true,
                                 .trace_id = trace_id,
                                 .response_ids = responses,
+                                .span_ids = span_ids,
                                 .session_id = STR_NONE,
                                 .name = STR_NONE,
                                 .limit = TRACE_SCORES_MAX };
     for (size_t i = 0; i < span_count && ask.response_id_count < TRACE_RESPONSES_MAX; i++)
         if (SPAN_KNOWS(&spans[i].span, response_id))
             responses[ask.response_id_count++] = spans[i].span.response_id;
+    for (size_t i = 0; i < span_count && i < TRACE_SPANS_MAX; i++)
+        span_ids[ask.span_id_count++] = spans[i].span.span_id;
     struct store_score *scores;
     size_t count;
     const struct api_config *config = &job->worker->api->config;

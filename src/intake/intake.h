@@ -50,6 +50,7 @@ struct intake_answer {
     int64_t retry_after_ms; /* with a retryable error */
     int reply_status;       /* when no err: what decode prepared (raw_batch); 0: the usual */
     str reply;
+    str project; /* of the key, for a query; else STR_NONE */
 };
 
 struct source_ops {
@@ -72,6 +73,10 @@ struct source_ops {
 extern const struct source_ops source_otlp_http;
 extern const struct source_ops source_otlp_grpc;
 extern const struct source_ops source_scores;
+extern const struct source_ops source_langfuse;
+extern const struct source_ops source_opik;
+extern const struct source_ops source_langsmith;
+extern const struct source_ops source_weave;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 

@@ -24,11 +24,13 @@ static const str prefixes[] = {
     STR(""),
     STR("/api/public/otel"),
     STR("/otel"),
+    STR("/api/otel"),
     STR("/api/v1/otel"),
     STR("/otlp"),
     STR("/api/v1/private/otel"),
     STR("/api/v1/otlp"),
     STR("/opik/api/v1/private/otel"),
+    STR("/v1/private/otel"),
 };
 
 static bool match_path(str path, enum otlp_signal *ret_signal)

@@ -432,7 +432,7 @@ static bool is_known(const uint64_t known[KNOWN_WORDS], enum field field)
 enum err batch_peek_spans(struct arena *arena, str bytes, struct batch_span_ids **ret_ids,
                           struct diag *reterr_why)
 {
-    _Static_assert(FIELD_trace_id == 0, "it stands right behind the known-bits");
+    _Static_assert(FIELD_trace_id == 0 && FIELD_span_id == 1, "right behind the known-bits");
     struct cursor in = { bytes.ptr, bytes.ptr + bytes.len, arena, false };
     struct batch_header header;
     enum err err = get_header(&in, &header, reterr_why);
@@ -452,8 +452,11 @@ enum err batch_peek_spans(struct arena *arena, str bytes, struct batch_span_ids 
             return diag_set(reterr_why, ERR_CORRUPT, "damaged span %u", i);
         if (has_trace)
             memcpy(&ids[i].trace_id, span.ptr + sizeof known, sizeof ids[i].trace_id);
+        size_t at = sizeof known + (has_trace ? sizeof ids[i].trace_id : 0);
+        if (is_known(known, FIELD_span_id) && span.len > at + sizeof ids[i].span_id)
+            memcpy(&ids[i].span_id, span.ptr + at, sizeof ids[i].span_id);
         ids[i].has_parent = is_known(known, FIELD_parent_span_id);
-        ids[i].is_addition = span.ptr[span.len - 1] != 0;
+        ids[i].is_open = span.ptr[span.len - 1] == 1;
     }
     *ret_ids = ids;
     return ERR_OK;

@@ -234,7 +234,7 @@ static void put_span(struct writer *out, const struct span *span)
         put_char(out, (char)span->parts[i].role);
         put_str(out, span->parts[i].json);
     }
-    put_char(out, (char)span->is_addition);
+    put_char(out, (char)(span->is_addition + (span->is_addition && !span_is_open(span))));
 }
 
 static void put_log(struct writer *out, const struct log_record *log)

@@ -2,7 +2,8 @@
  *
  * A score names what it is about by what its sender knew: a span, a trace, a session, or
  * the id of the provider's response.  It may come weeks after that, or before it.  The same
- * score_id again replaces what was said before.
+ * score_id again replaces what was said before; without a name it only changes what it says, of
+ * the score that is there (pipeline/held.c).
  *
  * Memory:  texts and arrays live in the arena of who made it.
  * Threads: plain data.

@@ -150,6 +150,12 @@ static inline void span_forget(struct span *span, enum field field)
 {
     span->known[(unsigned)field / 64] &= ~(UINT64_C(1) << ((unsigned)field % 64));
 }
+/* A part of a span that does not say how it ended: more is to come. */
+static inline bool span_is_open(const struct span *span)
+{
+    return span->is_addition && !span_knows(span, FIELD_latency_ns) &&
+           !span_knows(span, FIELD_end_time);
+}
 /* SPAN_SET(span, input_tokens, 12): assign and mark as known. */
 #define SPAN_SET(span, field, ...) ((span)->field = (__VA_ARGS__), span_mark((span), FIELD_##field))
 #define SPAN_KNOWS(span, field) span_knows((span), FIELD_##field)

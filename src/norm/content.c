@@ -470,7 +470,8 @@ static void query_add(struct norm *norm)
         const struct value *bundle = map_get(&tree, "query_bundle");
         const struct value *query =
             map_get(bundle ? bundle : &tree, bundle ? "query_str" : "query");
-        value = query ? query : value;
+        const struct value *sole = unwrapped(&tree); /* {"input": "..."} */
+        value = query ? query : sole != &tree && sole->type == VALUE_STR ? sole : value;
     }
     buf_reset(&norm->out);
     value_to_json(&norm->out, value);

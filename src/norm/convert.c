@@ -243,7 +243,18 @@ static bool scaled_into(const struct value *value, double scale, int64_t *field)
     return true;
 }
 
-/* An amount, or a JSON object of amounts with their total (Langfuse, MLflow). */
+/* What the amounts of an object come to where it has no total. */
+static bool usd_sum(const struct value *map, int64_t *field)
+{
+    int64_t total = 0, part;
+    for (uint32_t i = 0; i < map->count; i++)
+        if (!scaled_into(&map->attrs[i].value, 1e9, &part) || ADD_OVERFLOWS(total, part, &total))
+            return false;
+    *field = total;
+    return map->count > 0;
+}
+
+/* An amount, or a JSON object of amounts, perhaps with their total (Langfuse, MLflow). */
 static bool usd_into(struct norm *norm, const struct value *value, int64_t *field)
 {
     struct value map;
@@ -253,7 +264,7 @@ static bool usd_into(struct norm *norm, const struct value *value, int64_t *fiel
         return false;
     const struct value *total = map_get(&map, "total");
     total = total ? total : map_get(&map, "total_cost");
-    return total && scaled_into(total, 1e9, field);
+    return total ? scaled_into(total, 1e9, field) : map.type == VALUE_MAP && usd_sum(&map, field);
 }
 
 static bool f64_into(const struct value *value, double *field)

@@ -106,7 +106,13 @@ void norm_first_token_time(struct norm *norm)
     str text = str_trim(value->text);
     if (text.len >= 2 && text.ptr[0] == '"')
         text = str_sub(text, 1, text.len - 2);
-    if (!time_parse(text, &time_ns) || time_ns + NS_PER_MS <= span->start_time)
+    if (!time_parse(text, &time_ns))
+        return;
+    if (!SPAN_KNOWS(span, start_time)) {
+        SPAN_SET(span, first_token_time, time_ns);
+        return;
+    }
+    if (time_ns + NS_PER_MS <= span->start_time)
         return; /* clocks of JavaScript cut to milliseconds */
     SPAN_SET(span, ttft_ns, MAX(time_ns - span->start_time, (int64_t)0));
 }

@@ -429,7 +429,7 @@ static void derive_stream(struct norm *norm)
 
 /* MLflow has one name for the model that was asked and the one that answered; OpenInference
  * has one of its own for the model of an embedding. */
-static void derive_models(struct norm *norm)
+static void derive_models(struct norm *norm, const struct raw_span *raw)
 {
     struct span *span = norm->span;
     const struct value *embedder = held(norm, TARGET_is_embedding_model);
@@ -437,7 +437,8 @@ static void derive_models(struct norm *norm)
     if (embedder && norm->step == STEP_EMBEDDING && !SPAN_KNOWS(span, request_model) &&
         convert_text(norm, embedder, &text))
         SPAN_SET(span, request_model, text);
-    if (!SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model))
+    /* of a part: the other may name the model that answered (pipeline/merge.c) */
+    if (!raw->is_addition && !SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model))
         SPAN_SET(span, generator_model, span->request_model); /* A21 */
     if (!SPAN_KNOWS(span, request_model) && has(norm, TARGET_generator_model) &&
         str_equal_c(norm->winner[TARGET_generator_model].attr->key, "mlflow.llm.model"))
@@ -447,7 +448,7 @@ static void derive_models(struct norm *norm)
 static void derive(struct norm *norm, const struct raw_span *raw)
 {
     struct span *span = norm->span;
-    derive_models(norm);
+    derive_models(norm, raw);
     derive_endpoint(norm, raw);
     derive_retrieval(norm);
     derive_tool(norm);
@@ -590,6 +591,9 @@ void norm_span(struct norm *norm, const struct raw_span *raw, struct span *span)
         norm_events(norm, raw);
     norm_content(norm);
     norm_usage(norm);
+    if (raw->is_addition && SPAN_KNOWS(span, usage_source) &&
+        str_equal_c(span->usage_source, "unknown")) /* the other part may have it */
+        span_forget(span, FIELD_usage_source);
     norm_error(norm, raw);
     derive(norm, raw);
     finish_attrs(norm, raw);

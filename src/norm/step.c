@@ -241,6 +241,9 @@ void norm_step(struct norm *norm, const struct raw_span *raw)
         enum step field = from_fields(norm, raw);
         step = field == STEP_NONE ? step : field;
     }
+    norm->step = step;
+    if (step == STEP_NONE && raw->is_addition && raw->name.len == 0)
+        return; /* a part that does not say: the other one will */
     if (step == STEP_NONE)
         step = from_name(norm, raw);
     if (step == STEP_NONE)

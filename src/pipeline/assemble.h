@@ -20,12 +20,17 @@
 
 /* Clocks of two processes differ: an inner call may stick out this far. */
 #define ASSEMBLE_CLOCK_SKEW_NS (5 * NS_PER_MS)
+/* A flag of a span whose start never came: it is shown at its end. */
+#define ASSEMBLE_START_UNKNOWN "start_unknown"
 
 /* Merge records by span id: spans[0..count) is reordered by start time and
  * shortened to *ret_count.  Of content with equal roles the later wins; messages of
  * several events about a span follow each other, and what the span itself
  * carries wins over them. */
 void assemble_merge(struct arena *arena, struct span **spans, size_t count, size_t *ret_count);
+/* A span of create and update (it has a source_id) that was stored: a part again, to which a late
+ * one may add; what was only derived is unknown again.  Before assemble_merge(). */
+void assemble_reopen(struct arena *arena, struct span *span);
 /* Later record `from` into `into`. */
 void span_merge(struct arena *arena, struct span *into, const struct span *from);
 

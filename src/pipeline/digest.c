@@ -75,8 +75,9 @@ struct digest *digest_make(struct digests *digests, const struct batch *batch)
     for (uint32_t i = 0; i < batch->span_count; i++)
         digest->ids[i] =
             (struct batch_span_ids){ .trace_id = batch->spans[i].trace_id,
+                                     .span_id = batch->spans[i].span_id,
                                      .has_parent = SPAN_KNOWS(&batch->spans[i], parent_span_id),
-                                     .is_addition = batch->spans[i].is_addition };
+                                     .is_open = span_is_open(&batch->spans[i]) };
     return digest;
 }
 

@@ -61,6 +61,7 @@ void drain_free(struct drain *drain)
     arena_clear(&drain->append_arena);
     arena_clear(&drain->settle_arena);
     held_clear(&drain->held);
+    named_spans_clear(&drain->named);
     xfree(drain->seen);
     xfree(drain->pending);
     xfree(drain->due);
@@ -121,17 +122,22 @@ static uint32_t roles_of(const struct span *span)
 
 static void pend_span(struct drain *drain, const struct span *span, struct span_ref ref)
 {
-    if (span->is_addition)
+    bool is_begin =
+        SPAN_KNOWS(span, source_id) && SPAN_KNOWS(span, name) && SPAN_KNOWS(span, start_time);
+    if (span->is_addition && !is_begin)
         return;
     if (drain->pending_count == APPEND_SPANS_MAX)
         show_pending(drain);
-    drain->pending[drain->pending_count++] = (struct store_span){
+    struct store_span *row = &drain->pending[drain->pending_count++];
+    *row = (struct store_span){
         .span = *span,
         .log_segment = ref.position.segment,
         .log_offset = ref.position.offset,
         .log_index = ref.index,
         .content_roles = roles_of(span),
     };
+    if (!SPAN_KNOWS(span, status)) /* a part that has only begun */
+        SPAN_SET(&row->span, status, STR_OF("unset"));
 }
 
 /* When a record was received, on the monotonic clock: a trace waits for its spans as long in
@@ -146,16 +152,28 @@ static int64_t log_time(struct drain *drain, int64_t received_ns)
     return drain->log_time_ns;
 }
 
+/* A message that names its span alone is of the trace that span is of. */
+static void name_trace(struct drain *drain, str project, struct id16 *trace_id, struct id8 span_id,
+                       bool is_remembered)
+{
+    if (id16_is_zero(*trace_id))
+        *trace_id = named_spans_find(&drain->named, project, span_id);
+    else if (is_remembered)
+        named_spans_put(&drain->named, project, span_id, *trace_id);
+}
+
 static void take_spans(struct drain *drain, const struct batch *batch, uint64_t sequence,
                        struct wal_position position)
 {
     int64_t seen_ns = log_time(drain, batch->received_ns);
     for (uint32_t i = 0; i < batch->span_count; i++) {
-        const struct span *span = &batch->spans[i];
+        struct span *span = &batch->spans[i];
         struct span_ref ref = { position, i };
+        name_trace(drain, batch->project, &span->trace_id, span->span_id,
+                   SPAN_KNOWS(span, source_id));
         struct open_trace *trace =
             open_traces_get(drain->traces, batch->project, span->trace_id, sequence, seen_ns);
-        bool is_root = !SPAN_KNOWS(span, parent_span_id) && !span->is_addition;
+        bool is_root = !SPAN_KNOWS(span, parent_span_id) && !span_is_open(span);
         open_traces_add_ref(drain->traces, trace, ref, is_root, seen_ns);
         pend_span(drain, span, ref);
     }
@@ -185,10 +203,12 @@ static void defer_spans(struct drain *drain, const struct batch_header *header,
 {
     int64_t seen_ns = log_time(drain, header->received_ns);
     for (uint32_t i = 0; i < header->span_count; i++) {
+        struct id16 trace_id = ids[i].trace_id;
+        name_trace(drain, header->project, &trace_id, ids[i].span_id, ids[i].is_open);
         struct open_trace *trace =
-            open_traces_get(drain->traces, header->project, ids[i].trace_id, sequence, seen_ns);
+            open_traces_get(drain->traces, header->project, trace_id, sequence, seen_ns);
         open_traces_add_ref(drain->traces, trace, (struct span_ref){ position, i },
-                            !ids[i].has_parent && !ids[i].is_addition, seen_ns);
+                            !ids[i].has_parent && !ids[i].is_open, seen_ns);
     }
     if (!drain->oldest_deferred_ns)
         drain->oldest_deferred_ns = header->received_ns;

@@ -9,6 +9,7 @@
 #include "pipeline/drain.h"
 #include "pipeline/estimate.h"
 #include "pipeline/held.h"
+#include "pipeline/named_spans.h"
 #include "sys/thread.h"
 #include <stdatomic.h>
 
@@ -58,6 +59,7 @@ struct drain {
     bool has_skipped;                 /* and `reader` is not behind it yet */
     struct open_traces *traces;
     struct estimator *estimator;
+    struct named_spans named;
     struct cached_batch cache[BATCH_CACHE_COUNT];
     uint64_t cache_clock;
     size_t cache_last; /* the one of the last look-up: spans of a trace lie together */

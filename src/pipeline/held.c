@@ -108,6 +108,104 @@ bool held_is_full(const struct held *held)
            held->scores.count > HELD_MAX;
 }
 
+/* ---- scores that change others ---- */
+
+/* What `change` does not say is what `old` says. */
+static void score_complete(struct arena *arena, struct score *change, const struct score *old)
+{
+    str *ours[SCORE_TEXTS], *olds[SCORE_TEXTS];
+    struct score copy = *old;
+    score_texts(change, ours);
+    score_texts(&copy, olds);
+    bool says_value = change->has_value || !str_is_none(change->label);
+    change->name = old->name;
+    change->source = old->source;
+    change->time_ns = old->time_ns;
+    change->has_trace_id = old->has_trace_id;
+    change->has_span_id = old->has_span_id;
+    change->trace_id = old->trace_id;
+    change->span_id = old->span_id;
+    if (!says_value) {
+        change->type = old->type;
+        change->has_value = old->has_value;
+        change->value = old->value;
+    }
+    for (size_t i = 0; i < SCORE_TEXTS; i++)
+        if (str_is_none(*ours[i]))
+            *ours[i] = *olds[i];
+    struct attr *attrs = arena_new(arena, struct attr, change->attr_count + old->attr_count + 1);
+    uint32_t count = 0;
+    for (uint32_t i = 0; attrs && i < change->attr_count; i++)
+        attrs[count++] = change->attrs[i];
+    for (uint32_t i = 0; attrs && i < old->attr_count; i++)
+        if (!attr_find(change->attrs, change->attr_count, old->attrs[i].key))
+            attrs[count++] = old->attrs[i];
+    change->attrs = attrs;
+    change->attr_count = count;
+}
+
+static bool stored_score(struct held *held, const struct store_ops *ops, struct store *store,
+                         size_t index, struct score *ret_score)
+{
+    const struct score *scores = held->scores.items;
+    struct store_scores ask = { .scope = { .project = held->scores.projects[index],
+                                           .tenant = scores[index].tenant_id,
+                                           .range = { INT64_MIN / 2, INT64_MAX } },
+                                .session_id = STR_NONE,
+                                .name = STR_NONE,
+                                .has_score_id = true,
+                                .score_id = scores[index].score_id,
+                                .limit = 1 };
+    struct store_score *found;
+    size_t count = 0;
+    struct json json;
+    struct value attrs;
+    if (ops->scores(store, &ask, &held->arena, &found, &count, NULL) || count == 0)
+        return false;
+    *ret_score = found->score;
+    json_init(&json, &held->arena, found->attrs_json, JSON_DEPTH_MAX);
+    if (!str_is_none(found->attrs_json) && json_next(&json) == JSON_OBJECT &&
+        json_value(&json, JSON_OBJECT, &attrs)) {
+        ret_score->attrs = attrs.attrs;
+        ret_score->attr_count = attrs.count;
+    }
+    return true;
+}
+
+static bool held_score(const struct held *held, size_t index, struct score *ret_score)
+{
+    const struct score *scores = held->scores.items;
+    for (size_t i = index; i-- > 0;) {
+        bool is_same =
+            memcmp(&scores[i].score_id, &scores[index].score_id, sizeof scores[i].score_id) == 0;
+        if (!is_same || !str_equal(held->scores.projects[i], held->scores.projects[index]))
+            continue;
+        *ret_score = scores[i];
+        return true;
+    }
+    return false;
+}
+
+size_t held_complete_scores(struct held *held, const struct store_ops *ops, struct store *store)
+{
+    struct score *scores = held->scores.items;
+    size_t kept = 0, count = held->scores.count;
+    for (size_t i = 0; i < count; i++) {
+        struct score old;
+        bool is_whole = scores[i].name.len > 0;
+        scores[kept] = scores[i];
+        held->scores.projects[kept] = held->scores.projects[i];
+        if (!is_whole) {
+            is_whole = held_score(held, kept, &old) || stored_score(held, ops, store, kept, &old);
+            if (is_whole)
+                score_complete(&held->arena, &scores[kept], &old);
+        }
+        kept += is_whole;
+    }
+    held->scores.count = kept;
+    return count - kept;
+}
+
 void held_commit(const struct held *held, struct store_commit *commit)
 {
     commit->logs = held->logs.items;

@@ -25,6 +25,9 @@ MUST_CHECK enum err held_add(struct held *held, str bytes);
 size_t held_count(const struct held *held);
 /* Should they be committed before more are added? */
 bool held_is_full(const struct held *held);
+/* Scores without a name change one of the same id, which is before them or stored: they become
+ * whole.  One whose score is not there is left out; returns how many. */
+size_t held_complete_scores(struct held *held, const struct store_ops *ops, struct store *store);
 /* Into the commit, which borrows them. */
 void held_commit(const struct held *held, struct store_commit *commit);
 void held_reset(struct held *held);

@@ -47,10 +47,11 @@ static void answer(struct flight *flight, enum err err, const struct diag *why)
 }
 
 /* Answer before a body was read: there is no flight yet. */
-static enum err refuse(struct request *request, const struct intake_route *route, enum err err,
-                       const struct diag *why)
+static enum err answer_head(struct request *request, const struct intake_route *route, enum err err,
+                            const struct diag *why, str project)
 {
     struct intake_answer outcome = {
+        .project = project,
         .err = err,
         .why = why,
         .retry_after_ms = err && err_is_retryable(err) ? RETRY_AFTER_MS : 0,
@@ -65,7 +66,7 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     CHECK(ingest, INGEST_MAGIC);
     const struct request_head *head = request_head(request);
     struct intake_route route;
-    struct ingest_identity who;
+    struct ingest_identity who = { .project = STR_NONE, .tenant = STR_NONE };
     struct diag why = DIAG_NONE;
     enum err err = intake_match(head, &route, &why);
     if (err == ERR_NOT_FOUND)
@@ -74,7 +75,7 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     if (!err && !is_open)
         err = ingest->config.authenticate(ingest->config.authenticate_arg, request, &who, &why);
     if (!err && (is_open || route.is_query)) {
-        refuse(request, &route, ERR_OK, NULL);
+        answer_head(request, &route, ERR_OK, NULL, who.project);
         return ERR_CANCELLED; /* answered: no body wanted */
     }
     if (!err && head->content_length > (int64_t)ingest->config.body_bytes_max)
@@ -86,7 +87,7 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     if (!err && wal_fill_percent(ingest->config.receive.wal) >= 100) /* before any work is done */
         err = diag_set(&why, ERR_BUSY, "the log is full until what it holds is stored");
     if (err)
-        return refuse(request, &route, err, &why);
+        return answer_head(request, &route, err, &why, STR_NONE);
     struct flight *flight = xcalloc(1, sizeof *flight);
     *flight = (struct flight){ .handler = &ingest->handler,
                                .ingest = ingest,

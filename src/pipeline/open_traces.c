@@ -206,6 +206,16 @@ static size_t take_oldest(struct open_traces *traces, struct open_trace **ret_tr
     return count;
 }
 
+/* A slot's list begins with what was put there last. */
+static void turn_round(struct open_trace **traces, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct open_trace *left = traces[i];
+        traces[i] = traces[count - 1 - i];
+        traces[count - 1 - i] = left;
+    }
+}
+
 size_t open_traces_take_due(struct open_traces *traces, int64_t now_ns, bool force,
                             struct open_trace **ret_traces, size_t max)
 {
@@ -214,6 +224,7 @@ size_t open_traces_take_due(struct open_traces *traces, int64_t now_ns, bool for
     size_t count = 0;
     for (; traces->count && traces->wheel_tick <= now_ns / tick_ns; traces->wheel_tick++) {
         struct open_trace *next, *at = traces->wheel[traces->wheel_tick % WHEEL_SLOTS];
+        size_t first = count;
         for (; at && count < max; at = next) {
             next = at->wheel_next;
             if (due_ns(traces, at) > now_ns) { /* heard of since: later then */
@@ -226,6 +237,7 @@ size_t open_traces_take_due(struct open_traces *traces, int64_t now_ns, bool for
             take_out(traces, at);
             ret_traces[count++] = at;
         }
+        turn_round(ret_traces + first, count - first);
         if (count == max)
             break; /* the rest of this tick next time */
     }

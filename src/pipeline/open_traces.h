@@ -56,7 +56,8 @@ void open_traces_add_ref(struct open_traces *traces, struct open_trace *trace, s
 str open_traces_project(const struct open_traces *traces, uint32_t project);
 
 /* Up to `max` due traces, taken out of the table; the caller gives them back to
- * open_traces_done when they are stored.  `force`: due or not, oldest first. */
+ * open_traces_done when they are stored.  In the order in which they became due, which is nearly
+ * that of the log, from which they are read.  `force`: due or not, oldest first. */
 size_t open_traces_take_due(struct open_traces *traces, int64_t now_ns, bool force,
                             struct open_trace **ret_traces, size_t max);
 void open_traces_done(struct open_traces *traces, struct open_trace *trace);

@@ -173,6 +173,8 @@ static enum err understand(struct receiver *receiver, const struct receive_input
                         receiver->config.arena_bytes_max);
     uint64_t sender = hash_bytes_seeded(input->tenant.ptr, input->tenant.len,
                                         hash_str(input->project) + (uint64_t)input->body.signal);
+    if (input->body.head) /* a path may name what is changed: the same change of two is no retry */
+        sender = hash_bytes_seeded(input->body.head->path.ptr, input->body.head->path.len, sender);
     ret_batch->body_hash = hash_bytes_seeded(input->body.bytes.ptr, input->body.bytes.len, sender);
     return redact_batch(receiver->config.redactor, receiver->scratch, &receiver->config.policy,
                         &receiver->arena, ret_batch, why);

@@ -86,7 +86,8 @@ static enum err log_record_bytes(struct drain *drain, struct wal_position positi
     drain->cache_last = (size_t)(oldest - drain->cache);
     buf_reset(&oldest->bytes);
     oldest->filled = false;
-    enum err err = wal_read_at(drain->settle_reader, position, &oldest->bytes, why);
+    enum err err = (drain->behind ? wal_read_on : wal_read_at)(drain->settle_reader, position,
+                                                               &oldest->bytes, why);
     if (err)
         return err;
     oldest->filled = true;
@@ -116,6 +117,7 @@ static size_t read_spans(struct settling *settling, const struct open_trace *ope
             err = (is_small ? batch_decode_span_lean : batch_decode_span)(
                 settling->arena, bytes, open->refs[i].index, span, &why);
         if (!err) {
+            span->trace_id = open->trace_id; /* its sender may not have said it */
             ret_spans[count++] = span;
             continue;
         }
@@ -230,6 +232,7 @@ static enum err read_known(struct settling *settling, size_t index, struct span 
             memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) != 0)
             continue;
         attrs_from_json(settling->arena, &row->span, row->attrs_json);
+        assemble_reopen(settling->arena, &row->span);
         all[count++] = &row->span;
     }
     for (size_t i = 0; i < stored->row_count; i++)
@@ -408,6 +411,17 @@ static enum err estimate_calls(struct settling *settling, struct span **spans, s
     return err;
 }
 
+/* The model of a call may have come in another part than its usage. */
+static enum err price_parts(struct settling *settling, struct span **spans, size_t count)
+{
+    const struct price_table *prices = settling->drain->config.prices;
+    enum err err = ERR_OK;
+    for (size_t i = 0; prices && i < count && !err; i++)
+        if (SPAN_KNOWS(spans[i], source_id))
+            err = price_span(prices, settling->arena, spans[i]);
+    return err;
+}
+
 static enum err settle_trace(struct settling *settling, size_t index)
 {
     struct drain *drain = settling->drain;
@@ -433,7 +447,9 @@ static enum err settle_trace(struct settling *settling, size_t index)
         return ERR_OK; /* nothing could be read: counted above */
     assemble_merge(settling->arena, spans, count, &count);
     struct trace_row *row = &settling->rows[index];
-    enum err err = assemble_trace(settling->arena, spans, count, row);
+    enum err err = price_parts(settling, spans, count);
+    if (!err)
+        err = assemble_trace(settling->arena, spans, count, row);
     if (!err)
         err = estimate_calls(settling, spans, count, row);
     if (err)
@@ -522,6 +538,10 @@ static bool finish(struct settling *settling)
         .items_sequence = atomic_load(&drain->sequence),
         .much_waits = wal_bytes_through(drain->config.wal, checkpoint) > LOG_KEPT_BYTES,
     };
+    size_t left_out =
+        held_complete_scores(&drain->held, drain->config.store_ops, drain->config.store);
+    if (left_out)
+        log_warn("changes of scores that are not there were left out", KV_U64("count", left_out));
     held_commit(&drain->held, &commit);
     if (!commit_until_done(drain, &commit))
         return false;

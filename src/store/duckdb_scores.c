@@ -230,7 +230,12 @@ static void trace_condition(struct sql *sql, const struct store_scores *ask)
         buf_add_c(&sql->text, i ? "," : " OR (trace_id_hi IS NULL AND response_id IN (");
         sql_param(sql, ask->response_ids[i]);
     }
-    buf_add_c(&sql->text, ask->response_id_count ? ")))" : ")");
+    buf_add_c(&sql->text, ask->response_id_count ? "))" : "");
+    for (size_t i = 0; i < ask->span_id_count; i++)
+        buf_printf(&sql->text, "%s%llu::UBIGINT",
+                   i ? "," : " OR (trace_id_hi IS NULL AND span_id IN (",
+                   (unsigned long long)id8_number(ask->span_ids[i]));
+    buf_add_c(&sql->text, ask->span_id_count ? ")))" : ")");
 }
 
 static void conditions(struct sql *sql, const struct store_scores *ask, bool sees_trace)
@@ -245,6 +250,10 @@ static void conditions(struct sql *sql, const struct store_scores *ask, bool see
     if (ask->has_span_id)
         buf_printf(&sql->text, " AND span_id=%llu::UBIGINT",
                    (unsigned long long)id8_number(ask->span_id));
+    if (ask->has_score_id)
+        buf_printf(&sql->text, " AND id_hi=%llu::UBIGINT AND id_lo=%llu::UBIGINT",
+                   (unsigned long long)id_high(ask->score_id),
+                   (unsigned long long)id_low(ask->score_id));
     text_condition(sql, "session_id", ask->session_id);
     text_condition(sql, "name", ask->name);
     if (ask->has_source)

@@ -92,6 +92,9 @@ static bool is_of_trace(const struct store_scores *ask, const struct score *scor
     for (size_t i = 0; i < ask->response_id_count; i++)
         if (text_is(ask->response_ids[i], score->response_id))
             return true;
+    for (size_t i = 0; i < ask->span_id_count && score->has_span_id; i++)
+        if (memcmp(&ask->span_ids[i], &score->span_id, sizeof score->span_id) == 0)
+            return true;
     return false;
 }
 
@@ -116,7 +119,9 @@ static bool is_asked(const struct store_scores *ask, const struct score *score)
 {
     bool is_of_span =
         score->has_span_id && memcmp(&ask->span_id, &score->span_id, sizeof ask->span_id) == 0;
-    return is_in_place(ask, score) && is_of_trace(ask, score) &&
+    bool is_it =
+        !ask->has_score_id || memcmp(&ask->score_id, &score->score_id, sizeof ask->score_id) == 0;
+    return is_it && is_in_place(ask, score) && is_of_trace(ask, score) &&
            (!ask->has_span_id || is_of_span) && text_is(ask->session_id, score->session_id) &&
            text_is(ask->name, score->name) && (!ask->has_source || ask->source == score->source);
 }

@@ -185,11 +185,15 @@ struct store_scores {
     struct id16 trace_id;
     const str *response_ids; /* or of one of these responses: of spans of that trace */
     size_t response_id_count;
+    const struct id8 *span_ids; /* or of one of these spans, where the score names no trace */
+    size_t span_id_count;
     bool has_span_id;
     struct id8 span_id;
     str session_id, name; /* STR_NONE: any */
     bool has_source;
     enum score_source source;
+    bool has_score_id;
+    struct id16 score_id;
     uint32_t limit;
     /* Newest first, ties by id; continue after this one. */
     bool has_after;

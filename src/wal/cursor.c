@@ -30,8 +30,51 @@ void wal_cursor_clear(struct wal_cursor *cursor)
 {
     if (cursor->files && cursor->fd >= 0)
         cursor->files->close(cursor->fd);
-    xfree(cursor->window);
+    xfree(cursor->allocation);
     *cursor = (struct wal_cursor){ .fd = -1 };
+}
+
+/* Whether somebody reads on, more or less. */
+static bool follows_window(const struct wal_cursor *cursor, uint64_t offset)
+{
+    uint64_t end = cursor->window_start + cursor->window_len;
+    return cursor->window_len && offset >= cursor->window_start &&
+           offset <= end + WAL_CHUNK_SEQUENTIAL;
+}
+
+/* Old content is not kept. */
+static void window_reserve(struct wal_cursor *cursor, size_t len)
+{
+    if (len <= cursor->window_capacity)
+        return;
+    xfree(cursor->allocation);
+    cursor->allocation = xmalloc(len + WAL_PAGE_BYTES);
+    uintptr_t odd = (uintptr_t)cursor->allocation % WAL_PAGE_BYTES;
+    cursor->window = cursor->allocation + (odd ? WAL_PAGE_BYTES - odd : 0);
+    cursor->window_capacity = len;
+}
+
+/* `want` bytes at `offset` into the window, `at_least` of them for sure; whole pages around them
+ * where the descriptor wants those. */
+static bool window_fill(struct wal_cursor *cursor, uint64_t offset, size_t want, size_t at_least)
+{
+    uint64_t page = cursor->is_direct ? WAL_PAGE_BYTES : 1;
+    uint64_t start = offset / page * page;
+    uint64_t stop = (offset + want + page - 1) / page * page;
+    window_reserve(cursor, (size_t)(stop - start));
+    cursor->window_start = start;
+    size_t len = 0;
+    while (len < offset - start + at_least) {
+        int64_t got = cursor->files->pread(cursor->fd, cursor->window + len,
+                                           (size_t)(stop - start) - len, (int64_t)(start + len));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        len += (size_t)got;
+    }
+    cursor->window_len = MIN(len, (size_t)(offset - start) + want); /* not beyond `end` */
+    return true;
 }
 
 /* The window holds what is durable, and that never changes: it stays valid when `end` grows. */
@@ -42,26 +85,16 @@ const char *wal_cursor_bytes(struct wal_cursor *cursor, uint64_t offset, size_t 
     if (offset >= cursor->window_start &&
         offset + at_least <= cursor->window_start + cursor->window_len)
         return cursor->window + (offset - cursor->window_start);
-    size_t want = (size_t)MIN((uint64_t)MAX(at_least, cursor->chunk), cursor->end - offset);
-    if (want > cursor->window_capacity) {
-        cursor->window = xrealloc(cursor->window, want);
-        cursor->window_capacity = want;
+    size_t chunk = cursor->chunk;
+    if (cursor->is_direct && follows_window(cursor, offset))
+        chunk = WAL_CHUNK_DIRECT;
+    size_t want = (size_t)MIN((uint64_t)MAX(at_least, chunk), cursor->end - offset);
+    if (!window_fill(cursor, offset, want, at_least)) {
+        cursor->window_len = 0;
+        cursor->failed = true;
+        return NULL;
     }
-    cursor->window_start = offset;
-    cursor->window_len = 0;
-    while (cursor->window_len < at_least) {
-        int64_t got =
-            cursor->files->pread(cursor->fd, cursor->window + cursor->window_len,
-                                 want - cursor->window_len, (int64_t)(offset + cursor->window_len));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            cursor->failed = true;
-            return NULL;
-        }
-        cursor->window_len += (size_t)got;
-    }
-    return cursor->window;
+    return cursor->window + (offset - cursor->window_start);
 }
 
 static bool header_at(struct wal_cursor *cursor, uint64_t offset)
@@ -157,7 +190,7 @@ enum wal_header_state wal_cursor_begin(struct wal_cursor *cursor, uint64_t size,
         memcpy(ret_header, bytes, sizeof *ret_header);
     enum wal_header_state state =
         bytes ? wal_segment_header_state(ret_header, cursor->number) : WAL_HEADER_BAD;
-    cursor->is_open = state != WAL_HEADER_OK || (ret_header->flags & WAL_SEGMENT_REUSED);
+    cursor->is_open = state != WAL_HEADER_OK || (ret_header->flags & WAL_SEGMENT_PADDED);
     cursor->written = MIN(size, (uint64_t)WAL_SEGMENT_HEADER_BYTES);
     if (known_end >= WAL_SEGMENT_HEADER_BYTES) {
         cursor->end = MIN(size, known_end);

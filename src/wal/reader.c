@@ -28,6 +28,7 @@ struct wal_reader {
     struct crypt_key key;
     char *plain;
     size_t plain_capacity;
+    struct wal_ahead *ahead; /* NULL: wal_read_on was never called */
 };
 
 struct wal_reader *wal_reader_new(struct wal *wal, uint64_t after_sequence)
@@ -45,6 +46,7 @@ void wal_reader_free(struct wal_reader *reader)
 {
     if (!reader)
         return;
+    wal_ahead_free(reader->ahead);
     wal_cursor_clear(&reader->cursor);
     wal_cursor_clear(&reader->again);
     crypt_gcm_free(reader->gcm);
@@ -79,11 +81,17 @@ static enum err cursor_open(struct wal *wal, const struct wal_segment *segment, 
 {
     char path[WAL_PATH_MAX];
     wal_segment_path(wal->config.dir, segment->number, path);
-    int fd = wal->config.files->open(path, O_RDONLY, 0);
+    int fd = -1;
+    if (segment->is_direct)
+        fd = wal->config.files->open(path, O_RDONLY | O_DIRECT, 0);
+    bool is_direct = fd >= 0;
+    if (fd < 0)
+        fd = wal->config.files->open(path, O_RDONLY, 0);
     if (fd < 0)
         return diag_set(why, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
                         "cannot open log segment %u: %s", segment->number, strerror(errno));
     wal_cursor_init(ret_cursor, wal->config.files, fd, segment->number, chunk);
+    ret_cursor->is_direct = is_direct;
     return ERR_OK;
 }
 
@@ -292,4 +300,32 @@ enum err wal_read_at(struct wal_reader *reader, struct wal_position position, st
     if (!err)
         out->len += len;
     return err;
+}
+
+struct wal_ahead **wal_reader_ahead(struct wal_reader *reader)
+{
+    return &reader->ahead;
+}
+
+struct wal *wal_reader_wal(struct wal_reader *reader)
+{
+    return reader->wal;
+}
+
+struct wal_position wal_reader_following(struct wal_reader *reader)
+{
+    struct wal *wal = reader->wal;
+    struct wal_position position = { reader->again_segment.number, (uint32_t)reader->again.offset };
+    pthread_mutex_lock(&wal->lock);
+    size_t i = 0;
+    while (i < wal->segment_count && wal->segments[i].number != position.segment)
+        i++;
+    bool is_live = i < wal->segment_count;
+    if (is_live && position.offset >= wal->segments[i].end) { /* it may be complete */
+        bool has_next = i + 1 < wal->segment_count;
+        position = (struct wal_position){ has_next ? wal->segments[i + 1].number : 0,
+                                          WAL_SEGMENT_HEADER_BYTES };
+    }
+    pthread_mutex_unlock(&wal->lock);
+    return is_live ? position : (struct wal_position){ 0 };
 }

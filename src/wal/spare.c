@@ -56,7 +56,8 @@ static bool has_room_for(const struct wal *wal, uint64_t bytes)
 {
     const struct wal_config *config = &wal->config;
     uint64_t usable = usable_bytes(wal);
-    if (bytes < config->segment_bytes_max / 2 || bytes > config->segment_bytes_max)
+    size_t max = (config->segment_bytes_max / WAL_PAGE_BYTES + 1) * WAL_PAGE_BYTES; /* padded */
+    if (bytes < config->segment_bytes_max / 2 || bytes > max)
         return false;
     if (usable && usable + bytes > config->bytes_max / WAL_SPARE_SHARE)
         return false;

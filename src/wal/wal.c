@@ -26,6 +26,8 @@ static void config_defaults(struct wal_config *config)
     config->bytes_max = MAX(config->bytes_max, (uint64_t)4 * config->segment_bytes_max);
     if (!config->group_wait_ns)
         config->group_wait_ns = NS_PER_MS;
+    if (!config->direct_bytes_min)
+        config->direct_bytes_min = 64 * KIB;
     if (!config->disk_free_bytes_min)
         config->disk_free_bytes_min = 64 * MIB;
     assert(config->segment_bytes_max <= 1024 * MIB);
@@ -94,8 +96,7 @@ void wal_close(struct wal *wal)
     thread_join(&wal->keeper);
     assert(!wal->first);
     assert(wal->status.pending_bytes == 0);
-    if (wal->fd >= 0)
-        wal->config.files->close(wal->fd);
+    assert(wal->fd < 0 && !wal->direct);
     wal_free(wal);
 }
 

@@ -38,6 +38,8 @@ struct wal_config {
      * emptied, else a consumer would pass over them as already seen. */
     uint64_t after_sequence;
     size_t disk_free_bytes_min; /* ERR_DISK_FULL below it; 0: 64 MiB */
+    size_t direct_bytes_min;    /* a segment that begins with so large a group goes past the page
+                                 * cache; 0: 64 KiB */
 };
 
 enum { WAL_RECORD_HEADER_BYTES = 48 };
@@ -93,6 +95,10 @@ MUST_CHECK enum err wal_read(struct wal_reader *reader, str *ret_bytes, uint64_t
 /* A record again, by its place (content of a trace that settles). Appended to out.
  * ERR_NOT_FOUND: its segment is released, or nothing durable begins there. */
 MUST_CHECK enum err wal_read_at(struct wal_reader *reader, struct wal_position position,
+                                struct buf *out, struct diag *reterr_why);
+/* The same for who asks for one record after the other, nearly in the order of the log: a thread
+ * of the reader's reads and decrypts what follows.  Replaces what `out` holds, and its memory. */
+MUST_CHECK enum err wal_read_on(struct wal_reader *reader, struct wal_position position,
                                 struct buf *out, struct diag *reterr_why);
 /* Wait until something after `sequence` is durable, or the timeout. */
 bool wal_wait(struct wal *wal, uint64_t sequence, int64_t timeout_ns);

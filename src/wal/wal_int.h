@@ -46,7 +46,7 @@ struct wal_segment_header {
     uint32_t previous_end; /* where the segment of the number before ends; 0: not known */
     uint32_t crc;          /* CRC-32C of all before */
 };
-enum { WAL_SEGMENT_REUSED = 1 << 0 }; /* old bytes may stand behind the records */
+enum { WAL_SEGMENT_PADDED = 1 << 0 }; /* zeros or old bytes may stand behind the records */
 _Static_assert(sizeof(struct wal_segment_header) == WAL_SEGMENT_HEADER_BYTES, "no padding");
 
 struct wal_record_header {
@@ -100,7 +100,8 @@ struct wal_cursor {
     uint32_t number; /* of the segment: records of another are left from an earlier use */
     bool is_open;    /* old bytes may stand between the last record and `end` */
     bool failed;     /* the last step met a read error */
-    char *window;
+    bool is_direct;  /* the descriptor wants whole pages (O_DIRECT) */
+    char *window, *allocation;
     size_t window_capacity, window_len;
     uint64_t window_start;
     /* The last step: */
@@ -109,7 +110,11 @@ struct wal_cursor {
     uint64_t at, at_bytes; /* the record, or the damaged stretch */
     uint64_t written;      /* everything seen so far that belongs to the segment ends here */
 };
-enum { WAL_CHUNK_SEQUENTIAL = 1 << 18, WAL_CHUNK_RANDOM = 1 << 14 };
+enum {
+    WAL_CHUNK_SEQUENTIAL = 1 << 18,
+    WAL_CHUNK_RANDOM = 1 << 14,
+    WAL_CHUNK_DIRECT = 1 << 20, /* what follows the last one, past the page cache */
+};
 /* Takes the descriptor. */
 void wal_cursor_init(struct wal_cursor *cursor, const struct sys_files *files, int fd,
                      uint32_t number, size_t chunk);
@@ -140,6 +145,7 @@ struct wal_segment {
     uint32_t number;
     bool damaged_header; /* nothing in it can be decrypted */
     bool is_single_use;  /* its file is not for a next segment: old format, or it failed */
+    bool is_direct;      /* written past the page cache, to be read so: it is not in there */
     uint64_t end;        /* durable bytes */
     uint64_t first_sequence, last_sequence;
     uint64_t records;
@@ -196,6 +202,8 @@ struct wal {
     uint64_t file_bytes;              /* of the open segment's file when it was begun */
     struct wal_segment_header header; /* of the open segment */
     bool header_pending;              /* not yet written */
+    bool is_new_file;                 /* the open segment's: its name is not synced yet */
+    struct wal_direct *direct;        /* NULL: the open segment goes through the page cache */
     int64_t group_started_ns, disk_checked_ns;
     uint64_t disk_checked_bytes;
 };
@@ -225,6 +233,27 @@ void wal_spares_trim(struct wal *wal, size_t keep);
 bool wal_spares_give_up(struct wal *wal);
 void wal_keeper_run(void *arg);
 int64_t wal_clock_hour(void);
+
+/* direct.c: a segment written past the page cache, by whole pages.  A group is begin, add..., end;
+ * then fdatasync of wal->fd, and keep when that went well. */
+struct wal_direct;
+struct wal_direct *wal_direct_open(struct wal *wal, const char *path);
+void wal_direct_close(struct wal *wal, struct wal_direct *direct);
+void wal_direct_begin(struct wal_direct *direct, uint64_t offset);
+/* Copies the bytes; errno as file_write_at leaves it. */
+MUST_CHECK enum err wal_direct_add(struct wal *wal, struct wal_direct *direct,
+                                   const struct iovec *pieces, int count);
+MUST_CHECK enum err wal_direct_end(struct wal *wal, struct wal_direct *direct);
+void wal_direct_keep(struct wal_direct *direct);
+bool wal_direct_is_on(const struct wal_direct *direct); /* false: the file system cannot */
+
+/* reader.c, for ahead.c: what a reader owns, and where the record after that of the last
+ * wal_read_at begins, as far as it is durable; segment 0: there is none yet. */
+struct wal_ahead;
+struct wal_ahead **wal_reader_ahead(struct wal_reader *reader);
+struct wal *wal_reader_wal(struct wal_reader *reader);
+struct wal_position wal_reader_following(struct wal_reader *reader);
+void wal_ahead_free(struct wal_ahead *ahead);
 
 /* recover.c: fills the table, cuts the torn tail, sets next_number, next_sequence. */
 MUST_CHECK enum err wal_recover(struct wal *wal, struct diag *reterr_why);

@@ -134,22 +134,26 @@ static uint32_t previous_end(struct wal *wal)
     return end <= UINT32_MAX ? (uint32_t)end : 0;
 }
 
-static enum err segment_begin(struct wal *wal)
+/* `group_bytes`: of the group it begins with. */
+static enum err segment_begin(struct wal *wal, size_t group_bytes)
 {
-    assert(wal->next_number < UINT32_MAX);
+    assert(wal->next_number < UINT32_MAX && !wal->direct);
     wal->number = wal->next_number++;
+    char path[WAL_PATH_MAX];
+    wal_segment_path(wal->config.dir, wal->number, path);
     enum err err = wal_spare_take(wal, wal->number, &wal->fd, &wal->file_bytes);
-    bool is_reused = !err;
+    wal->is_new_file = err != ERR_OK;
     if (err == ERR_NOT_FOUND) {
-        char path[WAL_PATH_MAX];
-        wal_segment_path(wal->config.dir, wal->number, path);
         wal->fd = wal->config.files->open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
         wal->file_bytes = 0;
         err = wal->fd < 0 ? err_now() : ERR_OK;
     }
     if (err)
         return err;
-    wal->header = (struct wal_segment_header){ .flags = is_reused ? WAL_SEGMENT_REUSED : 0,
+    if (group_bytes >= wal->config.direct_bytes_min)
+        wal->direct = wal_direct_open(wal, path);
+    bool is_padded = wal->direct || !wal->is_new_file;
+    wal->header = (struct wal_segment_header){ .flags = is_padded ? WAL_SEGMENT_PADDED : 0,
                                                .number = wal->number,
                                                .hour = wal_clock_hour(),
                                                .first_sequence = wal->next_sequence,
@@ -165,6 +169,8 @@ static enum err segment_begin(struct wal *wal)
 /* Everything in it is durable. */
 static void segment_leave(struct wal *wal)
 {
+    wal_direct_close(wal, wal->direct);
+    wal->direct = NULL;
     if (wal->fd >= 0)
         wal->config.files->close(wal->fd);
     wal->fd = -1;
@@ -212,8 +218,9 @@ static void pieces_add(struct pieces *pieces, const void *bytes, size_t len)
 
 static enum err pieces_write(struct wal *wal, struct pieces *pieces)
 {
-    enum err err = file_write_at(wal->config.files, wal->fd, pieces->items, pieces->count,
-                                 (int64_t)pieces->offset, NULL);
+    enum err err = wal->direct ? wal_direct_add(wal, wal->direct, pieces->items, pieces->count)
+                               : file_write_at(wal->config.files, wal->fd, pieces->items,
+                                               pieces->count, (int64_t)pieces->offset, NULL);
     pieces->offset += pieces->bytes;
     pieces->bytes = 0;
     pieces->count = 0;
@@ -239,6 +246,8 @@ static enum err group_write(struct wal *wal, struct group *group)
     pieces.count = 0;
     pieces.bytes = 0;
     pieces.offset = wal->offset;
+    if (wal->direct)
+        wal_direct_begin(wal->direct, wal->offset);
     if (wal->header_pending)
         pieces_add(&pieces, &wal->header, sizeof wal->header);
     for (struct wal_entry *entry = group->first; entry && !err; entry = entry->next) {
@@ -255,8 +264,11 @@ static enum err group_write(struct wal *wal, struct group *group)
     }
     if (err)
         return err;
-    pieces_pad(wal, &pieces);
-    return pieces.count ? pieces_write(wal, &pieces) : ERR_OK;
+    if (!wal->direct)
+        pieces_pad(wal, &pieces);
+    if (pieces.count)
+        err = pieces_write(wal, &pieces);
+    return err || !wal->direct ? err : wal_direct_end(wal, wal->direct);
 }
 
 static bool is_disk_short(const struct wal *wal)
@@ -287,7 +299,7 @@ static enum err group_make_durable(struct wal *wal, struct group *group)
         segment_leave(wal);
     enum err err = disk_check(wal, group->bytes);
     if (!err && wal->fd < 0)
-        err = segment_begin(wal);
+        err = segment_begin(wal, group->bytes);
     if (err)
         return err;
     err = group_write(wal, group);
@@ -298,7 +310,7 @@ static enum err group_make_durable(struct wal *wal, struct group *group)
     }
     if (!err && wal->config.files->fdatasync(wal->fd) != 0)
         err = err_now();
-    if (!err && wal->header_pending && !(wal->header.flags & WAL_SEGMENT_REUSED)) /* its name */
+    if (!err && wal->header_pending && wal->is_new_file) /* its name */
         err = wal->config.files->sync_dir(wal->config.dir, NULL);
     if (err) {
         segment_poison(wal);
@@ -310,6 +322,8 @@ static enum err group_make_durable(struct wal *wal, struct group *group)
 /* Under the lock: the group is durable. */
 static void group_publish(struct wal *wal, const struct group *group)
 {
+    if (wal->direct)
+        wal_direct_keep(wal->direct);
     if (wal->header_pending) {
         struct wal_segment segment = { .number = wal->number,
                                        .first_sequence = wal->header.first_sequence,
@@ -326,6 +340,7 @@ static void group_publish(struct wal *wal, const struct group *group)
     wal->segment_bytes += wal->offset - segment->end;
     segment->end = wal->offset;
     segment->records += group->count;
+    segment->is_direct = wal_direct_is_on(wal->direct);
     segment->last_sequence = wal->next_sequence - 1;
     segment->first_hour = MIN(segment->first_hour, group->first_hour);
     wal->status.records += group->count;

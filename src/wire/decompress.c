@@ -12,7 +12,12 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { STEP_BYTES_MAX = 64 * 1024, WINDOW_BITS = 15, WINDOW_BITS_GZIP = WINDOW_BITS + 16 };
+enum {
+    STEP_BYTES_MAX = 64 * 1024,
+    WINDOW_BITS = 15,
+    WINDOW_BITS_GZIP = WINDOW_BITS + 16,
+    ZSTD_HEAD_BYTES = 18, /* RFC 8878: magic and at most 14 bytes of header */
+};
 
 /* What one step of a decoder did. */
 enum step { STEP_MORE, STEP_FRAME_END, STEP_CORRUPT };
@@ -27,6 +32,9 @@ struct decompress {
     bool has_zlib; /* zlib is initialised */
     z_stream zlib;
     ZSTD_DCtx *zstd;
+    char zstd_head[ZSTD_HEAD_BYTES]; /* the first bytes of the frame: its declared size */
+    size_t zstd_head_len;
+    uint64_t zstd_frame_bytes; /* what came out of the frame */
 };
 
 bool decompress_format_by_name(str name, enum decompress_format *ret_format)
@@ -112,6 +120,8 @@ static bool zstd_start(struct decompress *decompress, unsigned char first)
                                DECOMPRESS_ZSTD_WINDOW_LOG_MAX);
     }
     ZSTD_DCtx_reset(decompress->zstd, ZSTD_reset_session_only);
+    decompress->zstd_head_len = 0;
+    decompress->zstd_frame_bytes = 0;
     return true;
 }
 
@@ -134,14 +144,28 @@ static enum step zlib_step(z_stream *zlib, str *piece, char *room, size_t room_b
     return code == Z_OK || code == Z_BUF_ERROR ? STEP_MORE : STEP_CORRUPT;
 }
 
-static enum step zstd_step(ZSTD_DCtx *zstd, str *piece, char *room, size_t room_bytes, size_t *made)
+/* The library compares the declared size with what came out only when it has the whole frame at
+ * once; a body must not depend on the pieces it comes in. */
+static bool zstd_size_is_true(const struct decompress *decompress)
+{
+    unsigned long long declared =
+        ZSTD_getFrameContentSize(decompress->zstd_head, decompress->zstd_head_len);
+    return declared == ZSTD_CONTENTSIZE_UNKNOWN || declared == decompress->zstd_frame_bytes;
+}
+
+static enum step zstd_step(struct decompress *decompress, str *piece, char *room, size_t room_bytes,
+                           size_t *made)
 {
     ZSTD_inBuffer in = { .src = piece->ptr, .size = piece->len };
     ZSTD_outBuffer out = { .dst = room, .size = room_bytes };
-    size_t left = ZSTD_decompressStream(zstd, &out, &in);
+    size_t left = ZSTD_decompressStream(decompress->zstd, &out, &in);
+    size_t head = MIN(in.pos, ZSTD_HEAD_BYTES - decompress->zstd_head_len);
+    memcpy(decompress->zstd_head + decompress->zstd_head_len, piece->ptr, head);
+    decompress->zstd_head_len += head;
+    decompress->zstd_frame_bytes += out.pos;
     *piece = str_from(*piece, in.pos);
     *made = out.pos;
-    if (ZSTD_isError(left))
+    if (ZSTD_isError(left) || (left == 0 && !zstd_size_is_true(decompress)))
         return STEP_CORRUPT;
     return left == 0 ? STEP_FRAME_END : STEP_MORE;
 }
@@ -177,7 +201,7 @@ static enum step step(struct decompress *decompress, str *rest, char *room, size
         decompress->is_between = false;
     }
     return decompress->format == DECOMPRESS_ZSTD
-               ? zstd_step(decompress->zstd, rest, room, room_bytes, made)
+               ? zstd_step(decompress, rest, room, room_bytes, made)
                : zlib_step(&decompress->zlib, rest, room, room_bytes, made);
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/native.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/utf8.h"
@@ -12,7 +13,7 @@
 enum { TRACE_DIGITS = 32, SPAN_DIGITS = 16, FIRST_CAPACITY = 8 };
 
 static const uint64_t trace_seed = 0x7472616365, trace_seed_low = 0x74726163656c,
-                      span_seed = 0x7370616e;
+                      span_seed = 0x7370616e, root_seed = 0x74726163652d6c66;
 
 /* Big-endian, as OpenTelemetry writes ids. */
 static void number_bytes(uint64_t number, uint8_t ret_bytes[8])
@@ -58,6 +59,15 @@ struct id8 native_span_id(str text)
         return id;
     uint8_t bytes[8];
     number_bytes(hash_bytes_seeded(text.ptr, text.len, span_seed) | 1, bytes);
+    memcpy(&id, bytes, sizeof id);
+    return id;
+}
+
+struct id8 native_root_id(str trace_id)
+{
+    uint8_t bytes[8];
+    struct id8 id;
+    number_bytes(hash_bytes_seeded(trace_id.ptr, trace_id.len, root_seed) | 1, bytes);
     memcpy(&id, bytes, sizeof id);
     return id;
 }
@@ -116,6 +126,7 @@ struct raw_score *native_score_new(struct arena *arena, struct native_batch *bat
 
 void native_reject(struct raw_batch *batch, const char *format, ...)
 {
+    assert(format);
     batch->rejected_count++;
     if (batch->rejected_why[0])
         return;

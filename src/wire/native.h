@@ -20,6 +20,10 @@ struct id16 native_trace_id(str text);
 /* 16 hex digits are themselves; anything else, UUIDs too, is hashed. */
 struct id8 native_span_id(str text);
 
+/* Of the span that stands for a trace, where a vendor's traces are objects of their own; never one
+ * of native_span_id(). */
+struct id8 native_root_id(str trace_id);
+
 /* Arrays of unknown length, doubled in the arena. */
 struct native_attrs {
     struct attr *items;

@@ -78,6 +78,7 @@ static void a_key_is_accepted_in_every_header_form(void **state)
         { .api_key = token },
         { .authorization = bearer(room, sizeof room, "bEaReR", f->reader) },
         { .authorization = STR("Basic dXNlcjpwYXNz"), .x_telltale_key = token },
+        { .authorization = token }, /* without a scheme: Opik */
     };
     for (size_t i = 0; i < COUNT_OF(offers); i++) {
         assert_int_equal(check(f, &offers[i], AUTH_READ, &who), ERR_OK);

@@ -545,8 +545,9 @@ static void frames_written_in_a_hurry_are_larger_and_read_back_alike(void **stat
     place_clear(&place);
 }
 
-/* As conversations do, whose calls hold what was said before.  Whoever compresses looks for
- * repeats again after 64 frames at the latest, so that most of them are found. */
+/* As conversations do, whose calls hold what was said before.  Two compress, the thread and who
+ * syncs, and which of them takes a frame is not fixed; each looks for repeats again after 64 of
+ * its own frames at the latest, and goes on when it finds them: so at most 128 are missed. */
 static void a_long_hurry_still_finds_what_repeats(void **state)
 {
     (void)state;
@@ -556,7 +557,7 @@ static void a_long_hurry_still_finds_what_repeats(void **state)
     struct buf text, twice;
     buf_init(&text, MIB);
     buf_init(&twice, MIB);
-    enum { COUNT = 500, REPEATS_FROM = 100 };
+    enum { COUNT = 500, REPEATS_FROM = 100, MISSED_MAX = 2 * 64 };
     static struct content_pointer pointers[COUNT];
     struct content_pointer none;
     content_hurry(store, true);
@@ -575,10 +576,11 @@ static void a_long_hurry_still_finds_what_repeats(void **state)
         }
         assert_int_equal(content_sync(store, NULL), ERR_OK);
     }
-    int found = 0;
+    int missed = 0;
     for (int i = REPEATS_FROM; i < COUNT; i++)
-        found += pointers[i].len < pointers[REPEATS_FROM - 1].len * 3 / 2;
-    assert_true(found > (COUNT - REPEATS_FROM) / 2);
+        missed += pointers[i].len >= pointers[REPEATS_FROM - 1].len * 3 / 2;
+    print_message("# missed %d\n", missed);
+    assert_in_range(missed, 0, MISSED_MAX);
     buf_clear(&text);
     buf_clear(&twice);
     content_close(store);

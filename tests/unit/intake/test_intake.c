@@ -399,6 +399,74 @@ static void a_browser_is_answered_for_its_own_origin(void **state)
     assert_true(str_is_none(said("access-control-allow-origin")));
 }
 
+/* shows: B2 */
+static void vendors_own_paths_are_known_by_method_and_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *path, *type, *source;
+        enum err err;
+        bool is_open, is_query;
+    } rows[] = {
+        { "POST", "/api/public/ingestion", "application/json", "langfuse", ERR_OK, false, false },
+        { "POST", "/api/public/scores", NULL, "langfuse", ERR_OK, false, false },
+        { "POST", "/api/public/media", NULL, "langfuse", ERR_OK, false, false },
+        { "PATCH", "/api/public/media/m1", NULL, "langfuse", ERR_OK, false, false },
+        { "GET", "/api/public/health", NULL, "langfuse", ERR_OK, true, false },
+        { "GET", "/api/public/projects", NULL, "langfuse", ERR_OK, false, true },
+        { "GET", "/api/public/ingestion", NULL, "langfuse", ERR_METHOD, false, false },
+        { "POST", "/api/public/ingestion", "text/csv", "langfuse", ERR_MEDIA_TYPE, false, false },
+        { "POST", "/api/public/ingestion/", NULL, NULL, ERR_NOT_FOUND, false, false },
+        { "GET", "/api/public/traces", NULL, NULL, ERR_NOT_FOUND, false, false },
+        { "POST", "/api/v1/private/traces", NULL, "opik", ERR_OK, false, false },
+        { "POST", "/opik/api/v1/private/spans/batch", NULL, "opik", ERR_OK, false, false },
+        { "PATCH", "/v1/private/spans/s1", NULL, "opik", ERR_OK, false, false },
+        { "PATCH", "/v1/private/spans/s1/more", NULL, NULL, ERR_NOT_FOUND, false, false },
+        { "PATCH", "/v1/private/spans/", NULL, NULL, ERR_NOT_FOUND, false, false },
+        { "PATCH", "/v1/private/spans/batch", NULL, "opik", ERR_METHOD, false, false },
+        { "PUT", "/v1/private/traces/t1/feedback-scores", NULL, "opik", ERR_OK, false, false },
+        { "PUT", "/v1/private/traces/threads/feedback-scores", NULL, "opik", ERR_OK, false, false },
+        { "PUT", "/v1/private/spans/feedback-scores", "text/csv", "opik", ERR_MEDIA_TYPE, false,
+          false },
+        { "GET", "/api/is-alive/ping", NULL, "opik", ERR_OK, true, false },
+        { "GET", "/v1/private/toggles", NULL, "opik", ERR_OK, false, true },
+        { "GET", "/other/v1/private/toggles", NULL, NULL, ERR_NOT_FOUND, false, false },
+        { "POST", "/v1/private/datasets", NULL, NULL, ERR_NOT_FOUND, false, false },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct intake_route route = { 0 };
+        head_is(rows[i].method, rows[i].path);
+        if (rows[i].type)
+            header_is("content-type", rows[i].type);
+        assert_int_equal(intake_match(&request.head, &route, NULL), rows[i].err);
+        if (!rows[i].source)
+            continue;
+        assert_string_equal(route.source->name, rows[i].source);
+        assert_int_equal(route.is_open, rows[i].is_open);
+        assert_int_equal(route.is_query, rows[i].is_query);
+    }
+}
+
+static void a_prepared_answer_is_given_as_it_is_and_an_error_in_the_vendors_words(void **state)
+{
+    (void)state;
+    struct intake_answer prepared = { .reply_status = 207, .reply = STR("{\"successes\":[]}") };
+    answer_with("/api/public/ingestion", type_json, &prepared);
+    assert_int_equal(request.response.status, 207);
+    assert_true(str_equal_c(request.response.body, "{\"successes\":[]}"));
+    struct intake_answer empty = { .reply_status = 204 };
+    answer_with("/api/v1/private/spans/batch", type_json, &empty);
+    assert_int_equal(request.response.status, 204);
+    assert_int_equal(request.response.body.len, 0);
+    assert_true(str_is_none(request.response.content_type));
+    struct intake_answer busy = { .err = ERR_BUSY, .retry_after_ms = 1000 };
+    answer_with("/api/public/ingestion", type_json, &busy);
+    assert_int_equal(request.response.status, 429);
+    assert_true(str_starts(request.response.body, STR_OF("{\"message\":\"")));
+    answer_with("/api/v1/private/spans/batch", type_json, &busy);
+    assert_true(str_starts(request.response.body, STR_OF("{\"code\":429,\"message\":\"")));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -415,6 +483,8 @@ int main(void)
         TEST(over_grpc_the_status_travels_with_retry_info_when_it_is_worth_it),
         TEST(an_error_names_fault_place_and_remedy),
         TEST(a_browser_is_answered_for_its_own_origin),
+        TEST(vendors_own_paths_are_known_by_method_and_path),
+        TEST(a_prepared_answer_is_given_as_it_is_and_an_error_in_the_vendors_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

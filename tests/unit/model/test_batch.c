@@ -418,7 +418,9 @@ static void what_goes_in_comes_out(struct dice *dice)
         for (uint32_t i = 0; i < in.span_count; i++) {
             assert_memory_equal(&ids[i].trace_id, &out.spans[i].trace_id, sizeof(struct id16));
             assert_int_equal(ids[i].has_parent, SPAN_KNOWS(&out.spans[i], parent_span_id));
-            assert_int_equal(ids[i].is_addition, out.spans[i].is_addition);
+            if (SPAN_KNOWS(&out.spans[i], span_id))
+                assert_memory_equal(&ids[i].span_id, &out.spans[i].span_id, sizeof ids[i].span_id);
+            assert_int_equal(ids[i].is_open, span_is_open(&out.spans[i]));
         }
         for (uint32_t i = 0; i < in.log_count; i++)
             assert_same_log(&in.logs[i], &out.logs[i]);

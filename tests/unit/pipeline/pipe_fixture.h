@@ -204,6 +204,7 @@ static void pipe_start(struct pipe *pipe)
                                   .store = pipe->store,
                                   .content = pipe->content,
                                   .keystore = shared.keystore,
+                                  .prices = shared.prices,
                                   .settle = pipe->settle,
                                   .open_bytes_max = pipe->open_bytes_max,
                                   .tick_ns = NS_PER_MS,

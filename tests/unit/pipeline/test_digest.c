@@ -67,7 +67,7 @@ static void a_digest_says_what_reading_the_record_would(void **state)
     for (uint32_t i = 0; i < SPANS; i++) {
         assert_memory_equal(&digest->ids[i].trace_id, &ids[i].trace_id, sizeof ids[i].trace_id);
         assert_int_equal(digest->ids[i].has_parent, ids[i].has_parent);
-        assert_int_equal(digest->ids[i].is_addition, ids[i].is_addition);
+        assert_int_equal(digest->ids[i].is_open, ids[i].is_open);
     }
     arena_clear(&arena);
     buf_clear(&bytes);

@@ -338,6 +338,144 @@ static void a_version_that_knows_no_usage_does_not_hide_where_it_came_from(void 
     assert_true(str_equal_c(first->usage_source, "partial"));
 }
 
+/* shows: C6 */
+static void what_was_derived_of_a_stored_part_is_open_again(void **state)
+{
+    (void)state;
+    struct span *ended = make_addition(1, NULL);
+    SPAN_SET(ended, source_id, STR_OF("run-1"));
+    SPAN_SET(ended, end_time, 7500);
+    SPAN_SET(ended, output_tokens, 3);
+    struct span *spans[2] = { ended };
+    size_t count;
+    assemble_merge(&arena, spans, 1, &count);
+    assert_int_equal(ended->start_time, 7500);
+    assert_true(str_equal_c(ended->flags.items[0], ASSEMBLE_START_UNKNOWN));
+    assert_true(str_equal_c(ended->step, "request"));
+
+    assemble_reopen(&arena, ended); /* its beginning comes after it was stored */
+    struct span *begun = make_addition(1, "call");
+    SPAN_SET(begun, source_id, STR_OF("run-1"));
+    SPAN_SET(begun, start_time, 5000);
+    SPAN_SET(begun, step, STR_OF("model"));
+    SPAN_SET(begun, request_model, STR_OF("m"));
+    spans[0] = ended;
+    spans[1] = begun;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(spans[0]->start_time, 5000);
+    assert_int_equal(spans[0]->latency_ns, 2500);
+    assert_false(SPAN_KNOWS(spans[0], flags));
+    assert_true(str_equal_c(spans[0]->step, "model"));
+    assert_true(str_equal_c(spans[0]->generator_model, "m"));
+    assert_true(str_equal_c(spans[0]->usage_source, "unknown"));
+}
+
+static void a_whole_span_is_not_opened_again(void **state)
+{
+    (void)state;
+    struct span *whole = make(1, "call");
+    SPAN_SET(whole, status, STR_OF("unset"));
+    assemble_reopen(&arena, whole);
+    assert_false(whole->is_addition);
+    assert_true(str_equal_c(whole->status, "unset"));
+}
+
+static void of_two_parts_the_one_with_the_end_is_the_later(void **state)
+{
+    (void)state;
+    struct span *ended = make_addition(1, "renamed"), *begun = make_addition(1, "call");
+    SPAN_SET(ended, start_time, 5000);
+    SPAN_SET(ended, latency_ns, 100);
+    SPAN_SET(begun, start_time, 5000);
+    struct span *spans[] = { ended, begun };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_true(str_equal_c(spans[0]->name, "renamed"));
+}
+
+static void objects_of_versions_join_and_what_says_nothing_wipes_nothing(void **state)
+{
+    (void)state;
+    struct span *begun = make_addition(1, "call"), *ended = make_addition(1, "call");
+    SPAN_SET(begun, source_id, STR_OF("run-1"));
+    SPAN_SET(ended, source_id, STR_OF("run-1"));
+    span_add_part(begun, CONTENT_PREVIEW, STR_OF("{\"input\":\"hi\",\"output\":null}"));
+    span_add_part(ended, CONTENT_PREVIEW, STR_OF("{\"input\":null,\"output\":\"ho\"}"));
+    span_add_part(begun, CONTENT_OTHER, STR_OF("{\"a\":1,\"b\":1}"));
+    span_add_part(ended, CONTENT_OTHER, STR_OF("{\"b\":2}"));
+    span_add_part(begun, CONTENT_INPUT, STR_OF("[1]"));
+    span_add_part(ended, CONTENT_INPUT, STR_OF("[2]"));
+    span_merge(&arena, begun, ended);
+    assert_true(
+        str_equal_c(part_of(begun, CONTENT_PREVIEW), "{\"input\":\"hi\",\"output\":\"ho\"}"));
+    assert_true(str_equal_c(part_of(begun, CONTENT_OTHER), "{\"b\":2,\"a\":1}"));
+    assert_true(str_equal_c(part_of(begun, CONTENT_INPUT), "[2]"));
+}
+
+/* Opik's updates do not repeat what kind of span it is. */
+static void what_a_tool_gave_is_its_result_though_the_part_did_not_know_of_a_tool(void **state)
+{
+    (void)state;
+    struct span *begun = make_addition(1, "lookup"), *ended = make_addition(1, NULL);
+    SPAN_SET(begun, source_id, STR_OF("o"));
+    SPAN_SET(ended, source_id, STR_OF("o"));
+    SPAN_SET(begun, start_time, 5000);
+    SPAN_SET(begun, step, STR_OF("tool"));
+    span_add_part(begun, CONTENT_INPUT, STR_OF("[{\"parts\":[{\"content\":\"plain words\"}]}]"));
+    span_add_part(ended, CONTENT_OUTPUT, STR_OF("[{\"parts\":[{\"content\":\"{\\\"n\\\":1}\"}]}]"));
+    struct span *spans[] = { begun, ended };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_true(str_equal_c(part_of(spans[0], CONTENT_TOOL_RESULT), "{\"n\":1}"));
+    assert_true(str_is_none(part_of(spans[0], CONTENT_OUTPUT)));
+    assert_false(str_is_none(part_of(spans[0], CONTENT_INPUT)));
+}
+
+/* Langfuse's JavaScript SDK gives an update its own time. */
+static void versions_with_a_start_of_their_own_begin_with_the_first(void **state)
+{
+    (void)state;
+    struct span *begun = make_addition(1, "trace"), *updated = make_addition(1, NULL);
+    SPAN_SET(begun, source_id, STR_OF("t"));
+    SPAN_SET(updated, source_id, STR_OF("t"));
+    SPAN_SET(begun, start_time, 5000);
+    SPAN_SET(begun, latency_ns, 10);
+    SPAN_SET(begun, step, STR_OF("model"));
+    SPAN_SET(updated, start_time, 7000);
+    SPAN_SET(updated, latency_ns, 500);
+    SPAN_SET(updated, step, STR_OF("other"));
+    struct span *spans[] = { begun, updated };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_int_equal(spans[0]->start_time, 5000);
+    assert_int_equal(spans[0]->latency_ns, 2500);
+    assert_true(str_equal_c(spans[0]->step, "model"));
+}
+
+static void an_update_after_the_end_is_the_later_one_and_the_first_token_counts(void **state)
+{
+    (void)state;
+    struct span *begun = make_addition(1, "call"), *ended = make_addition(1, NULL);
+    struct span *late = make_addition(1, NULL);
+    SPAN_SET(begun, source_id, STR_OF("o"));
+    SPAN_SET(ended, source_id, STR_OF("o"));
+    SPAN_SET(late, source_id, STR_OF("o"));
+    SPAN_SET(begun, start_time, 5000);
+    SPAN_SET(ended, end_time, 7500);
+    SPAN_SET(ended, output_tokens, 3);
+    SPAN_SET(ended, first_token_time, 5600);
+    SPAN_SET(late, output_tokens, 30);
+    struct span *spans[] = { ended, late, begun };
+    size_t count;
+    assemble_merge(&arena, spans, 3, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(spans[0]->output_tokens, 30);
+    assert_int_equal(spans[0]->latency_ns, 2500);
+    assert_int_equal(spans[0]->ttft_ns, 600);
+    assert_false(SPAN_KNOWS(spans[0], first_token_time));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,8 +495,18 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             an_attribute_of_the_span_itself_overrules_that_of_an_addition, setup, teardown),
+        TEST(what_a_tool_gave_is_its_result_though_the_part_did_not_know_of_a_tool),
+        TEST(versions_with_a_start_of_their_own_begin_with_the_first),
+        TEST(an_update_after_the_end_is_the_later_one_and_the_first_token_counts),
         cmocka_unit_test_setup_teardown(the_later_part_says_what_both_say_and_attributes_add_up,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_derived_of_a_stored_part_is_open_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_whole_span_is_not_opened_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_two_parts_the_one_with_the_end_is_the_later, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            objects_of_versions_join_and_what_says_nothing_wipes_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,36 @@ static void an_exact_retry_is_acknowledged_counted_and_not_stored(void **state)
     pipe_clear(&pipe);
 }
 
+/* PATCH .../spans/1 and PATCH .../spans/2, both with the same end. */
+static void the_same_body_for_two_paths_is_two_requests(void **state)
+{
+    (void)state;
+    struct pipe pipe;
+    struct buf body;
+    pipe_init(&pipe);
+    buf_init(&body, MIB);
+    struct span_spec span = call_of(1, 2);
+    body_begin(&body);
+    body_span(&body, &span);
+    body_end(&body);
+    static const char *const paths[] = { "/1", "/2", "/2" };
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        uint32_t rejected;
+        struct request_head head = { .path = str_from_c(paths[i]) };
+        struct receive_input input = {
+            .source = &source_otlp_http,
+            .body = { .signal = OTLP_TRACES, .encoding = OTLP_JSON, .bytes = buf_str(&body) },
+            .project = STR_OF("shop"),
+        };
+        input.body.head = &head;
+        assert_int_equal(pipe_send_as(&pipe, &input, &rejected), ERR_OK);
+    }
+    pipe_restart(&pipe, true);
+    assert_int_equal(pipe.before.duplicate_batches, 1);
+    buf_clear(&body);
+    pipe_clear(&pipe);
+}
+
 static enum err send_as_tenant(struct pipe *pipe, str body, str tenant)
 {
     uint32_t rejected;
@@ -569,6 +599,7 @@ int main(void)
         cmocka_unit_test(a_crash_before_settling_gives_the_same_rows),
         cmocka_unit_test(a_late_span_joins_its_settled_trace),
         cmocka_unit_test(an_exact_retry_is_acknowledged_counted_and_not_stored),
+        cmocka_unit_test(the_same_body_for_two_paths_is_two_requests),
         cmocka_unit_test(a_key_bound_to_a_tenant_writes_as_that_tenant),
         cmocka_unit_test(the_same_body_from_two_tenants_is_no_retry),
         cmocka_unit_test(a_store_that_fails_for_a_while_loses_nothing),

@@ -194,6 +194,11 @@ static void a_question_names_trace_span_session_name_and_source(void **state)
     ask.response_id_count = 2;
     assert_int_equal(get(f, ask, &got), 4); /* the score came before its trace was known */
     ask = ask_all();
+    ask.has_score_id = true;
+    ask.score_id = scores[1].score_id;
+    assert_int_equal(get(f, ask, &got), 1);
+    assert_memory_equal(&got->score.score_id, &scores[1].score_id, sizeof scores[1].score_id);
+    ask = ask_all();
     ask.has_span_id = true;
     ask.span_id = span_of(4);
     assert_int_equal(get(f, ask, &got), 1);
@@ -210,6 +215,33 @@ static void a_question_names_trace_span_session_name_and_source(void **state)
     ask = ask_all();
     ask.scope.range = (struct time_range){ T0 + 2, T0 + 4 };
     assert_int_equal(get(f, ask, &got), 2);
+}
+
+/* Vendors name a span alone.  shows: C3 */
+static void a_score_that_names_only_a_span_is_of_the_trace_that_has_it(void **state)
+{
+    struct fixture *f = *state;
+    struct score scores[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        scores[i] = score_make(i + 1, "n", (double)i);
+        scores[i].has_trace_id = false;
+        scores[i].has_span_id = true;
+        scores[i].span_id = span_of(i + 1);
+    }
+    scores[2].has_trace_id = true; /* says itself which trace, and that is another one */
+    scores[2].trace_id = trace_of(9);
+    put_as(f, "p1", scores, 3);
+    struct store_score *got;
+    struct store_scores ask = ask_all();
+    const struct id8 spans[] = { span_of(2), span_of(3), span_of(4) };
+    ask.has_trace_id = true;
+    ask.trace_id = trace_of(1);
+    assert_int_equal(get(f, ask, &got), 0);
+    ask.span_ids = spans;
+    ask.span_id_count = COUNT_OF(spans);
+    assert_int_equal(get(f, ask, &got), 1);
+    assert_true(got->score.has_span_id && !got->score.has_trace_id);
+    assert_memory_equal(&got->score.span_id, &spans[0], sizeof spans[0]);
 }
 
 /* shows: L1 */
@@ -275,6 +307,8 @@ static void pages_follow_each_other(void **state)
         cmocka_unit_test_setup_teardown(the_same_id_again_replaces_the_score, setup, teardown),    \
         cmocka_unit_test_setup_teardown(a_question_names_trace_span_session_name_and_source,       \
                                         setup, teardown),                                          \
+        cmocka_unit_test_setup_teardown(                                                           \
+            a_score_that_names_only_a_span_is_of_the_trace_that_has_it, setup, teardown),          \
         cmocka_unit_test_setup_teardown(projects_and_tenants_see_their_own, setup, teardown),      \
         cmocka_unit_test_setup_teardown(pages_follow_each_other, setup, teardown)
 

@@ -71,6 +71,8 @@ static int64_t faulty_pwritev(int fd, const struct iovec *pieces, int count, int
     if (!fault_due(&faults.write_left))
         return sys_files_real.pwritev(fd, pieces, count, offset);
     size_t left = (size_t)atomic_load(&faults.write_short), wrote = 0;
+    if (fcntl(fd, F_GETFL) & O_DIRECT) /* whole sectors only */
+        left = left / 4096 * 4096;
     if (left) {
         atomic_store(&faults.write_short, 0);
         atomic_store(&faults.write_left, 0); /* the rest fails */
@@ -133,7 +135,9 @@ static void fixture_init(struct fixture *fixture)
     static const struct sys_files *files = &sys_files_real;
     *fixture = (struct fixture){ .dir = "/tmp/wal-test-XXXXXX" };
     assert_non_null(mkdtemp(fixture->dir));
+    const char *direct = getenv("WAL_DIRECT"); /* past the page cache, however small */
     fixture->config = (struct wal_config){ .dir = fixture->dir,
+                                           .direct_bytes_min = direct ? 1 : 0,
                                            .files = files,
                                            .log_key = fixture_key,
                                            .log_key_arg = fixture,

@@ -259,6 +259,28 @@ static void zstd_of_the_time_before_1_0_is_refused(void **state)
     }
 }
 
+/* A frame that declares one byte more, or fewer, than it holds; whole and byte by byte. */
+static void a_zstd_frame_whose_declared_size_is_wrong_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    for (int wrong = -1; wrong <= 1; wrong++) {
+        size_t len = ZSTD_compress(f->packed, ROOM, f->plain, 200, 1);
+        assert_int_equal(f->packed[4] & 0xe0, 0x20); /* one byte of size follows */
+        f->packed[5] = (char)(f->packed[5] + wrong);
+        str body = str_make(f->packed, len);
+        buf_reset(&f->out);
+        assert_int_equal(decompress_all(f->decompress, DECOMPRESS_ZSTD, body, &f->out, NULL),
+                         wrong ? ERR_BAD_INPUT : ERR_OK);
+        buf_reset(&f->out);
+        decompress_begin(f->decompress, DECOMPRESS_ZSTD, &f->out);
+        enum err err = ERR_OK;
+        for (size_t at = 0; !err && at < len; at++)
+            err = decompress_feed(f->decompress, str_sub(body, at, 1), NULL);
+        assert_int_equal(err ? err : decompress_end(f->decompress, NULL),
+                         wrong ? ERR_BAD_INPUT : ERR_OK);
+    }
+}
+
 static void names_of_encodings_are_known_in_any_case(void **state)
 {
     (void)state;
@@ -287,6 +309,7 @@ int main(void)
         TEST(after_a_failure_the_context_works_again),
         TEST(a_zstd_window_larger_than_allowed_is_refused),
         TEST(zstd_of_the_time_before_1_0_is_refused),
+        TEST(a_zstd_frame_whose_declared_size_is_wrong_is_refused),
         cmocka_unit_test(names_of_encodings_are_known_in_any_case),
     };
     return cmocka_run_group_tests_name("decompress", tests, NULL, NULL);
