@@ -81,12 +81,13 @@ struct auth_snapshot *auth_current(struct auth *auth);
 
 /* The headers a token may come in, STR_NONE where absent:
  *   Authorization: Bearer <token>, Basic base64(public:<token>) or base64(<token>:)
- *   x-telltale-key, x-api-key, api-key: <token> */
+ *   x-telltale-key, x-api-key, api-key, dd-api-key: <token> */
 struct auth_offer {
     str authorization;
     str x_telltale_key;
     str x_api_key;
     str api_key;
+    str dd_api_key;
 };
 
 struct auth_principal {

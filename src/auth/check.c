@@ -128,7 +128,7 @@ static const struct auth_key *key_find(const struct auth_snapshot *snapshot, str
 static str token_of(const struct auth_offer *offer, char room[BASIC_BYTES_MAX])
 {
     const str plain[] = { offer->x_telltale_key, offer->x_api_key, offer->api_key,
-                          offer->authorization /* without a scheme: Opik */ };
+                          offer->dd_api_key, offer->authorization /* without a scheme: Opik */ };
     for (size_t i = 0; i < COUNT_OF(plain); i++)
         if (is_token(str_trim(plain[i])))
             return str_trim(plain[i]);

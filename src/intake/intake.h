@@ -77,6 +77,8 @@ extern const struct source_ops source_langfuse;
 extern const struct source_ops source_opik;
 extern const struct source_ops source_langsmith;
 extern const struct source_ops source_weave;
+extern const struct source_ops source_datadog;
+extern const struct source_ops source_helicone;
 /* All of them, NULL-terminated; asked in order. */
 extern const struct source_ops *const intake_sources[];
 

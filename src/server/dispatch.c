@@ -98,6 +98,7 @@ enum err node_authenticate(void *arg, struct request *request, struct ingest_ide
         .x_telltale_key = request_header(head, STR_OF("x-telltale-key")),
         .x_api_key = request_header(head, STR_OF("x-api-key")),
         .api_key = request_header(head, STR_OF("api-key")),
+        .dd_api_key = request_header(head, STR_OF("dd-api-key")),
     };
     struct auth_snapshot *snapshot = auth_current(node->auth);
     struct auth_principal who;

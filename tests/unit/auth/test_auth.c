@@ -76,6 +76,7 @@ static void a_key_is_accepted_in_every_header_form(void **state)
         { .x_telltale_key = token },
         { .x_api_key = token },
         { .api_key = token },
+        { .dd_api_key = token },
         { .authorization = bearer(room, sizeof room, "bEaReR", f->reader) },
         { .authorization = STR("Basic dXNlcjpwYXNz"), .x_telltale_key = token },
         { .authorization = token }, /* without a scheme: Opik */
