@@ -199,6 +199,14 @@ static str model_of(const struct span *span)
     return SPAN_KNOWS(span, request_model) ? span->request_model : STR_NONE;
 }
 
+/* What a failed call "answered" is what went wrong; but a stream may break off. */
+static bool is_answered(const struct span *span)
+{
+    bool failed = SPAN_KNOWS(span, status) && str_equal_c(span->status, "error");
+    bool streamed = SPAN_KNOWS(span, stream) && span->stream;
+    return span_part(span, CONTENT_OUTPUT) && (!failed || streamed);
+}
+
 static bool is_silent(const struct span *span)
 {
     bool counts = !(SPAN_KNOWS(span, rollup) && span->rollup);
@@ -227,7 +235,7 @@ enum err estimate_usage(struct estimator *estimator, struct arena *arena, struct
                         bool *ret_done)
 {
     *ret_done = false;
-    if (!is_silent(span) || !span_part(span, CONTENT_OUTPUT))
+    if (!is_silent(span) || !is_answered(span))
         return ERR_OK;
     bool is_exact;
     struct tally input = { .estimator = estimator }, output = { .estimator = estimator };

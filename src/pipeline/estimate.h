@@ -5,7 +5,8 @@
  * says "estimated", so that no sum mixes the two unseen.  A model without a tokenizer of its
  * own is counted by the nearest, and flagged usage_approximate (docs/decisions/0036).
  *
- * Only a model call that counts, has an answer, and knows neither side of its usage.
+ * Only a model call that counts, has an answer, and knows neither side of its usage; one
+ * that failed only if it streamed.
  *
  * Memory:  one vocabulary or two, from the first call on; what is set lives in the arena.
  * Threads: one thread at a time (drain's).

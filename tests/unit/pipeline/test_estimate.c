@@ -113,6 +113,11 @@ static void only_a_silent_call_that_counts_is_estimated(void **state)
     SPAN_SET(tool, step, STR_OF("tool"));
     failed->part_count = 1; /* no answer */
     assert_false(estimate(reported) || estimate(repeats) || estimate(tool) || estimate(failed));
+    struct span *refused = call("gpt-4o", hello), *broken = call("gpt-4o", hello);
+    SPAN_SET(refused, status, STR_OF("error"));
+    SPAN_SET(broken, status, STR_OF("error"));
+    SPAN_SET(broken, stream, true);
+    assert_true(!estimate(refused) && estimate(broken));
     struct span *twice = call("gpt-4o", hello);
     assert_true(estimate(twice));
     assert_false(estimate(twice));
