@@ -152,7 +152,8 @@ static bool walk_message(struct walk *walk)
             if (has_parts || json_next(&walk->json) != JSON_ARRAY || !walk_parts(walk))
                 return false;
             has_parts = true;
-        } else if (str_equal_c(key, "content") || str_equal_c(key, "tool_calls")) {
+        } else if (str_equal_c(key, "content") || str_equal_c(key, "tool_calls") ||
+                   str_equal_c(key, "tool_call_id")) {
             return false; /* another shape */
         } else {
             token = json_next(&walk->json);

@@ -503,11 +503,28 @@ static void tool_add(struct norm *norm, const struct value *tool)
     buf_add_char(out, '}');
 }
 
+/* Those of a whole request, {"messages": [...], "tools": [...]}. */
+static bool tools_of_request(struct norm *norm, struct value *ret)
+{
+    static const str member = STR("\"tools\"");
+    const struct value *input = held(norm, TARGET_text_input);
+    struct value tree;
+    if (norm->step != STEP_MODEL || !input || input->type != VALUE_STR ||
+        str_find(input->text, member) == input->text.len || !object_of(norm, input, &tree))
+        return false;
+    const struct value *tools = map_get(&tree, "tools");
+    if (!tools || tools->type != VALUE_ARRAY || tools->count == 0)
+        return false;
+    *ret = *tools;
+    return true;
+}
+
 /* Tool definitions as an array; items that are JSON texts become JSON. */
 static void tools_add(struct norm *norm)
 {
     struct value value;
-    if (!source_of(norm, TARGET_text_tools, FAMILY_FLAT_TOOLS, &value))
+    if (!source_of(norm, TARGET_text_tools, FAMILY_FLAT_TOOLS, &value) &&
+        !tools_of_request(norm, &value))
         return;
     if (value.type != VALUE_ARRAY) {
         str json = json_of(norm, &value);
@@ -521,6 +538,8 @@ static void tools_add(struct norm *norm)
         const struct value *item = &value.items[i];
         const struct value *inner = map_get(item, "tool"); /* llm.tools.N.tool.json_schema */
         const struct value *schema = map_get(inner ? inner : item, "json_schema");
+        const struct value *data = map_get(item, "data"); /* Haystack */
+        schema = !schema && map_get(data, "name") ? data : schema;
         item = schema ? schema : item;
         buf_add_char(&norm->out, i ? ',' : '[');
         if (item->type == VALUE_STR && looks_like_json(item->text) && json_check(item->text))

@@ -413,6 +413,23 @@ static void message_content(struct part_writer *writer, const struct value *mess
                        map_get(message, "function_call_arguments_json"));
 }
 
+/* LiteLLM puts a call beside the parts, and a tool's result into a part of text. */
+static void message_parts(struct part_writer *writer, const struct value *message,
+                          const struct value *parts, str role)
+{
+    const struct value *calls = map_get(message, "tool_calls");
+    const struct value *id = map_get(message, "tool_call_id");
+    const struct value *text = parts->count == 1 ? map_get(parts->items, "content") : NULL;
+    bool is_text = text && str_equal_c(map_text(parts->items, "type"), "text");
+    if (is_text && id && str_equal_c(role, "tool"))
+        part_tool_response(writer, id, text);
+    else if (!(is_text && calls && text->type == VALUE_STR && text->text.len == 0))
+        for (uint32_t i = 0; i < parts->count; i++)
+            part_any(writer, &parts->items[i]);
+    if (calls)
+        tool_calls_add(writer, calls);
+}
+
 static void message_add(struct norm *norm, const struct value *message, bool output,
                         const struct value *finish, uint32_t *count)
 {
@@ -427,12 +444,10 @@ static void message_add(struct norm *norm, const struct value *message, bool out
     member(out, "parts");
     buf_add_char(out, '[');
     const struct value *parts = map_get(message, "parts");
-    if (parts && parts->type == VALUE_ARRAY) {
-        for (uint32_t i = 0; i < parts->count; i++)
-            part_any(&writer, &parts->items[i]);
-    } else {
+    if (parts && parts->type == VALUE_ARRAY)
+        message_parts(&writer, message, parts, role);
+    else
         message_content(&writer, message, role);
-    }
     buf_add_char(out, ']');
     if (!finish)
         finish = first_of(message, "finish_reason", "finishReason", "stop_reason");

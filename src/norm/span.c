@@ -427,10 +427,16 @@ static void derive_stream(struct norm *norm)
         SPAN_SET(norm->span, stream, true);
 }
 
-/* MLflow has one name for the model that was asked and the one that answered. */
+/* MLflow has one name for the model that was asked and the one that answered; OpenInference
+ * has one of its own for the model of an embedding. */
 static void derive_models(struct norm *norm, const struct raw_span *raw)
 {
     struct span *span = norm->span;
+    const struct value *embedder = held(norm, TARGET_is_embedding_model);
+    str text;
+    if (embedder && norm->step == STEP_EMBEDDING && !SPAN_KNOWS(span, request_model) &&
+        convert_text(norm, embedder, &text))
+        SPAN_SET(span, request_model, text);
     /* of a part: the other may name the model that answered (pipeline/merge.c) */
     if (!raw->is_addition && !SPAN_KNOWS(span, generator_model) && SPAN_KNOWS(span, request_model))
         SPAN_SET(span, generator_model, span->request_model); /* A21 */

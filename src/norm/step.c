@@ -111,6 +111,10 @@ static void component_operation(struct norm *norm)
     for (size_t i = 0; is_silent && i < COUNT_OF(operations); i++)
         if (operations[i].step == norm->step)
             SPAN_SET(norm->span, operation, operations[i].operation);
+    const struct value *type = held(norm, TARGET_is_component);
+    if (is_silent && norm->step == STEP_MODEL && type && type->type == VALUE_STR &&
+        str_ends(type->text, STR_OF("ChatGenerator")))
+        SPAN_SET(norm->span, operation, STR_OF("chat"));
 }
 
 static enum step from_fields(struct norm *norm, const struct raw_span *raw)

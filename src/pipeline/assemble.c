@@ -61,9 +61,16 @@ static bool span_is_call(const struct span *span)
            step_is(span, STR_OF("rerank"));
 }
 
+/* An estimate is worth less than what anybody reported. */
+static bool is_estimated(const struct span *span)
+{
+    return SPAN_KNOWS(span, usage_source) && str_equal_c(span->usage_source, "estimated");
+}
+
 static bool span_has_usage(const struct span *span)
 {
-    return SPAN_KNOWS(span, input_tokens) || SPAN_KNOWS(span, output_tokens);
+    return (SPAN_KNOWS(span, input_tokens) || SPAN_KNOWS(span, output_tokens)) &&
+           !is_estimated(span);
 }
 
 static int64_t span_end(const struct span *span)
@@ -286,6 +293,8 @@ static void mark_outer_wrappers(struct tree *tree)
 
 static int known_buckets(const struct span *span)
 {
+    if (is_estimated(span))
+        return 0;
     return SPAN_KNOWS(span, input_tokens) + SPAN_KNOWS(span, output_tokens) +
            SPAN_KNOWS(span, cache_read) + SPAN_KNOWS(span, cache_write) +
            SPAN_KNOWS(span, reasoning) + SPAN_KNOWS(span, audio_in) + SPAN_KNOWS(span, audio_out);
@@ -454,7 +463,7 @@ static void take_retrieval(struct trace_row *trace, const struct span *span)
         trace->source_ids = span->source_ids;
 }
 
-static void add_usage(struct trace_row *trace, const struct span *span)
+void assemble_add_usage(struct trace_row *trace, const struct span *span)
 {
     if (SPAN_KNOWS(span, rollup) && span->rollup)
         return;
@@ -497,7 +506,7 @@ static void add_span(struct trace_row *trace, const struct node *node)
     trace->eval_sampled = flag_of(trace->eval_sampled, span, FIELD_eval_sampled);
     if (SPAN_KNOWS(span, faithfulness))
         trace->faithfulness = span->faithfulness;
-    add_usage(trace, span);
+    assemble_add_usage(trace, span);
     take_retrieval(trace, span);
 }
 

@@ -37,3 +37,5 @@ void span_merge(struct arena *arena, struct span *into, const struct span *from)
 /* Steps 2 to 4 on merged spans. ERR_LIMIT when the arena is spent. */
 MUST_CHECK enum err assemble_trace(struct arena *arena, struct span **spans, size_t count,
                                    struct trace_row *ret_trace);
+/* Tokens and cost of a span whose usage became known after that. */
+void assemble_add_usage(struct trace_row *trace, const struct span *span);

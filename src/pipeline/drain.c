@@ -21,6 +21,7 @@ struct drain *drain_new(const struct drain_config *config)
     drain->magic = DRAIN_MAGIC;
     drain->config = *config;
     drain->traces = open_traces_new(&config->settle);
+    drain->estimator = estimator_new(config->prices);
     drain->seen = xcalloc(RETRY_SET_COUNT, sizeof *drain->seen);
     drain->pending = xcalloc(APPEND_SPANS_MAX, sizeof *drain->pending);
     drain->due = xcalloc(SETTLE_TRACES_MAX, sizeof(struct open_trace *));
@@ -54,6 +55,7 @@ void drain_free(struct drain *drain)
     wal_reader_free(drain->reader);
     wal_reader_free(drain->settle_reader);
     open_traces_free(drain->traces);
+    estimator_free(drain->estimator);
     for (size_t i = 0; i < BATCH_CACHE_COUNT; i++)
         buf_clear(&drain->cache[i].bytes);
     arena_clear(&drain->append_arena);
@@ -405,6 +407,7 @@ void drain_status(struct drain *drain, struct drain_status *ret_status)
         .traces_settled = drain->traces_settled,
         .spans_settled = drain->spans_settled,
         .traces_late = drain->traces_late,
+        .estimated_calls = drain->estimated_calls,
         .corrupt_records = drain->corrupt_records,
         .store_errors = drain->store_errors,
         .deferred_spans = drain->deferred_spans,

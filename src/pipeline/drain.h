@@ -48,6 +48,7 @@ struct drain_status {
     uint64_t batches, spans, logs, metrics, scores;
     uint64_t duplicate_batches;
     uint64_t traces_settled, spans_settled, traces_late;
+    uint64_t estimated_calls; /* whose tokens nobody had reported */
     uint64_t corrupt_records, store_errors;
     uint64_t deferred_spans; /* not shown before they settled: drain was behind */
     uint64_t digests;        /* records of such spans that need not be read for their ids */

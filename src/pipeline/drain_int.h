@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "pipeline/drain.h"
+#include "pipeline/estimate.h"
 #include "pipeline/held.h"
 #include "pipeline/named_spans.h"
 #include "sys/thread.h"
@@ -57,6 +58,7 @@ struct drain {
     struct wal_position skipped;      /* the last record that was known without reading it, */
     bool has_skipped;                 /* and `reader` is not behind it yet */
     struct open_traces *traces;
+    struct estimator *estimator;
     struct named_spans named;
     struct cached_batch cache[BATCH_CACHE_COUNT];
     uint64_t cache_clock;
@@ -82,7 +84,7 @@ struct drain {
     bool gave_up;       /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
-        open_bytes, deferred_spans, digests, scores;
+        open_bytes, deferred_spans, digests, scores, estimated_calls;
     _Atomic int64_t behind_ns;
 };
 

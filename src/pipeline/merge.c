@@ -45,6 +45,8 @@ static bool are_versions(const struct span *a, const struct span *b)
 /* What is known already and stays so. */
 static bool is_held(const struct span *into, const struct span *from, enum field field)
 {
+    if (field == FIELD_usage_source && str_equal_c(from->usage_source, "unknown"))
+        return true;
     if (are_versions(into, from)) /* a later one that says no more of the step than that */
         return field == FIELD_step && str_equal_c(from->step, "other");
     return from->is_addition && !into->is_addition && is_envelope(field);
@@ -209,7 +211,8 @@ static void merge_parts(struct arena *arena, struct span *into, const struct spa
     }
 }
 
-/* A whole span's attributes are all of them; parts of a span add theirs. */
+/* A whole span's attributes are all of them; parts of a span add theirs, a later one's value
+ * of the same name wins, but never over the whole span's own. */
 static void merge_attrs(struct arena *arena, struct span *into, const struct span *from)
 {
     bool are_parts = into->is_addition || from->is_addition;

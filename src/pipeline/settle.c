@@ -394,6 +394,23 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
     return ERR_OK;
 }
 
+/* Calls that count and that nobody counted the tokens of. */
+static enum err estimate_calls(struct settling *settling, struct span **spans, size_t count,
+                               struct trace_row *row)
+{
+    struct drain *drain = settling->drain;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && !err; i++) {
+        bool done;
+        err = estimate_usage(drain->estimator, settling->arena, spans[i], &done);
+        if (err || !done)
+            continue;
+        assemble_add_usage(row, spans[i]);
+        atomic_fetch_add(&drain->estimated_calls, 1);
+    }
+    return err;
+}
+
 /* The model of a call may have come in another part than its usage. */
 static enum err price_parts(struct settling *settling, struct span **spans, size_t count)
 {
@@ -433,6 +450,8 @@ static enum err settle_trace(struct settling *settling, size_t index)
     enum err err = price_parts(settling, spans, count);
     if (!err)
         err = assemble_trace(settling->arena, spans, count, row);
+    if (!err)
+        err = estimate_calls(settling, spans, count, row);
     if (err)
         return err;
     row->project = project;

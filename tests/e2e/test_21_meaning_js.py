@@ -36,8 +36,8 @@ SENDS = {name: {**USUAL, **own} for name, own in {
     "otel-js-openai": {"who": False, "details": (), "id": "chatcmpl-", "error": ("NotFoundError", "http"), "embed_text": False},
     "otel-js-responses": {"scenarios": ("chat", "tools"), "who": False, "details": (), "id": "resp_", "finish": ("stop", "tool_call"),
                           "call_id": "fc_call", "result_role": "user"},
-    "openai-agents-js": {"scenarios": (*ALL, "error"), "who": False, "asked": DATED, "finish": ("stop", "stop"), "tier": "default"},
-    "openinference-js-langchain": {"scenarios": (*ALL, "error"), "answered": MINI, "call_id": None},
+    "openai-agents-js": {"scenarios": (*ALL, "error"), "who": False, "asked": DATED, "finish": ("stop", "stop"), "tier": "default", "id": "resp_"},
+    "openinference-js-langchain": {"scenarios": (*ALL, "error"), "call_id": None, "id": "chatcmpl-"},
     "langsmith-js": {"scenarios": (*ALL, "error"), "id": "chatcmpl-", "tier": "default", "error": ("Error", "http")},
     # what a model was asked is on the step around it, which says what it means by words
     "mastra": {"scenarios": (*ALL, "error"), "finish": ("stop", "tool-calls"), "ttft": (1, 5000), "content": False, "lost_status": True},

@@ -307,6 +307,37 @@ static void the_later_part_says_what_both_say_and_attributes_add_up(void **state
     assert_int_equal(b->value.i64, 2);
 }
 
+static void an_attribute_of_the_span_itself_overrules_that_of_an_addition(void **state)
+{
+    (void)state;
+    struct span *whole = make(1, "chat"), *started = make_addition(1, "chat");
+    struct attr own[] = { { STR("logfire.span_type"), value_str(STR_OF("span")) } };
+    struct attr told[] = { { STR("logfire.span_type"), value_str(STR_OF("pending_span")) },
+                           { STR("only.told"), value_i64(1) } };
+    whole->attrs = own;
+    whole->attr_count = COUNT_OF(own);
+    started->attrs = told;
+    started->attr_count = COUNT_OF(told);
+    span_merge(&arena, whole, started);
+    assert_int_equal(whole->attr_count, 2);
+    const struct attr *kind = attr_find(whole->attrs, 2, STR_OF("logfire.span_type"));
+    assert_true(str_equal_c(kind->value.text, "span"));
+}
+
+static void a_version_that_knows_no_usage_does_not_hide_where_it_came_from(void **state)
+{
+    (void)state;
+    struct span *first = make(1, "chat"), *second = make(1, NULL);
+    SPAN_SET(first, input_tokens, 5);
+    SPAN_SET(first, usage_source, STR_OF("reported"));
+    SPAN_SET(second, usage_source, STR_OF("unknown"));
+    span_merge(&arena, first, second);
+    assert_true(str_equal_c(first->usage_source, "reported"));
+    SPAN_SET(second, usage_source, STR_OF("partial"));
+    span_merge(&arena, first, second);
+    assert_true(str_equal_c(first->usage_source, "partial"));
+}
+
 /* shows: C6 */
 static void what_was_derived_of_a_stored_part_is_open_again(void **state)
 {
@@ -493,8 +524,11 @@ int main(void)
         TEST(parts_of_a_span_in_any_order_make_it_whole),
         TEST(what_is_said_of_a_trace_is_given_to_its_root),
         TEST(what_is_said_of_a_trace_without_spans_stands_for_itself),
+        TEST(a_version_that_knows_no_usage_does_not_hide_where_it_came_from),
         cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            an_attribute_of_the_span_itself_overrules_that_of_an_addition, setup, teardown),
         TEST(what_a_tool_gave_is_its_result_though_the_part_did_not_know_of_a_tool),
         TEST(versions_with_a_start_of_their_own_begin_with_the_first),
         TEST(an_update_after_the_end_is_the_later_one_and_the_first_token_counts),
