@@ -330,6 +330,15 @@ static size_t read_log(struct drain *drain)
     return count;
 }
 
+/* What was received and not yet looked at gets older: senders that wait for their answers are
+ * given them a little later, and leave drain some of the processors. */
+static void pace_senders(struct drain *drain)
+{
+    int64_t lag_ns = drain->at_end ? 0 : clock_monotonic_ns() - drain->log_time_ns;
+    int64_t pace_ns = (lag_ns - PACE_LAG_NS) / PACE_LAG_PARTS;
+    wal_pace(drain->config.wal, MIN(MAX(pace_ns, (int64_t)0), (int64_t)PACE_MAX_NS));
+}
+
 static void publish_state(struct drain *drain)
 {
     atomic_store(&drain->open_traces, open_traces_count(drain->traces));
@@ -359,6 +368,7 @@ static void drain_run(void *arg)
         bool over = is_crowded || open_traces_memory(drain->traces) > drain->config.open_bytes_max;
         bool settled = drain_settle(drain, over);
         publish_state(drain);
+        pace_senders(drain);
         judge_behind(drain);
         if (count == 0 && !settled) {
             bool idle = drain->pending_count == 0;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 enum {
+    PACE_LAG_PARTS = 100,
     DRAIN_MAGIC = 0x4e415244,
     BATCH_CACHE_COUNT = 64,    /* decrypted batches kept while traces settle */
     SETTLE_TRACES_MAX = 32768, /* taken out at a time, and their fate looked up */
@@ -28,6 +29,9 @@ enum {
 #define COMMIT_BYTES_MAX (48 * MIB)
 #define DRAIN_BEHIND_NS (250 * NS_PER_MS)
 /* So that commits are large.  Not while more is due, nor with nothing else to do. */
+/* A lag of more than PACE_LAG_NS makes senders wait, 1 ms for each PACE_LAG_PARTS ms more. */
+#define PACE_LAG_NS (250 * NS_PER_MS)
+#define PACE_MAX_NS (8 * NS_PER_MS)
 #define SETTLE_PAUSE_BEHIND_NS (1 * NS_PER_S)
 enum {
     DRAIN_BUSY_WAIT_PERCENT = 5,

@@ -180,6 +180,12 @@ enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wal_entry *en
     return ERR_OK;
 }
 
+void wal_pace(struct wal *wal, int64_t longer_ns)
+{
+    CHECK(wal, WAL_OBJECT_MAGIC);
+    atomic_store_explicit(&wal->pace_ns, longer_ns, memory_order_relaxed);
+}
+
 unsigned wal_fill_percent(struct wal *wal)
 {
     CHECK(wal, WAL_OBJECT_MAGIC);

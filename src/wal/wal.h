@@ -77,6 +77,10 @@ void wal_close(struct wal *wal);
  * acknowledged; bytes hold ciphertext now, so the sender must send again). */
 MUST_CHECK enum err wal_submit(struct wal *wal, struct crypt_gcm *gcm, struct wal_entry *entry);
 
+/* So much longer between two syncs, from now on: for senders that wait for each answer, while a
+ * consumer cannot keep up with them.  0: as configured.  Any thread. */
+void wal_pace(struct wal *wal, int64_t longer_ns);
+
 /* How full the log is, in hundredths of bytes_max: at 100 wal_submit refuses. */
 unsigned wal_fill_percent(struct wal *wal);
 /* Bytes of the files that wal_release(wal, sequence) would give back. */

@@ -172,6 +172,7 @@ struct wal {
     struct wal_config config;     /* const after open; dir is our copy */
     uint8_t salt[WAL_SALT_BYTES]; /* const after open */
     _Atomic uint64_t next_nonce;  /* any thread */
+    _Atomic int64_t pace_ns;      /* any thread: added to group_wait_ns */
 
     pthread_mutex_t lock;   /* docs/decisions: the log's lock */
     pthread_cond_t work;    /* the writer waits here */

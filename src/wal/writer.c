@@ -97,9 +97,11 @@ static bool group_take(struct wal *wal, int64_t retry_at, struct group *group)
     pthread_mutex_lock(&wal->lock);
     for (;;) {
         int64_t now = clock_monotonic_ns();
-        int64_t company_until = wal->group_started_ns + wal->config.group_wait_ns;
+        int64_t pace_ns = atomic_load_explicit(&wal->pace_ns, memory_order_relaxed);
+        int64_t company_until = wal->group_started_ns + wal->config.group_wait_ns + pace_ns;
+        size_t enough = pace_ns ? WAL_GROUP_BYTES_MAX : WAL_GROUP_BYTES_ENOUGH;
         if (wal->first) {
-            if (wal->closing || wal->queued_bytes >= WAL_GROUP_BYTES_ENOUGH || now >= company_until)
+            if (wal->closing || wal->queued_bytes >= enough || now >= company_until)
                 break;
             work_wait(wal, company_until);
             continue;

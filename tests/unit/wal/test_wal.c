@@ -411,6 +411,34 @@ static void the_offline_scan_verifies_without_keys_and_shows_with_them(void **st
     fixture_clear(&fixture);
 }
 
+static void a_paced_log_answers_later_and_at_once_again_when_it_is_not(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct wal *wal = fixture_open(&fixture);
+    fixture_put_c(wal, "first");
+    wal_pace(wal, 60 * NS_PER_MS);
+    fixture_put_c(wal, "second"); /* 60 ms after the first began */
+    int64_t from_ns = clock_monotonic_ns();
+    fixture_put_c(wal, "third");
+    assert_true(clock_monotonic_ns() - from_ns > 30 * NS_PER_MS);
+    wal_pace(wal, 0);
+    struct wal_status before, after;
+    wal_status(wal, &before);
+    int64_t quick = INT64_MAX;
+    for (int i = 0; i < 20; i++) {
+        from_ns = clock_monotonic_ns();
+        fixture_put_c(wal, "quick");
+        quick = MIN(quick, clock_monotonic_ns() - from_ns);
+    }
+    wal_status(wal, &after);
+    assert_int_equal(after.syncs - before.syncs, 20);
+    assert_true(quick < 30 * NS_PER_MS);
+    wal_close(wal);
+    fixture_clear(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +455,7 @@ int main(void)
         cmocka_unit_test(two_openings_never_share_key_and_nonce),
         cmocka_unit_test(an_emptied_folder_does_not_hide_new_records_from_a_consumer),
         cmocka_unit_test(the_offline_scan_verifies_without_keys_and_shows_with_them),
+        cmocka_unit_test(a_paced_log_answers_later_and_at_once_again_when_it_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
