@@ -24,7 +24,7 @@ static void store(uint8_t *to, uint64_t number)
 
 struct id8 datadog_id8(uint64_t number)
 {
-    struct id8 id;
+    struct id8 id = { { 0 } };
     store(id.bytes, number);
     return id;
 }
