@@ -21,6 +21,7 @@ struct reading {
     struct buf accepted; /* the ids of annotations, as JSON */
     struct buf refused;  /* what was wrong with each of the others */
     uint32_t received;
+    bool is_single; /* an item instead of a list of them */
     bool is_spent;
 };
 
@@ -405,7 +406,7 @@ static void reply(struct reading *reading, struct buf *out)
 {
     struct buf inner;
     bool is_spans = reading->body->list == PHOENIX_SPANS, is_refused = reading->refused.len > 0;
-    bool is_note = lists[reading->body->list].is_note;
+    bool is_note = lists[reading->body->list].is_note && reading->is_single;
     if (is_spans && !is_refused) {
         spans_reply(reading, out);
     } else if (is_spans) {
@@ -472,6 +473,7 @@ enum err phoenix_decode(struct arena *arena, const struct phoenix_body *body,
     if (data->type == VALUE_MAP) { /* a note comes alone */
         items = data;
         reading.received = 1;
+        reading.is_single = true;
     } else if (data->type != VALUE_ARRAY) {
         return diag_set(reterr_why, ERR_BAD_INPUT, "\"data\" must be a list");
     }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "wire/json.h"
 #include "wire/phoenix.h"
 #include "wire/tree.h"
 
@@ -122,6 +123,19 @@ static void bad_items_are_answered_one_by_one_and_the_others_are_kept(void **sta
                                          "\"data\",1,\"span_id\"],\"msg\":\"Field required\"}]}"));
 }
 
+/* One note is answered by one id, a list of any length by a list. */
+static void notes_are_answered_in_the_form_they_came_in(void **state)
+{
+    (void)state;
+    assert_int_equal(decoded(PHOENIX_SPAN_NOTES, "{\"data\":[]}", NULL), ERR_OK);
+    assert_true(str_equal_c(batch.reply, "{\"data\":[]}"));
+    assert_int_equal(decoded(PHOENIX_SPAN_NOTES, "{\"data\":" NOTE("1") "}", NULL), ERR_OK);
+    assert_true(str_starts(batch.reply, STR_OF("{\"data\":{")) && json_check(batch.reply));
+    assert_int_equal(decoded(PHOENIX_SPAN_NOTES, "{\"data\":[" NOTE("1") "," NOTE("2") "]}", NULL),
+                     ERR_OK);
+    assert_true(str_starts(batch.reply, STR_OF("{\"data\":[{")) && json_check(batch.reply));
+}
+
 /* shows: C10 */
 static void limits_hold_at_and_one_past(void **state)
 {
@@ -172,6 +186,7 @@ int main(void)
         TEST(a_span_says_its_project_kind_and_times),
         TEST(an_id_of_another_form_is_kept_beside_the_one_made_of_it),
         TEST(bad_items_are_answered_one_by_one_and_the_others_are_kept),
+        TEST(notes_are_answered_in_the_form_they_came_in),
         TEST(limits_hold_at_and_one_past),
         TEST(a_spent_budget_is_a_limit_at_any_point),
     };
