@@ -33,11 +33,12 @@ static enum err refuse(struct reading *reading, const char *member, const char *
     return diag_set(reading->why, ERR_BAD_INPUT, "%s %s", member, what);
 }
 
-/* "tr-" and 32 digits; other ids are any text. */
+/* "tr-" and 32 digits; other ids are any text, "tr-" alone among them. */
 static struct id16 trace_id_of(str text)
 {
     static const str prefix = STR("tr-");
-    return native_trace_id(str_starts(text, prefix) ? str_from(text, prefix.len) : text);
+    bool is_prefixed = str_starts(text, prefix) && text.len > prefix.len;
+    return native_trace_id(is_prefixed ? str_from(text, prefix.len) : text);
 }
 
 static enum err reply_is(struct reading *reading, struct buf *json)

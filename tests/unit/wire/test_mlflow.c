@@ -64,6 +64,14 @@ static void trace_info_is_an_addition_to_the_root(void **state)
     assert_true(at < batch.reply.len);
 }
 
+static void a_trace_id_that_is_its_prefix_alone_is_still_an_id(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"trace\":{\"trace_info\":{\"trace_id\":\"tr-\"}}}";
+    assert_int_equal(decoded(MLFLOW_TRACE, NULL, text, NULL), ERR_OK);
+    assert_false(id16_is_zero(batch.spans[0].trace_id));
+}
+
 static void the_same_assessment_has_the_same_id_and_another_one_another(void **state)
 {
     (void)state;
@@ -141,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(trace_info_is_an_addition_to_the_root),
+        TEST(a_trace_id_that_is_its_prefix_alone_is_still_an_id),
         TEST(the_same_assessment_has_the_same_id_and_another_one_another),
         TEST(limits_hold_at_and_one_past),
         TEST(a_spent_budget_is_a_limit_at_any_point),
