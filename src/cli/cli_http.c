@@ -116,20 +116,26 @@ static enum err explain(const struct cli_call *call, enum err err, struct diag *
 enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret_status,
                       struct buf *ret_body, struct diag *reterr_why)
 {
-    const char *headers[3] = { NULL, NULL, NULL };
+    const char *headers[4] = { NULL };
+    size_t count = 0;
     const char *ca_path = NULL;
     enum err err = key_header(call, &headers[0], reterr_why);
     if (!err)
         err = ca_file(call, &ca_path, reterr_why);
     if (err)
         return err;
-    headers[headers[0] ? 1 : 0] = reason_header(call, get->reason);
+    count += headers[0] != NULL;
+    headers[count] = reason_header(call, get->reason);
+    count += headers[count] != NULL;
+    if (!str_is_none(get->post))
+        headers[count++] = "content-type: application/json";
     if (!call->client)
         call->client = client_new();
     str url = arena_printf(&call->arena, "%.*s%s", STR_ARG(server_base(call)), get->path);
     assert(url.ptr && url.len < (size_t)URL_BYTES_MAX * 4);
     int64_t timeout_ns = get->timeout_ns ? get->timeout_ns : TIMEOUT_S * NS_PER_S;
-    struct client_request request = { .method = "GET",
+    struct client_request request = { .method = str_is_none(get->post) ? "GET" : "POST",
+                                      .body = get->post,
                                       .url = url.ptr,
                                       .headers = headers,
                                       .ca_path = ca_path,
