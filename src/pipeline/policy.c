@@ -101,6 +101,7 @@ static enum err rule_read(struct policy *policy, const struct yaml *yaml,
 
 static enum err rules_read(struct policy *policy, const struct yaml *yaml, struct diag *why)
 {
+    assert(yaml->root);
     const struct yaml_node *list = yaml_get(yaml->root, "rules");
     if (yaml->root->kind != YAML_MAP || (yaml->root->child_count && !list))
         return yaml_fail(yaml, yaml->root, why, "the file must have one key, rules:, with a list");
@@ -143,7 +144,7 @@ enum err policy_load(const struct policy_values *options, int64_t burst_ns, str 
 {
     struct policy *policy = xcalloc(1, sizeof *policy);
     struct arena scratch;
-    struct yaml yaml;
+    struct yaml yaml = { .file = file };
     enum err err = ERR_OK;
     arena_init(&policy->arena, ARENA_BYTES_MAX);
     arena_init(&scratch, ARENA_BYTES_MAX);
@@ -273,14 +274,13 @@ uint32_t policy_rule_count(const struct policy *policy)
     return policy->rule_count;
 }
 
-void policy_rule(const struct policy *policy, uint32_t index, struct policy_rule_status *ret_status)
+void policy_rule(const struct policy *policy, uint32_t rule, struct policy_rule_status *ret_status)
 {
-    assert(index < policy->rule_count);
-    const struct rule *rule = &policy->rules[index];
+    assert(rule < policy->rule_count);
+    const struct rule *from = &policy->rules[rule];
     *ret_status = (struct policy_rule_status){
-        .line = rule->line, .project = rule->project, .tenant = rule->tenant, .key = rule->key
+        .line = from->line, .project = from->project, .tenant = from->tenant, .key = from->key
     };
     for (size_t i = 0; i < POLICY_CUTS; i++)
-        ret_status->cuts[i] =
-            atomic_load_explicit(&policy->rules[index].cuts[i], memory_order_relaxed);
+        ret_status->cuts[i] = atomic_load_explicit(&from->cuts[i], memory_order_relaxed);
 }

@@ -376,6 +376,7 @@ static struct store_span *rows_of(struct span **spans, size_t count, bool are_ro
 static enum err make_final(struct settling *settling, size_t index, struct span **spans,
                            size_t count)
 {
+    assert(count > 0 && spans[0]);
     struct store_span *final = rows_of(spans, count, !settling->known[index]);
     bool is_copy = !final;
     if (is_copy)

@@ -42,16 +42,15 @@ static str raw_member(str attrs_json, const char *name)
     if (str_is_none(attrs_json))
         return raw;
     json_init(&json, NULL, attrs_json, JSON_DEPTH_MAX);
-    enum json_token token = json_next(&json);
-    while (token == JSON_OBJECT && (token = json_next(&json)) == JSON_KEY) {
-        bool is_it = str_equal_c(json.text, name);
+    bool is_it = false;
+    if (json_next(&json) != JSON_OBJECT)
+        return raw;
+    while (!is_it && json_next(&json) == JSON_KEY) {
+        is_it = str_equal_c(json.text, name);
         if (!json_raw(&json, json_next(&json), &raw))
             return STR_NONE;
-        if (is_it)
-            return raw;
-        token = JSON_OBJECT;
     }
-    return STR_NONE;
+    return is_it ? raw : STR_NONE;
 }
 
 static void deploy_members(struct buf *out, const struct store_score *row)

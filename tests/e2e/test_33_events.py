@@ -231,6 +231,24 @@ def test_the_terminal_notes_a_deploy_and_lists_it(server):
     assert "did you mean" in run(server, "events", "--kind=outcom", code=1)
 
 
+def test_a_key_of_a_tenant_writes_and_sees_its_own_events_only(new_server):
+    """shows: C12"""
+    server = new_server(**{"auth.mode": "on"})
+    server.start()
+    keys = {}
+    for name, options in {"acme": ["--tenant=acme"], "other": ["--tenant=other"], "all": [], "elsewhere": ["--project=elsewhere"]}.items():
+        made = subprocess.run([BINARY, "key", "create", "--json", f"--data_dir={server.data_dir}", *options], capture_output=True, text=True, check=True,
+                              env=CLEAN_ENV)
+        keys[name] = {"authorization": f"Bearer {json.loads(made.stdout)['token']}"}
+    deploy = {"event": "deploy", "service": "shop", "version": "1", "tenant_id": "other"}
+    wait_until(lambda: server.request("POST", "/api/v1/events", json.dumps(deploy), {"content-type": JSON, **keys["acme"]}).status == 200, 15, "the keys count")
+    post(server, dict(deploy, version="2", tenant_id=None), headers=keys["all"])
+    seen = wait_until(lambda: (found := server.api("/events", headers=keys["all"])["items"]) and len(found) == 2 and found, 15, "both")
+    assert {event["version"]: event["tenant_id"] for event in seen} == {"1": "acme", "2": None}
+    for name, versions in {"acme": ["1"], "other": [], "elsewhere": []}.items():
+        assert [event["version"] for event in server.api("/events", headers=keys[name])["items"]] == versions, name
+
+
 def test_events_survive_a_kill(new_server):
     """shows: C10"""
     server = new_server()
