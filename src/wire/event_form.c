@@ -6,6 +6,8 @@
 #include "wire/event_form_int.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum type {
     IS_TEXT,   /* or a number */
@@ -126,14 +128,6 @@ enum event_kind event_kind_named(str name)
     return EVENT_NONE;
 }
 
-static size_t count_of(const struct value *object, const char *const *names, size_t count)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        found += tree_get(object, names[i]) != NULL;
-    return found;
-}
-
 const char *const event_scores[EVENT_SCORES] = {
     "faithfulness",
     "groundedness",
@@ -148,37 +142,107 @@ const char *const event_scores[EVENT_SCORES] = {
     "policy_violation_flag",
 };
 
+enum tells {
+    TELLS_EVENT = 1 << 0,
+    TELLS_RATING = 1 << 1,
+    TELLS_NAME = 1 << 2,
+    TELLS_VALUE = 1 << 3,
+    TELLS_USAGE = 1 << 4, /* or how long it took */
+    TELLS_TRACE = 1 << 5,
+    TELLS_MODEL = 1 << 6,
+    TELLS_FIGURE = 1 << 7,
+    TELLS_VERSION = 1 << 8,
+};
+
+/* Which members tell the form; sorted, since every log record is asked. */
+static const struct teller {
+    str name;
+    unsigned tells;
+} tellers[] = {
+    { STR("accuracy"), TELLS_FIGURE },
+    { STR("answer_relevance"), TELLS_FIGURE },
+    { STR("completion_tokens"), TELLS_USAGE },
+    { STR("context_precision"), TELLS_FIGURE },
+    { STR("context_recall"), TELLS_FIGURE },
+    { STR("cost_estimate"), TELLS_USAGE },
+    { STR("embedding_model_version"), TELLS_VERSION },
+    { STR("estimated_cost_usd"), TELLS_USAGE },
+    { STR("eval_sampled"), TELLS_TRACE },
+    { STR("event"), TELLS_EVENT },
+    { STR("faithfulness"), TELLS_FIGURE },
+    { STR("generator_model"), TELLS_TRACE | TELLS_VERSION },
+    { STR("groundedness"), TELLS_FIGURE },
+    { STR("hallucination_flag"), TELLS_FIGURE },
+    { STR("index_version"), TELLS_TRACE },
+    { STR("input_tokens"), TELLS_USAGE },
+    { STR("judge_model"), TELLS_VERSION },
+    { STR("label"), TELLS_VALUE },
+    { STR("latency_ms"), TELLS_USAGE },
+    { STR("model"), TELLS_MODEL },
+    { STR("name"), TELLS_NAME },
+    { STR("output_tokens"), TELLS_USAGE },
+    { STR("policy_violation_flag"), TELLS_FIGURE },
+    { STR("prompt_tokens"), TELLS_USAGE },
+    { STR("prompt_version"), TELLS_VERSION },
+    { STR("rating"), TELLS_RATING },
+    { STR("relevance"), TELLS_FIGURE },
+    { STR("reranker_model_version"), TELLS_VERSION },
+    { STR("response_time_ms"), TELLS_USAGE },
+    { STR("retrieval_pipeline_version"), TELLS_VERSION },
+    { STR("safety_blocked"), TELLS_TRACE },
+    { STR("score"), TELLS_VALUE },
+    { STR("system_prompt_hash"), TELLS_VERSION },
+    { STR("tokens_in"), TELLS_USAGE },
+    { STR("tokens_out"), TELLS_USAGE },
+    { STR("tool_manifest_version"), TELLS_VERSION },
+    { STR("top_k_returned"), TELLS_TRACE },
+    { STR("toxicity"), TELLS_FIGURE },
+    { STR("toxicity_flag"), TELLS_FIGURE },
+    { STR("value"), TELLS_VALUE },
+};
+
+static int teller_cmp(const void *key, const void *teller)
+{
+    return str_cmp(*(const str *)key, ((const struct teller *)teller)->name);
+}
+
+/* What the members tell, and how many versions there are. */
+static unsigned told_by(const struct value *object, unsigned *ret_versions)
+{
+    unsigned told = 0;
+    *ret_versions = 0;
+    for (uint32_t i = 0; i < object->count; i++) {
+        const struct attr *attr = &object->attrs[i];
+        bool has_dot = attr->key.len && memchr(attr->key.ptr, '.', attr->key.len);
+        const struct teller *teller =
+            has_dot
+                ? NULL /* as OpenTelemetry's names have, and none of these */
+                : bsearch(&attr->key, tellers, COUNT_OF(tellers), sizeof tellers[0], teller_cmp);
+        if (!teller || attr->value.type == VALUE_NULL)
+            continue;
+        told |= teller->tells;
+        *ret_versions += (teller->tells & TELLS_VERSION) != 0;
+    }
+    return told;
+}
+
 enum event_kind event_kind_of(const struct value *object)
 {
-    static const char *const usage[] = { "tokens_in",     "tokens_out",       "cost_estimate",
-                                         "input_tokens",  "output_tokens",    "estimated_cost_usd",
-                                         "prompt_tokens", "completion_tokens" };
-    static const char *const times[] = { "latency_ms", "response_time_ms" };
-    static const char *const traces[] = { "generator_model", "index_version", "top_k_returned",
-                                          "eval_sampled", "safety_blocked" };
-    static const char *const versions[] = { "prompt_version",          "system_prompt_hash",
-                                            "tool_manifest_version",   "retrieval_pipeline_version",
-                                            "embedding_model_version", "reranker_model_version",
-                                            "generator_model",         "judge_model" };
-    static const char *const values[] = { "value", "score", "label" };
+    unsigned versions;
     if (!object || object->type != VALUE_MAP)
         return EVENT_NONE;
-    if (tree_get(object, "event"))
+    unsigned told = told_by(object, &versions);
+    if (told & TELLS_EVENT)
         return event_kind_named(tree_text(object, "event"));
-    if (tree_get(object, "rating"))
+    if (told & TELLS_RATING)
         return EVENT_FEEDBACK;
-    if (tree_get(object, "name") && count_of(object, values, COUNT_OF(values)))
+    if (told & TELLS_NAME && told & TELLS_VALUE)
         return EVENT_SCORE;
-    size_t used = count_of(object, usage, COUNT_OF(usage));
-    size_t timed = count_of(object, times, COUNT_OF(times));
-    size_t traced = count_of(object, traces, COUNT_OF(traces));
-    if (traced && used + timed)
-        return EVENT_TRACE;
-    if (tree_get(object, "model") && used + timed)
-        return EVENT_CALL;
-    if (count_of(object, event_scores, EVENT_SCORES))
+    if (told & TELLS_USAGE && told & (TELLS_TRACE | TELLS_MODEL))
+        return told & TELLS_TRACE ? EVENT_TRACE : EVENT_CALL;
+    if (told & TELLS_FIGURE)
         return EVENT_EVALUATION;
-    return count_of(object, versions, COUNT_OF(versions)) > 1 ? EVENT_VERSIONS : EVENT_NONE;
+    return versions > 1 ? EVENT_VERSIONS : EVENT_NONE;
 }
 
 /* ---- members ---- */

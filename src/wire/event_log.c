@@ -54,10 +54,12 @@ static bool is_object_text(const struct value *body)
 /* The form that a record holds; NULL: none, or no room for it. */
 static const struct value *form_of(struct arena *arena, const struct raw_log *log)
 {
-    struct value *object = arena_new(arena, struct value, 1);
     str name = event_name_of(log);
     bool is_named = name.len > 0;
-    if (!object || (is_named && event_kind_named(name) == EVENT_NONE))
+    if (is_named && event_kind_named(name) == EVENT_NONE)
+        return NULL;
+    struct value *object = arena_new(arena, struct value, 1);
+    if (!object)
         return NULL;
     *object = log->body;
     if (is_object_text(&log->body) && tree_parse(arena, log->body.text, object, NULL))

@@ -252,6 +252,44 @@ static void a_spent_budget_is_a_limit_at_any_point(void **state)
     assert_int_equal(batch.score_count, 4);
 }
 
+/* A table that is not sorted would lose a form. */
+static void each_form_is_told_by_each_of_its_members(void **state)
+{
+    static const struct {
+        const char *with, *names;
+        enum event_kind kind;
+    } rows[] = {
+        { "model",
+          "tokens_in tokens_out cost_estimate input_tokens output_tokens estimated_cost_usd "
+          "prompt_tokens completion_tokens latency_ms response_time_ms",
+          EVENT_CALL },
+        { "latency_ms", "generator_model index_version top_k_returned eval_sampled safety_blocked",
+          EVENT_TRACE },
+        { "trace_id",
+          "faithfulness groundedness answer_relevance relevance context_recall context_precision "
+          "toxicity accuracy toxicity_flag hallucination_flag policy_violation_flag",
+          EVENT_EVALUATION },
+        { "prompt_version",
+          "system_prompt_hash tool_manifest_version retrieval_pipeline_version "
+          "embedding_model_version reranker_model_version generator_model judge_model",
+          EVENT_VERSIONS },
+        { "name", "value score label", EVENT_SCORE },
+        { "trace_id", "rating", EVENT_FEEDBACK },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        str rest = str_from_c(rows[i].names), name;
+        while (str_next(&rest, ' ', &name)) {
+            struct attr attrs[] = { { name, value_i64(1) },
+                                    { str_from_c(rows[i].with), value_i64(1) } };
+            struct value object = { .type = VALUE_MAP, .count = 2, .attrs = attrs };
+            assert_int_equal(event_kind_of(&object), rows[i].kind);
+            attrs[0].value.type = VALUE_NULL;
+            assert_int_equal(event_kind_of(&object), EVENT_NONE);
+        }
+    }
+}
+
 /* ---- log records ---- */
 
 static void log_of(const char *body, struct attr *attrs, uint32_t count)
@@ -317,6 +355,7 @@ int main(void)
         TEST(an_evaluation_is_a_score_for_each_figure_and_flag),
         TEST(two_deploys_are_two_and_the_same_again_is_one),
         TEST(a_malformed_one_is_refused_by_its_field_and_its_neighbours_stay),
+        TEST(each_form_is_told_by_each_of_its_members),
         TEST(lines_are_read_with_and_without_their_media_type),
         TEST(limits_hold_at_and_one_past),
         TEST(a_spent_budget_is_a_limit_at_any_point),
