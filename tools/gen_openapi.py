@@ -124,7 +124,8 @@ def schemas(src):
         "Span": span_schema(src),
         "Trace": trace,
         "TraceDetail": closed({"trace": ref("Trace"), "spans": array(ref("Span")),
-                               "logs": array({"type": "object"}), "scores": array(ref("Score"))}),
+                               "logs": dict(array({"type": "object"}), description="with the first page"), "scores": array(ref("Score")),
+                               "next_cursor": nullable("STR", "more spans: the oldest come first")}),
         "Score": closed(dict(fields(SCORE), value={"type": ["number", "boolean", "string", "null"]},
                              metadata={"type": "object"})),
         "Event": dict(closed(dict(fields("id:ID16 time:TIME tenant_id:STR"), metadata={"type": "object"}, kind={
