@@ -147,6 +147,19 @@ static bool value_of(struct event_reader *reader, const char *name, const struct
     return true;
 }
 
+/* The last word of each user about the same counts; the name itself is kept by policy. */
+static bool name_user(struct event_reader *reader, str user, struct raw_score *raw)
+{
+    const struct score *score = &raw->score;
+    char digits[2 * sizeof score->trace_id + 1];
+    hex_encode(&score->trace_id, sizeof score->trace_id, digits);
+    str session = str_is_none(score->session_id) ? STR_OF("") : score->session_id;
+    str response = str_is_none(score->response_id) ? STR_OF("") : score->response_id;
+    raw->sender_id = arena_printf(reader->arena, "user:%s/%.*s/%.*s/%.*s", digits, STR_ARG(session),
+                                  STR_ARG(response), STR_ARG(user));
+    return !str_is_none(raw->sender_id) || event_spent(reader);
+}
+
 static bool take_feedback(struct event_reader *reader, const struct value *object,
                           struct raw_score *raw)
 {
@@ -166,8 +179,8 @@ static bool take_feedback(struct event_reader *reader, const struct value *objec
     }
     score->name = STR_OF(EVENT_FEEDBACK_NAME);
     score->source = SCORE_BY_USER;
-    if (str_is_none(score->evaluator))
-        score->evaluator = user; /* the last word of each user counts */
+    if (str_is_none(raw->sender_id) && !str_is_none(user) && !name_user(reader, user, raw))
+        return false;
     return keep(reader, raw);
 }
 

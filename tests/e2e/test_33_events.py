@@ -136,6 +136,20 @@ def test_feedback_joins_by_trace_session_or_request(server):
     assert (stars["value"], stars["metadata"]) == (3, {"scale": 5})
 
 
+def test_the_last_word_of_each_user_counts_and_the_user_is_named_by_policy(new_server):
+    """shows: P13"""
+    server = new_server(**{"redact.identity": "hash"})
+    server.start()
+    trace_id = new_trace_id()
+    server.send_spans(make_span({"user.id": "jane"}, trace_id=trace_id))
+    for user, rating in (("jane", "down"), ("joe", "up"), ("jane", "up")):
+        post(server, {"trace_id": trace_id, "rating": rating, "user_id": user})
+    span = server.wait_trace(trace_id)["spans"][0]
+    found = wait_until(lambda: (e := server.api("/events", trace_id=trace_id)["items"]) and [x["label"] for x in e] == ["up", "up"] and e, 15, "both up")
+    users = {event["metadata"]["user_id"] for event in found}
+    assert len(users) == 2 and span["user_id"] in users and not users & {"jane", "joe"}
+
+
 def test_a_trace_may_have_any_text_for_an_id(server):
     name = f"req/{new_span_id()}"
     post(server, [dict(CALL, trace_id=name), {"trace_id": name, "rating": "up"}])
