@@ -38,7 +38,7 @@ def events(server, count, **params):
 
 
 def test_one_of_each_form_with_one_trace_id_is_all_on_its_trace(server):
-    """shows: A93 C2"""
+    """shows: C2"""
     trace_id = new_trace_id()
     forms = [{"event": "llm.user_feedback", "rating": "down", "comment": None, "ts": time.time()}, {"name": "groundedness", "value": 0.7},
              EVAL, VERSIONS, PAYLOAD, CALL, {"event": "llm.outcome", "outcome": "escalation"}]
@@ -53,7 +53,6 @@ def test_one_of_each_form_with_one_trace_id_is_all_on_its_trace(server):
 
 
 def test_an_evaluation_keeps_every_key(server):
-    """shows: I5"""
     trace_id = new_trace_id()
     server.send_spans(make_span(trace_id=trace_id))
     post(server, dict(EVAL, trace_id=trace_id))
@@ -137,7 +136,6 @@ def test_feedback_joins_by_trace_session_or_request(server):
 
 
 def test_the_last_word_of_each_user_counts_and_the_user_is_named_by_policy(new_server):
-    """shows: P13"""
     server = new_server(**{"redact.identity": "hash"})
     server.start()
     trace_id = new_trace_id()
@@ -246,7 +244,6 @@ def test_the_terminal_notes_a_deploy_and_lists_it(server):
 
 
 def test_a_key_of_a_tenant_writes_and_sees_its_own_events_only(new_server):
-    """shows: C12"""
     server = new_server(**{"auth.mode": "on"})
     server.start()
     keys = {}
@@ -264,7 +261,7 @@ def test_a_key_of_a_tenant_writes_and_sees_its_own_events_only(new_server):
 
 
 def test_events_survive_a_kill(new_server):
-    """shows: C10"""
+    """shows: X5"""
     server = new_server()
     server.start()
     post(server, [{"event": "deploy", "service": "s", "version": str(i)} for i in range(20)])

@@ -63,7 +63,7 @@ def test_without_limits_of_ones_own_nothing_is_cut(new_server):
 
 
 def test_a_tenant_past_its_rate_waits_and_others_do_not(new_server, tmp_path):
-    """shows: C7 C10"""
+    """shows: C7"""
     server = start(new_server, tmp_path, "  - { project: shop, tenant: acme, rate: 10 }\n", **{"limits.burst": "1s", "auth.mode": "on"})
     server.headers = {"authorization": f"Bearer {server.first_key}"}
     bound = {tenant: {"authorization": f"Bearer {key_of(server, '--project=shop', f'--tenant={tenant}')['token']}"} for tenant in ("acme", "other")}
