@@ -64,7 +64,8 @@ static void columns_take(struct result *result)
 {
     struct json *json = &result->json;
     struct cli_column column = { NULL, false, false };
-    enum json_token token = json_next(json);
+    enum json_token token;
+    (void)json_next(json); /* [ */
     while ((token = json_next(json)) != JSON_ARRAY_END && token != JSON_ERROR) {
         if (token == JSON_OBJECT_END && result->column_count < COLUMNS_MAX)
             result->columns[result->column_count++] = column;
@@ -114,7 +115,8 @@ static bool row_take(struct result *result)
 /* [[...],...] */
 static bool rows_take(struct result *result)
 {
-    enum json_token token = json_next(&result->json);
+    enum json_token token;
+    (void)json_next(&result->json); /* [ */
     if (result->column_count > 0 && result->column_count <= ACROSS_MAX)
         cli_table_init(&result->table, &result->call->arena, result->columns, result->column_count);
     while ((token = json_next(&result->json)) == JSON_ARRAY)

@@ -23,6 +23,7 @@ struct ask_run {
     struct buf message, chunk;
     struct buf *out;
     size_t out_start;
+    int64_t start_ns;
     struct store_sql_answer answer;
     bool is_done;
 };
@@ -126,7 +127,7 @@ static enum err explain(const struct ask_run *run, enum err err, struct diag *re
 {
     if (err == ERR_DEADLINE) {
         diag_set(reterr_why, err, "the statement took longer than %lld ms",
-                 (long long)(run->ask->time_ns / NS_PER_MS));
+                 (long long)((run->scope.deadline_ns - run->start_ns) / NS_PER_MS));
         return diag_hint(reterr_why, "give a shorter range with from and to, or read fewer "
                                      "columns; query.sql_time is the limit");
     }
@@ -164,7 +165,8 @@ enum err duck_sql(struct store *store, const struct store_sql *ask, struct buf *
     struct ask_run run = {
         .store = store, .ask = ask, .scope = ask->scope, .out = out, .out_start = out->len
     };
-    int64_t end_ns = clock_monotonic_ns() + ask->time_ns;
+    run.start_ns = clock_monotonic_ns();
+    int64_t end_ns = run.start_ns + ask->time_ns;
     if (run.scope.deadline_ns == 0 || end_ns < run.scope.deadline_ns)
         run.scope.deadline_ns = end_ns;
     enum err err = child_start(SQL_CHILD_ROLE, &run.child, reterr_why);

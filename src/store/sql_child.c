@@ -247,9 +247,11 @@ static void text_column(str *from, duckdb_vector vector, idx_t rows, const uint8
 static void number_column(str *from, enum sql_type type, duckdb_vector vector, idx_t rows)
 {
     void *cells = duckdb_vector_get_data(vector);
-    bool ok = true;
-    for (idx_t row = 0; row < rows; row++) {
-        uint64_t bits = sql_get(from, 8, &ok);
+    str numbers = str_sub(*from, 0, rows * sizeof(uint64_t));
+    *from = str_sub(*from, numbers.len, from->len);
+    for (idx_t row = 0; row < rows && numbers.len == rows * sizeof(uint64_t); row++) {
+        uint64_t bits;
+        memcpy(&bits, numbers.ptr + row * sizeof bits, sizeof bits);
         int64_t number = (int64_t)bits;
         if (type == SQL_TYPE_BOOL)
             ((bool *)cells)[row] = bits != 0;

@@ -98,7 +98,7 @@ struct sql_columns {
 /* -- sql_table.c -- */
 void sql_tables_init(struct sql_columns ret_tables[SQL_TABLE_COUNT]);
 
-/* -- numbers in messages -- */
+/* -- numbers in messages: little-endian, as our machines are -- */
 void sql_put(struct buf *out, uint64_t number, uint32_t bytes);
 /* 0 when there are not so many bytes left, and *ret_ok becomes false. */
 uint64_t sql_get(str *from, uint32_t bytes, bool *ret_ok);

@@ -377,35 +377,45 @@ static void texts_add(const struct sql_scan *scan, const struct sql_column *colu
                       const struct source *source, idx_t rows, struct buf *out)
 {
     size_t lens = out->len;
-    for (idx_t row = 0; row < rows; row++)
-        sql_put(out, 0, 4);
+    if (!buf_reserve(out, rows * sizeof(uint32_t)))
+        return;
+    out->len += rows * sizeof(uint32_t);
     for (idx_t row = 0; row < rows && !buf_failed(out); row++) {
         size_t before = out->len;
         if (is_known(source, 0, row))
             text_add(scan, column, source, row, out);
-        for (uint32_t i = 0; i < 4 && !buf_failed(out); i++)
-            out->ptr[lens + row * 4 + i] = (char)((out->len - before) >> (8 * i));
+        uint32_t len = (uint32_t)(out->len - before);
+        memcpy(out->ptr + lens + row * sizeof len, &len, sizeof len);
     }
 }
 
 static void numbers_add(const struct sql_column *column, const struct source *source, idx_t rows,
                         struct buf *out)
 {
+    char *to = buf_reserve(out, rows * sizeof(uint64_t));
+    if (!to)
+        return;
+    if (column->type != SQL_TYPE_BOOL) /* unknown ones are made 0 below */
+        memcpy(to, source->cells[0], rows * sizeof(uint64_t));
     for (idx_t row = 0; row < rows; row++) {
-        uint64_t number = 0;
-        if (column->type == SQL_TYPE_BOOL)
-            number = ((const bool *)source->cells[0])[row];
-        else
-            memcpy(&number, (const uint64_t *)source->cells[0] + row, sizeof number);
-        sql_put(out, is_known(source, 0, row) ? number : 0, 8);
+        uint64_t number =
+            column->type == SQL_TYPE_BOOL ? ((const uint8_t *)source->cells[0])[row] : 0;
+        number = is_known(source, 0, row) ? number : 0;
+        if (column->type == SQL_TYPE_BOOL || !is_known(source, 0, row))
+            memcpy(to + row * sizeof number, &number, sizeof number);
     }
+    out->len += rows * sizeof(uint64_t);
 }
 
 static void column_add(const struct sql_scan *scan, const struct sql_column *column,
                        const struct source *source, idx_t rows, struct buf *out)
 {
+    char *known = buf_reserve(out, rows);
+    if (!known)
+        return;
     for (idx_t row = 0; row < rows; row++)
-        buf_add_char(out, (char)is_known(source, 0, row));
+        known[row] = (char)is_known(source, 0, row);
+    out->len += rows;
     if (sql_type_is_text(column->type))
         texts_add(scan, column, source, rows, out);
     else
@@ -419,8 +429,9 @@ static void chunk_add(const struct sql_scan *scan, duckdb_data_chunk chunk, stru
     for (uint32_t i = 0; i < scan->column_count; i++) {
         const struct sql_column *column = scan->columns[i];
         struct source source = { .cells = { NULL } };
-        bool is_double = column->type == SQL_TYPE_ID16 || column->type == SQL_TYPE_DICT;
-        for (int which = 0; which <= is_double; which++) {
+        bool is_two = column->type == SQL_TYPE_ID16 || column->type == SQL_TYPE_DICT;
+        int sources = is_two ? SOURCES_PER_COLUMN_MAX : 1;
+        for (int which = 0; which < sources; which++) {
             duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, at++);
             source.cells[which] = duckdb_vector_get_data(vector);
             source.valid[which] = duckdb_vector_get_validity(vector);
