@@ -40,6 +40,7 @@ def test_a_score_of_a_trace_comes_back_with_all_that_was_said(server):
 
 
 def test_it_is_a_number_a_boolean_or_a_label(server):
+    """shows: I8"""
     trace_id = new_trace_id()
     values = {"number": 3, "negative": -0.5, "yes": True, "no": False, "label": "on topic"}
     post(server, [{"trace_id": trace_id, "name": name, "value": value} for name, value in values.items()])
@@ -47,7 +48,6 @@ def test_it_is_a_number_a_boolean_or_a_label(server):
 
 
 def test_the_same_id_again_replaces_it_and_so_does_a_second_opinion_of_the_same_kind(server):
-    """shows: C3"""
     trace_id = new_trace_id()
     post(server, {"scores": [{"id": "a", "trace_id": trace_id, "name": "n", "value": 1},
                              {"trace_id": trace_id, "name": "thumb", "value": True, "source": "user"}]})
@@ -69,7 +69,7 @@ def test_a_score_may_come_before_its_trace_and_name_only_the_response(server):
 
 @pytest.mark.parametrize("how", ["log", "span"])
 def test_evaluation_events_of_opentelemetry_become_scores(server, how):
-    """shows: A78 C2"""
+    """shows: A78"""
     trace_id, span_id = new_trace_id(), new_span_id()
     said = {"gen_ai.evaluation.name": "relevance", "gen_ai.evaluation.score.value": 0.25, "gen_ai.evaluation.score.label": "poor",
             "gen_ai.evaluation.explanation": "off topic", "run": "nightly"}
@@ -134,6 +134,7 @@ def test_pages_of_scores_follow_each_other(server):
 
 
 def test_secrets_in_a_comment_are_masked_before_the_disk(server):
+    """shows: J10"""
     session, secret = f"r-{new_span_id()}", "jane.doe@example.com"
     post(server, {"session_id": session, "name": "n", "value": 1, "comment": f"write to {secret}", "metadata": {"mail": secret}})
     [score] = scores(server, 1, session_id=session)
@@ -153,7 +154,7 @@ def test_the_terminal_shows_them_above_the_tree(server):
 
 
 def test_scores_survive_a_kill(new_server):
-    """shows: C10 X5"""
+    """shows: X5"""
     server = new_server()
     server.start()
     post(server, [{"session_id": "s", "name": f"n{i}", "value": i} for i in range(50)])

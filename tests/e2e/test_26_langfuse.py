@@ -74,7 +74,7 @@ def said_by(server, span):
 
 @pytest.mark.parametrize("name", BATCH + OTEL)
 def test_the_call_arrives_whole_whatever_the_sdk(server, replayed, name):
-    """shows: B2 B7 R6 C6"""
+    """shows: R6 A20 A22 A24 A26 A27 A31 A38 A50 A59 A60 A61 A62 A63"""
     _, trace, spans, _ = replayed(name)
     answer = spans["answer"]
     assert (answer["step"], answer["operation"], answer["request_model"], answer["dialect"]) == ("model", "chat", "gpt-4o-mini", "langfuse")
@@ -91,7 +91,7 @@ def test_the_call_arrives_whole_whatever_the_sdk(server, replayed, name):
 
 @pytest.mark.parametrize("name", BATCH + OTEL)
 def test_what_is_said_of_the_trace_reaches_the_trace(server, replayed, name):
-    """shows: A13 A14 A16 C7"""
+    """shows: A9 A10 A11 A15"""
     _, trace, spans, _ = replayed(name)
     root = spans["support"]
     assert {key: trace[key] for key in ("name", "user_id", "session_id", "environment", "release")} == \
@@ -106,7 +106,7 @@ def test_what_is_said_of_the_trace_reaches_the_trace(server, replayed, name):
 
 @pytest.mark.parametrize("name", BATCH + OTEL)
 def test_scores_are_of_the_span_the_trace_or_the_session(server, replayed, name):
-    """shows: A78 C3 R6"""
+    """shows: R6 A78 J2"""
     answers, trace, spans, scores = replayed(name)
     assert (scores["correct"]["value"], scores["correct"]["comment"], scores["correct"]["span_id"]) == (True, "fine", spans["answer"]["span_id"])
     assert (scores["helpful"]["value"], scores["helpful"]["span_id"], scores["helpful"]["source"]) == (0.9, None, "api")
@@ -121,7 +121,7 @@ def test_scores_are_of_the_span_the_trace_or_the_session(server, replayed, name)
 
 @pytest.mark.parametrize("name", BATCH)
 def test_what_was_created_and_updated_apart_is_one_span(server, replayed, name):
-    """shows: B5 B14 C2"""
+    """shows: R6 A2 A57"""
     _, trace, spans, _ = replayed(name)
     assert set(spans) == {"support", "lookup", "answer", "old", "shaped", "cache-miss"} and trace["span_count"] == 6
     root, lookup = spans["support"], spans["lookup"]
@@ -144,7 +144,7 @@ def test_what_was_created_and_updated_apart_is_one_span(server, replayed, name):
 
 @pytest.mark.parametrize("name", OTEL)
 def test_tools_and_events_of_the_newer_sdks(server, replayed, name):
-    """shows: B2"""
+    """shows: R6"""
     _, _, spans, _ = replayed(name)
     tool = spans["lookup"]
     assert (tool["step"], tool["tool"]["name"], tool["status"], tool["status_message"]) == ("tool", "lookup", "error", "TimeoutError: no answer")
@@ -152,7 +152,7 @@ def test_tools_and_events_of_the_newer_sdks(server, replayed, name):
 
 
 def test_the_sdk_runs_against_the_server_and_has_nothing_to_complain_of(server):
-    """shows: B2 R6"""
+    """shows: R6 A78"""
     app = os.path.join(ROOT, "tests/e2e/record/apps/langfuse_otel_app.py")
     url = f"http://127.0.0.1:{server.otlp_port}"
     done = subprocess.run([sys.executable, app], env=dict(CLEAN_ENV, LANGFUSE_HOST=url, LANGFUSE_BASE_URL=url), capture_output=True,
@@ -188,7 +188,7 @@ def test_health_and_projects_are_answered(server):
 
 
 def test_the_secret_key_is_the_password_and_says_the_project(new_server):
-    """shows: C13"""
+    """shows: P19"""
     server = new_server(auth__mode="on")
     server.start()
     made = subprocess.run([BINARY, "key", "create", f"--data_dir={server.data_dir}", "--project=shop", "--permissions=ingest,read", "--json"],
@@ -209,7 +209,6 @@ def test_the_secret_key_is_the_password_and_says_the_project(new_server):
 
 
 def test_a_bad_event_fails_alone_and_is_told_by_its_id(server):
-    """shows: C2"""
     trace_id, good = uuid.uuid4().hex, uuid.uuid4().hex
     bad = [event("no-such"), event("span-create", id="x", traceId=5), event("span-update", id="x"), event("span-update", traceId="t"),
            event("generation-create", id="x", traceId="t", startTime="yesterday"), event("generation-create", id="x", name=["a"]),
@@ -236,7 +235,6 @@ def test_a_body_that_is_no_batch_is_refused(server, body, status):
 
 
 def test_an_update_may_come_before_its_creation_and_after_the_trace_settled(server):
-    """shows: B5"""
     trace_id, span_id = f"order-{uuid.uuid4()}", f"call-{uuid.uuid4()}"
     ingest(server, event("generation-update", id=span_id, traceId=trace_id, output="late", endTime="2026-11-21T10:00:03.000Z",
                          usage={"promptTokens": 7, "completionTokens": 3}, completionStartTime="2026-11-21T10:00:01.500Z"))
@@ -280,7 +278,7 @@ def test_usage_in_other_units_is_no_tokens_and_costs_without_a_model_are_the_sen
 
 
 def test_a_score_is_posted_alone_or_in_a_list(server):
-    """shows: C3"""
+    """shows: A78"""
     trace_id = f"alone-{uuid.uuid4()}"
     ingest(server, event("trace-create", id=trace_id, name="scored"))
     body = {"id": "s-9", "traceId": trace_id, "name": "n", "value": 0.5, "source": "ANNOTATION", "configId": "c", "metadata": {"run": 7}}
@@ -302,7 +300,6 @@ def test_a_score_is_posted_alone_or_in_a_list(server):
 
 
 def test_ten_thousand_observations_of_one_request_are_stored_whole(server):
-    """shows: B5"""
     trace_id, begun = uuid.uuid4().hex, time.monotonic()
     said = ingest(server, *(event("span-create", id=f"{trace_id}-{i}", traceId=trace_id, name="many", startTime="2026-11-21T10:00:00.000Z")
                             for i in range(10000)))

@@ -54,7 +54,7 @@ def said_by(server, span):
 
 @pytest.mark.parametrize("name", SDKS)
 def test_a_call_created_and_patched_apart_is_whole(server, replayed, name):
-    """shows: B2 B5 B7 C6"""
+    """shows: R17 A18 A20 A31 A38 A59 A60 A61 A63"""
     _, spans, _ = replayed(name)
     answer = spans["answer"]
     assert (answer["step"], answer["provider"], answer["request_model"], answer["dialect"]) == ("model", "openai", "gpt-4o-mini", "opik")
@@ -66,7 +66,7 @@ def test_a_call_created_and_patched_apart_is_whole(server, replayed, name):
 
 @pytest.mark.parametrize("name", SDKS)
 def test_the_trace_is_the_root_of_its_spans(server, replayed, name):
-    """shows: A14 A16 C7"""
+    """shows: A2 A10 A42"""
     trace, spans, _ = replayed(name)
     root = spans["support"]
     assert (trace["name"], trace["root_span_id"], trace["session_id"], trace["span_count"]) == ("support", root["span_id"], "thread-1", 4)
@@ -83,6 +83,7 @@ def test_the_trace_is_the_root_of_its_spans(server, replayed, name):
 
 @pytest.mark.parametrize("name", SDKS)
 def test_an_error_says_type_and_message(replayed, name):
+    """shows: A57 B12"""
     broken = replayed(name)[1]["broken"]
     assert (broken["status"], broken["error_type"], broken["status_message"], broken["error_class"]) == \
         ("error", "TimeoutError", "no answer", "timeout")
@@ -91,7 +92,7 @@ def test_an_error_says_type_and_message(replayed, name):
 
 @pytest.mark.parametrize("name", SDKS)
 def test_feedback_is_of_the_span_the_trace_or_the_thread(server, replayed, name):
-    """shows: A78 C3"""
+    """shows: A78 J2"""
     trace, spans, scores = replayed(name)
     assert (scores["correct"]["value"], scores["correct"]["comment"], scores["correct"]["span_id"]) == (1, "fine", spans["answer"]["span_id"])
     helpful = scores["helpful"]
@@ -103,7 +104,6 @@ def test_feedback_is_of_the_span_the_trace_or_the_thread(server, replayed, name)
 
 @pytest.mark.parametrize("mount", ["", "/api", "/opik/api"])
 def test_single_objects_are_created_and_patched_wherever_it_is_mounted(server, mount):
-    """shows: B5 C2"""
     trace_id, span_id = str(uuid.uuid4()), str(uuid.uuid4())
     base = mount + "/v1/private"
     call(server, "PATCH", f"{base}/spans/{span_id}", {"trace_id": trace_id, "end_time": "2026-11-21T10:00:02Z", "output": {"a": 1}, "ttft": 250,
@@ -162,7 +162,7 @@ def test_methods_and_paths_that_are_not_there(server):
 
 
 def test_the_key_comes_without_a_scheme(new_server):
-    """shows: C13"""
+    """shows: P19"""
     server = new_server(auth__mode="on")
     server.start()
     made = subprocess.run([BINARY, "key", "create", f"--data_dir={server.data_dir}", "--project=shop", "--permissions=ingest,read", "--json"],

@@ -47,7 +47,7 @@ def post(server, path, body, expect=200, **headers):
 
 @pytest.mark.parametrize("how", ["http/protobuf", "grpc"])
 def test_phoenix_otel_sends_its_spans_with_the_project(server, how):
-    """shows: B2 B7"""
+    """shows: R17 A9 A10 A18"""
     is_grpc = how == "grpc"
     endpoint = f"http://127.0.0.1:{server.grpc_port}" if is_grpc else url_of(server) + "/v1/traces"
     provider = register(endpoint=endpoint, protocol=how, project_name=f"shop-{how[:4]}", api_key="test-key", verbose=False,
@@ -64,7 +64,7 @@ def test_phoenix_otel_sends_its_spans_with_the_project(server, how):
 
 
 def test_spans_logged_by_the_client_are_spans_of_the_model(server, client):
-    """shows: B2 B7"""
+    """shows: R17 A31 A38 A57 A59 A60 A62"""
     trace_id, root, call, tool = new_trace_id(), new_span_id(), new_span_id(), new_span_id()
     events = [{"name": "exception", "timestamp": "2026-11-21T10:00:01Z",
                "attributes": {"exception.type": "TimeoutError", "exception.message": "too slow"}}]
@@ -88,7 +88,6 @@ def test_spans_logged_by_the_client_are_spans_of_the_model(server, client):
 
 
 def test_a_bad_span_is_named_and_its_neighbours_are_kept(server, client):
-    """shows: B15"""
     trace_id, good, bad = new_trace_id(), new_span_id(), new_span_id()
     with pytest.raises(SpanCreationError) as error:
         client.spans.log_spans(project_identifier="shop", spans=[
@@ -100,7 +99,7 @@ def test_a_bad_span_is_named_and_its_neighbours_are_kept(server, client):
 
 
 def test_annotations_of_span_trace_session_and_document_are_scores(server, client):
-    """shows: A78 A81 C2"""
+    """shows: A78 J2"""
     trace_id, span_id, session = new_trace_id(), new_span_id(), f"s-{new_span_id()}"
     server.send_spans(make_span({"session.id": session}, trace_id=trace_id, span_id=span_id))
     given = client.spans.add_span_annotation(span_id=span_id, annotation_name="quality", annotator_kind="LLM", label="good",
@@ -126,7 +125,7 @@ def test_annotations_of_span_trace_session_and_document_are_scores(server, clien
 
 
 def test_the_packages_for_javascript_are_understood_as_recorded(server):
-    """@arizeai/phoenix-otel and @arizeai/phoenix-client.  shows: B2 A78"""
+    """@arizeai/phoenix-otel and @arizeai/phoenix-client.  shows: A20 A59 A60 A78"""
     replay_native(server, "phoenix-js")
     [row] = server.wait_spans('name = "answer" and session_id = "chat-8"', settled=True)
     assert (row["step"], row["request_model"], row["input_tokens"], row["output_tokens"]) == ("model", "gpt-4o-mini", 12, 4)
@@ -144,7 +143,6 @@ def test_the_packages_for_javascript_are_understood_as_recorded(server):
 
 
 def test_the_same_name_target_and_identifier_replace_and_another_identifier_does_not(server, client):
-    """shows: C3"""
     span_id = new_span_id()
     for score, identifier in ((0.1, None), (0.2, "alice"), (0.3, None), (0.4, "alice")):
         client.spans.add_span_annotation(span_id=span_id, annotation_name="q", score=score, identifier=identifier, sync=True)
@@ -152,7 +150,7 @@ def test_the_same_name_target_and_identifier_replace_and_another_identifier_does
 
 
 def test_notes_stand_beside_each_other_as_scores_without_a_value(server, client):
-    """shows: C2"""
+    """shows: A78"""
     span_id = new_span_id()
     for note in ("first look", "second look"):
         assert client.spans.add_span_note(span_id=span_id, note=note)["id"]
@@ -180,7 +178,6 @@ def test_projects_and_the_version_are_answered_as_the_clients_read_them(server, 
 
 
 def test_the_header_names_the_project_where_the_resource_does_not(server):
-    """shows: B7"""
     bare, said = make_span(name="bare"), make_span(name="said")
     for span, resource in ((bare, {"service.name": "s"}), (said, {"openinference.project.name": "own"})):
         server.send(request_of([span], resource), headers={"x-project-name": "of the head"})
@@ -206,7 +203,6 @@ BAD = [
 
 @pytest.mark.parametrize("path,body,status", BAD)
 def test_what_cannot_be_read_is_answered_with_a_detail(server, path, body, status):
-    """shows: B15"""
     assert post(server, path, body, status).json["detail"]
 
 
@@ -217,7 +213,7 @@ def test_other_content_types_and_methods_are_refused(server):
 
 
 def test_without_a_good_key_nothing_is_taken(new_server):
-    """shows: L1"""
+    """shows: P19"""
     server = new_server(auth__mode="on").start()
     body = {"data": [{"span_id": new_span_id(), "name": "n", "annotator_kind": "LLM", "result": {"score": 1}}]}
     post(server, "/v1/span_annotations", body, 401, authorization="Bearer test-key")

@@ -81,7 +81,6 @@ static str answered(enum err err)
 
 static const char json[] = "application/json", msgpack[] = "application/msgpack";
 
-/* shows: R18 */
 static void the_intake_is_found_directly_and_behind_each_proxy(void **state)
 {
     (void)state;

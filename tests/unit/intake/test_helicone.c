@@ -81,7 +81,6 @@ static str answered(enum err err)
 
 static const char json[] = "application/json";
 
-/* shows: R17 */
 static void logs_feedback_and_scores_are_found_by_their_path(void **state)
 {
     (void)state;

@@ -227,7 +227,6 @@ static enum err unpack(const struct source_ops *source, str body, size_t plain_m
     return err;
 }
 
-/* shows: C7 */
 static void a_body_is_unpacked_to_the_limit_and_one_byte_past_it_is_too_large(void **state)
 {
     (void)state;
@@ -399,7 +398,6 @@ static void a_browser_is_answered_for_its_own_origin(void **state)
     assert_true(str_is_none(said("access-control-allow-origin")));
 }
 
-/* shows: B2 */
 static void vendors_own_paths_are_known_by_method_and_path(void **state)
 {
     (void)state;
@@ -467,7 +465,6 @@ static void a_prepared_answer_is_given_as_it_is_and_an_error_in_the_vendors_word
     assert_true(str_starts(request.response.body, STR_OF("{\"code\":429,\"message\":\"")));
 }
 
-/* shows: B7 */
 static void a_project_named_in_a_header_is_said_by_each_resource_that_does_not_say_one(void **state)
 {
     (void)state;

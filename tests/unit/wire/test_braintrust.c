@@ -39,7 +39,6 @@ static enum err decoded(const char *text, const struct otlp_limits *limits)
                              &batch, NULL);
 }
 
-/* shows: B7 */
 static void a_row_is_a_part_of_a_span_and_its_scores(void **state)
 {
     (void)state;
@@ -69,7 +68,7 @@ static void feedback_names_the_row(void **state)
     assert_true(str_equal_c(batch.scores[1].score.comment, "nice"));
 }
 
-/* shows: C10 */
+/* shows: C7 */
 static void limits_hold_at_and_one_past(void **state)
 {
     (void)state;

@@ -113,7 +113,7 @@ static const struct raw_span *event(const char *span_json)
 
 #define IDS "\"trace_id\":\"ab\",\"span_id\":\"7\",\"_dd\":{\"apm_trace_id\":\"12\"}"
 
-/* shows: R18 */
+/* shows: R5 */
 static void an_event_belongs_to_the_apm_trace_and_keeps_the_id_of_its_own(void **state)
 {
     (void)state;
@@ -214,7 +214,6 @@ static void tags_errors_metrics_prompt_and_links_have_their_places(void **state)
     assert_text(attr_of(span->links[0].attrs, span->links[0].attr_count, "from"), "\"output\"");
 }
 
-/* shows: C7 */
 static void a_bad_span_is_left_out_alone(void **state)
 {
     (void)state;
@@ -286,7 +285,7 @@ static void scores_of(const char *metrics)
     assert_int_equal(datadog_decode_scores(&arena, body, NULL, &batch, &why), ERR_OK);
 }
 
-/* shows: C3 */
+/* shows: A78 */
 static void each_kind_of_evaluation_is_a_score(void **state)
 {
     (void)state;
@@ -415,7 +414,7 @@ static enum err traces_decode(enum datadog_traces format)
     return datadog_decode_traces(&arena, &body, NULL, &batch, &why);
 }
 
-/* shows: R18 B4 */
+/* shows: R5 */
 static void spans_of_a_trace_share_the_upper_half_of_its_id(void **state)
 {
     (void)state;
@@ -526,7 +525,6 @@ static void a_table_of_texts_is_looked_up(void **state)
     assert_text(batch.spans[0].status_message, "boom");
 }
 
-/* shows: C7 */
 static void a_span_of_wrong_types_is_left_out_alone(void **state)
 {
     (void)state;

@@ -182,7 +182,6 @@ static void what_is_no_stream_stays_text(void **state)
     ASSERT_ATTR(span, "helicone.response", "\"boom\\nat f\"");
 }
 
-/* shows: C7 */
 static void a_bad_body_is_refused_and_a_limit_holds(void **state)
 {
     (void)state;

@@ -1,7 +1,5 @@
 /* test_langfuse.c -- events of Langfuse's batch ingestion, one by one.
  *
- * shows: B2 C2
- *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>

@@ -60,7 +60,7 @@ static int64_t time_of(const char *text)
     return time_ns;
 }
 
-/* shows: B2 */
+/* shows: R7 */
 static void a_run_has_the_names_of_its_vendors_attributes(void **state)
 {
     (void)state;

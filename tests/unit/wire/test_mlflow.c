@@ -47,7 +47,6 @@ static enum err decoded(enum mlflow_call call, const char *id, const char *text,
     return mlflow_decode(&arena, &body, &batch, &why);
 }
 
-/* shows: B7 */
 static void trace_info_is_an_addition_to_the_root(void **state)
 {
     (void)state;
@@ -92,7 +91,7 @@ static void the_same_assessment_has_the_same_id_and_another_one_another(void **s
     assert_int_equal(batch.scores[0].score.source, SCORE_BY_HUMAN); /* the id tells who */
 }
 
-/* shows: C10 */
+/* shows: C7 */
 static void limits_hold_at_and_one_past(void **state)
 {
     (void)state;

@@ -1,7 +1,5 @@
 /* test_opik.c -- objects of Opik's own API, one by one.
  *
- * shows: B2 C2
- *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>

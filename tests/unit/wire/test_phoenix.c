@@ -83,7 +83,6 @@ static void a_document_ends_where_its_value_ends(void **state)
     assert_true(str_is_none(tree_text(&root, "b")) && str_is_none(tree_text(&root, "c")));
 }
 
-/* shows: B7 */
 static void a_span_says_its_project_kind_and_times(void **state)
 {
     (void)state;
@@ -109,7 +108,6 @@ static void an_id_of_another_form_is_kept_beside_the_one_made_of_it(void **state
     assert_false(id8_is_zero(batch.spans[0].span_id));
 }
 
-/* shows: B15 */
 static void bad_items_are_answered_one_by_one_and_the_others_are_kept(void **state)
 {
     (void)state;
@@ -136,7 +134,7 @@ static void notes_are_answered_in_the_form_they_came_in(void **state)
     assert_true(str_starts(batch.reply, STR_OF("{\"data\":[{")) && json_check(batch.reply));
 }
 
-/* shows: C10 */
+/* shows: C7 */
 static void limits_hold_at_and_one_past(void **state)
 {
     (void)state;

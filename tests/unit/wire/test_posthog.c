@@ -39,7 +39,6 @@ static enum err decoded(const char *text, const struct otlp_limits *limits)
                           NULL);
 }
 
-/* shows: B7 */
 static void an_event_is_a_span_that_ended_at_its_time(void **state)
 {
     (void)state;
@@ -63,7 +62,7 @@ static void an_absurd_latency_is_none(void **state)
     assert_true(str_equal_c(batch.spans[0].source_id, "8"));
 }
 
-/* shows: C10 */
+/* shows: C7 */
 static void limits_hold_at_and_one_past(void **state)
 {
     (void)state;

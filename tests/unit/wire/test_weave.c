@@ -38,7 +38,7 @@ static bool says(const char *key, const char *text)
     return attr && attr->value.type == VALUE_STR && str_equal_c(attr->value.text, text);
 }
 
-/* shows: B2 */
+/* shows: R8 */
 static void a_models_call_has_its_request_answer_and_usage(void **state)
 {
     (void)state;
