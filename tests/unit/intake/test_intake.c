@@ -1,97 +1,18 @@
 /* test_intake.c -- which requests are telemetry, how a body becomes plain, and each answer.
  *
- * A request is what this file says it is: the four functions of net/ that a source uses are
- * written here, so that no socket is needed.
- *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "unit.h"
+#include "request_help.h"
 
 #include "intake/intake.h"
 #include <jansson.h>
 #include <zlib.h>
-
-enum { HEADERS_MAX = 8 };
-
-/* ---- requests without a network ---- */
-struct request {
-    struct request_head head;
-    struct header headers[HEADERS_MAX];
-    struct arena arena;
-    struct response response; /* texts in the arena */
-};
-
-str request_header(const struct request_head *head, str name_lower)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (str_equal(head->headers[i].name, name_lower))
-            return head->headers[i].value;
-    return STR_NONE;
-}
-
-const struct request_head *request_head(const struct request *request)
-{
-    return &request->head;
-}
-
-struct arena *request_arena(struct request *request)
-{
-    return &request->arena;
-}
-
-void request_respond(struct request *request, const struct response *response)
-{
-    request->response = *response;
-    request->response.body = arena_str(&request->arena, response->body);
-    request->response.grpc_message = arena_str(&request->arena, response->grpc_message);
-    request->response.grpc_details = arena_str(&request->arena, response->grpc_details);
-    for (size_t i = 0; i < response->extra_count; i++)
-        request->response.extra[i].value = arena_str(&request->arena, response->extra[i].value);
-}
-
-static struct request request;
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&request, 0, sizeof request);
-    arena_init(&request.arena, MIB);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&request.arena);
-    return 0;
-}
-
-static void head_is(const char *method, const char *path)
-{
-    request.head = (struct request_head){ .method = str_from_c(method),
-                                          .path = str_from_c(path),
-                                          .headers = request.headers };
-}
-
-static void header_is(const char *name, const char *value)
-{
-    request.headers[request.head.header_count++] =
-        (struct header){ str_from_c(name), str_from_c(value) };
-}
 
 static void post_is(const char *path, const char *type)
 {
     head_is("POST", path);
     if (type)
         header_is("content-type", type);
-}
-
-static str said(const char *name)
-{
-    for (size_t i = 0; i < request.response.extra_count; i++)
-        if (str_equal_c(request.response.extra[i].name, name))
-            return request.response.extra[i].value;
-    return STR_NONE;
 }
 
 static const char type_json[] = "application/json", type_pb[] = "application/x-protobuf";
@@ -519,7 +440,7 @@ static void paths_of_phoenix_are_its_own_and_questions_have_no_body(void **state
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, request_setup, request_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
