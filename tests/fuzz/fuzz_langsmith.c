@@ -35,5 +35,5 @@ static void batch_holds(const struct raw_batch *batch)
     assert(batch->span_count + batch->score_count <= ITEMS_MAX + 1);
 }
 
-FUZZ_VENDOR(.has_form = true, .small_arena_if = UINT8_MAX, .decode = decode,
+FUZZ_VENDOR(.has_form = true, .lacks_names = true, .small_arena_if = UINT8_MAX, .decode = decode,
             .span_holds = span_holds, .batch_holds = batch_holds)

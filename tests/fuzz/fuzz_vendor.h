@@ -25,6 +25,7 @@ struct fuzz_target {
     bool has_form;          /* the first byte of an input is no part of the body: see decode */
     uint8_t small_arena_if; /* with any of these bits in the first byte the arena is small */
     bool lacks_traces;      /* a span may name no trace: its other part does */
+    bool lacks_names;       /* a score may be a change of one, which says no name */
     enum err (*decode)(uint8_t form, struct arena *arena, str bytes, struct raw_batch *ret_batch,
                        struct diag *reterr_why);
     /* Each may be NULL. */
@@ -45,7 +46,8 @@ static inline void fuzz_items_hold(const struct fuzz_target *target, const struc
     }
     for (uint32_t i = 0; i < batch->score_count; i++) {
         const struct score *score = &batch->scores[i].score;
-        assert(!str_is_empty(score->name) && score->name.len <= SCORE_NAME_BYTES_MAX);
+        assert(target->lacks_names || !str_is_empty(score->name));
+        assert(score->name.len <= SCORE_NAME_BYTES_MAX);
         assert(!score->has_value || isfinite(score->value));
         if (target->score_holds)
             target->score_holds(&batch->scores[i]);
