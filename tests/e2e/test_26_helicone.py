@@ -9,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from conftest import FIXTURES, JSON, wait_until
+from conftest import FIXTURES, wait_until
 from helicone_helpers import HeliconeManualLogger
 
 OPENAI_REQUEST = {"model": "gpt-4o-mini", "temperature": 0.2, "max_tokens": 50, "user": "acme", "messages": [
@@ -142,9 +142,7 @@ def test_what_is_to_be_omitted_is_never_kept(server, sender):
 
 
 def post(server, path, body, expect=200, **headers):
-    answer = server.request("POST", path, body if isinstance(body, bytes) else json.dumps(body), {"content-type": JSON, **headers}, server.otlp_port)
-    assert answer.status == expect, answer
-    return answer
+    return server.call("POST", path, body, expect, **headers)
 
 
 # The loggers have no call for these: requests as the reference says.

@@ -4,21 +4,17 @@ SPDX-License-Identifier: Apache-2.0"""
 import base64
 import json
 import os
-import subprocess
 import uuid
 
 import pytest
-from conftest import BINARY, CLEAN_ENV, FIXTURES, JSON, wait_until
+from conftest import FIXTURES, wait_until
 
 SDKS = ["opik-python", "opik-js"]
 TRACES, SPANS = "/api/v1/private/traces", "/api/v1/private/spans"
 
 
 def call(server, method, path, body=None, expect=204, **headers):
-    sent = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
-    answer = server.request(method, path, sent, {"content-type": JSON, **headers}, server.otlp_port)
-    assert answer.status == expect, answer
-    return answer
+    return server.call(method, path, body, expect, **headers)
 
 
 def span_of(trace_id, **more):
@@ -46,12 +42,6 @@ def replayed(server):
     return replay
 
 
-def said_by(server, span):
-    payload = server.payload(span["trace_id"], span["span_id"])
-    return [[(message["role"], "".join(part.get("content", "") for part in message["parts"])) for message in payload[side] or []]
-            for side in ("input", "output")]
-
-
 @pytest.mark.parametrize("name", SDKS)
 def test_a_call_created_and_patched_apart_is_whole(server, replayed, name):
     """shows: R17 A18 A20 A31 A38 A59 A60 A61 A63"""
@@ -61,7 +51,7 @@ def test_a_call_created_and_patched_apart_is_whole(server, replayed, name):
     assert (answer["input_tokens"], answer["output_tokens"], answer["total_tokens"], answer["usage"]["source"]) == (110, 20, 130, "reported")
     assert (answer["estimated_cost_usd"], answer["cost"]["source"]) == (pytest.approx((110 * 0.15 + 20 * 0.6) / 1e6), "table")
     assert 50 <= answer["latency_ms"] < 5000
-    assert said_by(server, answer) == [[("user", "Where is order 7?")], [("assistant", "It is on its way.")]]
+    assert server.said(answer) == [[("user", "Where is order 7?")], [("assistant", "It is on its way.")]]
 
 
 @pytest.mark.parametrize("name", SDKS)
@@ -72,7 +62,7 @@ def test_the_trace_is_the_root_of_its_spans(server, replayed, name):
     assert (trace["name"], trace["root_span_id"], trace["session_id"], trace["span_count"]) == ("support", root["span_id"], "thread-1", 4)
     assert uuid.UUID(root["source_id"]).hex == trace["trace_id"] and root["parent_span_id"] is None
     assert root["tags"] == ["gold", "eu"] and root["attributes"]["opik.metadata.tier"] == "gold" and root["latency_ms"] >= 50
-    assert [json.loads(said[0][1]) for said in said_by(server, root)] == [{"question": "Where?"}, {"answer": "It is on its way."}]
+    assert [json.loads(said[0][1]) for said in server.said(root)] == [{"question": "Where?"}, {"answer": "It is on its way."}]
     assert spans["lookup"]["parent_span_id"] == spans["broken"]["parent_span_id"] == root["span_id"]
     assert spans["answer"]["parent_span_id"] == spans["lookup"]["span_id"]
     assert (spans["lookup"]["step"], spans["lookup"]["tool"]["name"]) == ("tool", "lookup")
@@ -165,9 +155,7 @@ def test_the_key_comes_without_a_scheme(new_server):
     """shows: P19"""
     server = new_server(auth__mode="on")
     server.start()
-    made = subprocess.run([BINARY, "key", "create", f"--data_dir={server.data_dir}", "--project=shop", "--permissions=ingest,read", "--json"],
-                          capture_output=True, text=True, env=CLEAN_ENV, check=True)
-    key = json.loads(made.stdout)["token"]
+    key = server.create_key("shop", "ingest,read")
     call(server, "GET", "/api/is-alive/ping", expect=200)
     wait_until(lambda: server.request("GET", "/api/v1/private/auth", None, {"authorization": key}, server.otlp_port).status == 200, 10, "the key")
     trace = {"id": str(uuid.uuid4()), "name": "mine", "start_time": "2026-11-21T10:00:00Z"}

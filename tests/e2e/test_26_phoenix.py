@@ -4,7 +4,7 @@ SPDX-License-Identifier: Apache-2.0"""
 import json
 
 import pytest
-from conftest import JSON, PROTOBUF, make_span, new_span_id, new_trace_id, replay_native, request_of, wait_until
+from conftest import PROTOBUF, make_span, new_span_id, new_trace_id, replay_native, request_of, wait_until
 from phoenix.client import Client
 from phoenix.client.exceptions import SpanCreationError
 from phoenix.otel import register
@@ -25,13 +25,6 @@ def client(server):
     return Client(base_url=url_of(server), api_key="test-key")
 
 
-def scores_of(server, count, **params):
-    def look():
-        items = server.api("/scores", **params)["items"]
-        return items if len(items) >= count else None
-    return wait_until(look, 15, f"{count} scores of {params}")
-
-
 def json_span(trace_id, span_id, name="answer", kind="LLM", parent=None, **more):
     span = {"name": name, "context": {"trace_id": trace_id, "span_id": span_id}, "span_kind": kind,
             "start_time": "2026-11-21T10:00:00.5+00:00", "end_time": "2026-11-21T10:00:02Z", "status_code": "OK", **more}
@@ -39,10 +32,7 @@ def json_span(trace_id, span_id, name="answer", kind="LLM", parent=None, **more)
 
 
 def post(server, path, body, expect=200, **headers):
-    answer = server.request("POST", path, body if isinstance(body, (str, bytes)) else json.dumps(body),
-                            {"content-type": JSON, **headers})
-    assert answer.status == expect, answer
-    return answer
+    return server.call("POST", path, body, expect, **headers)
 
 
 @pytest.mark.parametrize("how", ["http/protobuf", "grpc"])
@@ -111,15 +101,15 @@ def test_annotations_of_span_trace_session_and_document_are_scores(server, clien
     for place in (0, 1):
         client.spans.add_document_annotation(span_id=span_id, document_position=place, annotation_name="relevance",
                                              annotator_kind="LLM", score=0.5 + place / 4)
-    of_span = {(s["name"], s["metadata"].get("document_position")): s for s in scores_of(server, 4, span_id=span_id)}
+    of_span = {(s["name"], s["metadata"].get("document_position")): s for s in server.wait_scores(4, span_id=span_id)}
     quality = of_span[("quality", None)]
     assert (quality["value"], quality["label"], quality["comment"], quality["source"]) == (0.9, "good", "clear", "judge")
     assert quality["metadata"] == {"judge": "gpt-4o"}
     assert (of_span[("thumb", None)]["value"], of_span[("thumb", None)]["source"]) == ("up", "human")
     assert (of_span[("relevance", 0)]["value"], of_span[("relevance", 1)]["value"]) == (0.5, 0.75)
-    [correct] = scores_of(server, 1, trace_id=trace_id)
+    [correct] = server.wait_scores(1, trace_id=trace_id)
     assert (correct["name"], correct["value"], correct["source"]) == ("correct", 1, "code")
-    [solved] = scores_of(server, 1, session_id=session)
+    [solved] = server.wait_scores(1, session_id=session)
     assert (solved["value"], solved["metadata"]) == ("yes", {"identifier": "r-1"})
     assert {s["name"] for s in server.wait_trace(trace_id)["scores"]} == {"quality", "thumb", "correct", "relevance"}
 
@@ -132,13 +122,13 @@ def test_the_packages_for_javascript_are_understood_as_recorded(server):
     assert row["attributes"]["openinference.project.name"] == "shop-web"
     [logged] = server.wait_trace("4bf92f3577b34da6a3ce929d0e0e4736")["spans"]
     assert (logged["name"], logged["step"], logged["latency_ms"]) == ("logged", "retrieval", 1000)
-    scores_of(server, 3, span_id=row["span_id"])
+    server.wait_scores(3, span_id=row["span_id"])
     scores = server.wait_trace(row["trace_id"])["scores"]
     assert sorted((s["name"], s["value"], s["source"]) for s in scores if s["name"] != "note") == [
         ("correct", 0.75, "code"), ("quality", 0.75, "judge"), ("relevance", 0.75, "judge")]
     assert sorted(s["comment"] for s in scores if s["name"] == "note") == ["look again", "of the trace"]
     assert [s["metadata"].get("document_position") for s in scores if s["name"] == "relevance"] == [2]
-    assert {(s["name"], s["value"], s["comment"]) for s in scores_of(server, 2, session_id="chat-8")} == {
+    assert {(s["name"], s["value"], s["comment"]) for s in server.wait_scores(2, session_id="chat-8")} == {
         ("solved", 0.75, "clear"), ("note", None, "of the session")}
 
 
@@ -154,7 +144,7 @@ def test_notes_stand_beside_each_other_as_scores_without_a_value(server, client)
     span_id = new_span_id()
     for note in ("first look", "second look"):
         assert client.spans.add_span_note(span_id=span_id, note=note)["id"]
-    notes = scores_of(server, 2, span_id=span_id)
+    notes = server.wait_scores(2, span_id=span_id)
     assert {(s["name"], s["value"], s["comment"], s["source"]) for s in notes} == \
         {("note", None, "first look", "human"), ("note", None, "second look", "human")}
 
@@ -163,7 +153,7 @@ def test_an_annotation_may_come_before_its_span(server, client):
     """shows: C3"""
     trace_id, span_id = new_trace_id(), new_span_id()
     client.spans.add_span_annotation(span_id=span_id, annotation_name="early", score=1)
-    scores_of(server, 1, span_id=span_id)
+    server.wait_scores(1, span_id=span_id)
     server.send_spans(make_span(trace_id=trace_id, span_id=span_id))
     assert [s["name"] for s in server.wait_trace(trace_id)["scores"]] == ["early"]
 
