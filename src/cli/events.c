@@ -46,7 +46,7 @@ int cli_deploy(struct cli_call *call)
     add_member(&body, "environment", options->environment);
     add_member(&body, "text", options->text);
     buf_add_char(&body, '}');
-    struct cli_get post = { .path = "/api/v1/events", .post = buf_str(&body) };
+    struct cli_get post = { .path = "/api/v1/events", .body = buf_str(&body), .is_json = true };
     enum err err = buf_failed(&body) ? diag_set(&why, ERR_TOO_LARGE, "the text is too long")
                                      : cli_http_get(call, &post, &status, &answer, &why);
     if (!err && status != 200)

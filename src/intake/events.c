@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "intake/intake.h"
+#include "intake/reply.h"
 #include "sys/clock.h"
 #include "wire/events_json.h"
 
@@ -57,27 +57,11 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    struct response response = { .status = route->is_options ? 204 : outcome->reply_status,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, ANSWER_BYTES_MAX);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        buf_add_c(&body, "{\"error\":{\"code\":");
-        buf_add_json_str(&body, str_from_c(err_name(outcome->err)));
-        buf_add_c(&body, ",\"message\":");
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_c(&body, "}}");
-        intake_set_error(request_arena(request), outcome, &response);
-    }
-    intake_add_cors(request_head(request), &response);
-    response.body = outcome->err ? buf_str(&body) : outcome->reply;
-    if (route->is_options)
-        response.body = STR_OF("");
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, ANSWER_BYTES_MAX);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"error\":{\"code\":$n,\"message\":$m}}");
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_events = {

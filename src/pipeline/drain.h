@@ -35,6 +35,7 @@ struct drain_config {
     struct keystore *keystore;
     const struct price_table *prices; /* for spans whose parts came apart */
     struct policy *tenants;           /* whose content is kept; NULL: all */
+    bool leave_unreported;            /* no tokens are counted that nobody reported */
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */
