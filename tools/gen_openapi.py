@@ -128,6 +128,9 @@ def schemas(src):
                                "next_cursor": nullable("STR", "more spans: the oldest come first")}),
         "Score": closed(dict(fields(SCORE), value={"type": ["number", "boolean", "string", "null"]},
                              metadata={"type": "object"})),
+        "Event": dict(closed(dict(fields("id:ID16 time:TIME tenant_id:STR"), metadata={"type": "object"}, kind={
+            "type": "string", "enum": ["deploy", "outcome", "feedback", "evaluation", "score"]})),
+            description="a deploy has service, environment, version and text; the others what they are about"),
         "Summary": dict(closed(fields(SUMMARY)), additionalProperties=False),
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),

@@ -87,6 +87,7 @@ API_HANDLER(api_list_spans);
 API_HANDLER(api_get_span);
 API_HANDLER(api_get_payload);
 API_HANDLER(api_list_scores);
+API_HANDLER(api_list_events);
 API_HANDLER(api_aggregate);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);

@@ -108,6 +108,7 @@ struct raw_batch {
     uint32_t score_count;
     uint32_t rejected_count;
     uint32_t rejected_scores; /* of rejected_count */
+    uint32_t cut_attr_count;  /* attributes that the codec left out, there being too many */
     char rejected_why[200];   /* the first reason and its place: "span 3 of scope 'x': ..." */
     int reply_status; /* HTTP status of success, where the source prepares its answer; or 0 */
     str reply;        /* and its body */

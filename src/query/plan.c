@@ -185,10 +185,35 @@ static enum err plan_score_source(const struct asked *asked, struct store_scores
     str word = asked_for(asked, "source");
     if (str_is_none(word))
         return ERR_OK;
-    scores->has_source = true;
-    if (score_source_of(word, &scores->source))
-        return ERR_OK;
-    return diag_set(reterr_why, ERR_BAD_INPUT, "source: must be api, user, judge, code or human");
+    enum score_source source;
+    if (!score_source_of(word, &source))
+        return diag_set(reterr_why, ERR_BAD_INPUT,
+                        "source: must be api, user, judge, code, human or outcome");
+    scores->sources = UINT32_C(1) << source;
+    return ERR_OK;
+}
+
+/* Which of them: ids, range and page. */
+static enum err plan_score_page(const struct asked *asked, struct store_scores *scores,
+                                struct diag *reterr_why)
+{
+    struct store_list list = { .sort = STORE_SORT_START };
+    enum err code = plan_score_ids(asked, scores, reterr_why);
+    if (code == ERR_OK)
+        code = plan_range(asked, &scores->scope.range, reterr_why);
+    if (code == ERR_OK)
+        code = plan_limit(asked, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX, &scores->limit, reterr_why);
+    scores->session_id = asked_for(asked, "session_id");
+    bool is_narrow = scores->has_trace_id || !str_is_none(scores->session_id);
+    if (is_narrow && str_is_none(asked_for(asked, "from")))
+        scores->scope.range.from_ns = INT64_MIN / 2;
+    str cursor = asked_for(asked, "cursor");
+    if (code == ERR_OK && !str_is_empty(cursor))
+        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
+    scores->has_after = list.has_after;
+    scores->after_time_ns = list.after_start_ns;
+    scores->after_id = list.after_trace_id;
+    return code;
 }
 
 enum err query_plan_scores(const struct query_param *params, size_t count, int64_t now_ns,
@@ -198,31 +223,58 @@ enum err query_plan_scores(const struct query_param *params, size_t count, int64
                                            "from",     "to",      "limit",      "cursor" };
     struct asked asked = { params, count, now_ns };
     struct store_scores scores = { .scope.project = STR_NONE };
-    struct store_list list = { .sort = STORE_SORT_START };
     enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);
     if (code == ERR_OK)
-        code = plan_score_ids(&asked, &scores, reterr_why);
-    if (code == ERR_OK)
         code = plan_score_source(&asked, &scores, reterr_why);
-    if (code == ERR_OK)
-        code = plan_range(&asked, &scores.scope.range, reterr_why);
-    if (code == ERR_OK)
-        code = plan_limit(&asked, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX, &scores.limit, reterr_why);
-    scores.session_id = asked_for(&asked, "session_id");
     scores.name = asked_for(&asked, "name");
-    bool is_narrow = scores.has_trace_id || !str_is_none(scores.session_id);
-    if (is_narrow && str_is_none(asked_for(&asked, "from")))
-        scores.scope.range.from_ns = INT64_MIN / 2;
-    str cursor = asked_for(&asked, "cursor");
-    if (code == ERR_OK && !str_is_empty(cursor))
-        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
-    if (code != ERR_OK)
-        return code;
-    scores.has_after = list.has_after;
-    scores.after_time_ns = list.after_start_ns;
-    scores.after_id = list.after_trace_id;
-    *ret_scores = scores;
+    if (code == ERR_OK)
+        code = plan_score_page(&asked, &scores, reterr_why);
+    if (code == ERR_OK)
+        *ret_scores = scores;
+    return code;
+}
+
+/* A comma list of kinds to the sources that they come from. */
+static enum err plan_event_kinds(const struct asked *asked, uint32_t *ret_sources,
+                                 struct diag *reterr_why)
+{
+    static const char *const names[] = { "deploy", "outcome", "feedback", "evaluation", "score" };
+    static const uint32_t sources[] = { 1 << SCORE_IS_DEPLOY, 1 << SCORE_IS_OUTCOME,
+                                        1 << SCORE_BY_USER, 1 << SCORE_BY_JUDGE,
+                                        1 << SCORE_BY_API | 1 << SCORE_BY_CODE |
+                                            1 << SCORE_BY_HUMAN };
+    str rest = asked_for(asked, "kind"), word;
+    *ret_sources = str_is_none(rest) ? (UINT32_C(1) << SCORE_SOURCE_COUNT) - 1 : 0;
+    while (!str_is_none(rest) && str_next(&rest, ',', &word)) {
+        size_t index;
+        enum err code = pick("kind", word, names, COUNT_OF(names), &index, reterr_why);
+        if (code != ERR_OK)
+            return code;
+        *ret_sources |= sources[index];
+    }
     return ERR_OK;
+}
+
+enum err query_plan_events(const struct query_param *params, size_t count, int64_t now_ns,
+                           struct store_scores *ret_scores, struct diag *reterr_why)
+{
+    static const char *const allowed[] = { "kind", "service", "trace_id", "session_id",
+                                           "from", "to",      "limit",    "cursor" };
+    struct asked asked = { params, count, now_ns };
+    struct store_scores scores = { .scope.project = STR_NONE };
+    enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);
+    if (code == ERR_OK)
+        code = plan_event_kinds(&asked, &scores.sources, reterr_why);
+    scores.name = asked_for(&asked, "service");
+    if (!str_is_none(scores.name)) /* others have none */
+        scores.sources &= 1 << SCORE_IS_DEPLOY;
+    if (code == ERR_OK && scores.sources == 0)
+        code = diag_set(reterr_why, ERR_BAD_INPUT, "service: is of deploys, which 'kind' excludes");
+    if (code == ERR_OK)
+        code = plan_score_page(&asked, &scores, reterr_why);
+    if (code == ERR_OK)
+        *ret_scores = scores;
+    return code;
 }
 
 static enum err plan_metrics(const struct asked *asked, struct store_aggregate *aggregate,

@@ -87,6 +87,10 @@ MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query
 MUST_CHECK enum err query_plan_scores(const struct query_param *params, size_t count,
                                       int64_t now_ns, struct store_scores *ret_scores,
                                       struct diag *reterr_why);
+/* GET /api/v1/events: kind service trace_id session_id from to limit cursor; likewise. */
+MUST_CHECK enum err query_plan_events(const struct query_param *params, size_t count,
+                                      int64_t now_ns, struct store_scores *ret_scores,
+                                      struct diag *reterr_why);
 /* Opaque text of the cursor after that row, to be given as cursor= with the same sort=.
  * It is checksummed, not secret: a page is scoped by the key that asks for it. */
 str query_cursor_of_span(struct arena *arena, enum store_sort sort, const struct store_span *span);
@@ -97,6 +101,7 @@ str query_cursor_of_score(struct arena *arena, const struct score *score);
  * member per content role that is stored (null: its size is not known here); its `preview`,
  * `scores` and `events` are for the caller to serve by their own routes. */
 void query_score_json(struct buf *out, const struct store_score *row);
+void query_event_json(struct buf *out, const struct store_score *row);
 void query_span_json(struct buf *out, const struct store_span *row);
 void query_trace_json(struct buf *out, const struct trace_row *trace);
 /* The 18 keys of REQUIREMENTS A91, exactly. */

@@ -191,8 +191,7 @@ struct store_scores {
     bool has_span_id;
     struct id8 span_id;
     str session_id, name; /* STR_NONE: any */
-    bool has_source;
-    enum score_source source;
+    uint32_t sources;     /* bits of enum score_source; 0: SCORE_SOURCES_OF_ANSWERS */
     bool has_score_id;
     struct id16 score_id;
     uint32_t limit;
