@@ -713,6 +713,9 @@ const struct store_ops store_duckdb = {
     .traces = duck_traces,
     .aggregate = duck_aggregate,
     .logs = duck_logs,
+    .log_list = duck_log_list,
+    .log_counts = duck_log_counts,
+    .shares = duck_shares,
     .scores = duck_scores,
     .status = duck_status,
 };
