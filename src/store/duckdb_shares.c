@@ -116,7 +116,9 @@ static void add_condition(struct sql *sql, const struct store_condition *conditi
 
 static void add_rows(struct sql *sql, const struct store_shares *ask)
 {
-    buf_add_c(&sql->text, "(SELECT trace_id_hi AS hi,trace_id_lo AS lo,start_time AS started");
+    buf_add_c(&sql->text, "(SELECT trace_id_hi AS hi,trace_id_lo AS lo,start_time AS started,"
+                          "trace_id_hi::UHUGEINT*18446744073709551616::UHUGEINT+"
+                          "trace_id_lo::UHUGEINT AS id");
     if (!ask->of_traces)
         buf_add_c(&sql->text, ",span_id AS own,parent_span_id AS above,response_id AS response,"
                               "session_id AS session");
@@ -184,7 +186,7 @@ static void add_holds(struct sql *sql, const struct shares *run)
 {
     const struct store_shares *ask = run->ask;
     bool has_scores = asks_scores(run);
-    buf_add_c(&sql->text, "(SELECT hi,lo,started");
+    buf_add_c(&sql->text, "(SELECT id,started");
     for (uint32_t i = 0; i < ask->by_count; i++)
         buf_printf(&sql->text, ",k%u", i);
     for (uint32_t i = 0; i < ask->condition_count; i++) {
@@ -213,9 +215,7 @@ static void build(struct sql *sql, const struct shares *run)
         buf_printf(&sql->text, ",k%u", i);
     for (uint32_t i = 0; i < ask->condition_count; i++)
         buf_printf(&sql->text,
-                   ",(count(*) FILTER (h%u))::UBIGINT,arg_max(hi::UHUGEINT*"
-                   "18446744073709551616::UHUGEINT+lo::UHUGEINT,started) FILTER (NOT h%u)",
-                   i, i);
+                   ",(count(*) FILTER (h%u))::UBIGINT,arg_max(id,started) FILTER (NOT h%u)", i, i);
     buf_add_c(&sql->text, " FROM ");
     add_holds(sql, run);
     buf_printf(&sql->text, " GROUP BY ALL HAVING count(*)>0 ORDER BY n DESC LIMIT %u", ask->limit);

@@ -337,7 +337,9 @@ static void field_condition(struct sql *sql, const struct column *column, const 
         if (column)
             buf_printf(&sql->text, "\"%s\" IS NOT NULL", column->name);
         else
-            buf_printf(&sql->text, "(contains(rare,'\"%s\":') AND json_exists(rare,'$.%s'))",
+            buf_printf(&sql->text, /* CASE: AND would read all of them outside of a WHERE */
+                       "(CASE WHEN contains(rare,'\"%s\":') THEN json_exists(rare,'$.%s') ELSE "
+                       "false END)",
                        field_table[leaf->field].name, field_table[leaf->field].name);
         return;
     }
