@@ -9,6 +9,7 @@
  * A share is enough from MATURITY_SHARE on; of evaluations and feedback some are, since they are
  * samples.  An application without model calls and without logs has no stage.
  *
+ * Memory:  none of its own.
  * Threads: pure.
  *
  * SPDX-License-Identifier: Apache-2.0

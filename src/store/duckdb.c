@@ -717,5 +717,6 @@ const struct store_ops store_duckdb = {
     .log_counts = duck_log_counts,
     .shares = duck_shares,
     .scores = duck_scores,
+    .sql = duck_sql,
     .status = duck_status,
 };
