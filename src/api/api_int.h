@@ -89,6 +89,8 @@ API_HANDLER(api_get_payload);
 API_HANDLER(api_list_scores);
 API_HANDLER(api_list_events);
 API_HANDLER(api_aggregate);
+API_HANDLER(api_list_logs);
+API_HANDLER(api_get_instrumentation);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
@@ -99,6 +101,9 @@ API_HANDLER(api_metrics);
 API_HANDLER(api_openapi);
 
 struct store_scope api_scope(const struct api_job *job);
+/* The workers' tables of names that no row maps: at most API_WORKERS_MAX. */
+struct unmapped;
+uint32_t api_unmapped_tables(const struct api *api, const struct unmapped **ret_tables);
 /* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);

@@ -9,9 +9,12 @@
 #include "wire/events_json.h"
 
 const struct source_ops *const intake_sources[] = {
-    &source_otlp_grpc, &source_otlp_http,  &source_scores,  &source_langfuse, &source_langsmith,
-    &source_opik,      &source_weave,      &source_datadog, &source_helicone, &source_phoenix,
-    &source_mlflow,    &source_braintrust, &source_posthog, &source_events,   NULL
+    &source_otlp_grpc, &source_otlp_http,  &source_scores,
+    &source_langfuse,  &source_langfuse,   &source_langsmith,
+    &source_opik,      &source_weave,      &source_datadog,
+    &source_helicone,  &source_helicone,   &source_phoenix,
+    &source_mlflow,    &source_braintrust, &source_posthog,
+    &source_events,    &source_text_logs,  NULL
 };
 
 enum err intake_match(const struct request_head *head, struct intake_route *ret_route,

@@ -97,7 +97,8 @@ struct raw_score {
 
 /* Everything one request held.  A bad item is left out alone and counted. */
 struct raw_batch {
-    bool is_utf8; /* every text is valid UTF-8: the codec saw to it */
+    bool is_utf8;    /* every text is valid UTF-8: the codec saw to it */
+    bool may_repeat; /* the same body again is not a retry: lines of text say nothing of when */
     struct raw_span *spans;
     uint32_t span_count;
     struct raw_log *logs;

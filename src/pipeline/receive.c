@@ -205,6 +205,8 @@ static enum err understand(struct receiver *receiver, const struct receive_input
                                         hash_str(input->project) + (uint64_t)input->body.signal);
     if (input->body.head) /* a path may name what is changed: the same change of two is no retry */
         sender = hash_bytes_seeded(input->body.head->path.ptr, input->body.head->path.len, sender);
+    if (raw->may_repeat)
+        sender = hash_bytes_seeded(&norm.received_ns, sizeof norm.received_ns, sender);
     ret_batch->body_hash = hash_bytes_seeded(input->body.bytes.ptr, input->body.bytes.len, sender);
     return redact_batch(receiver->config.redactor, receiver->scratch, &receiver->config.policy,
                         &receiver->arena, ret_batch, why);

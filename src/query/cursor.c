@@ -131,6 +131,15 @@ str query_cursor_of_score(struct arena *arena, const struct score *score)
     return cursor_write(arena, &position);
 }
 
+str query_cursor_of_log(struct arena *arena, const struct log_record *log)
+{
+    struct position position = { .sort = STORE_SORT_START,
+                                 .value = log->time_ns,
+                                 .start_ns = log->time_ns,
+                                 .span_id = log->log_id };
+    return cursor_write(arena, &position);
+}
+
 static enum err cursor_error(struct diag *reterr_why, const char *text)
 {
     (void)diag_set(reterr_why, ERR_BAD_INPUT, "%s", text);

@@ -204,6 +204,11 @@ static void add_trace_dimensions(struct buf *out, const struct trace_row *trace)
         add_text(out, texts[i].name, texts[i].text);
 }
 
+bool query_is_partial(str root_step)
+{
+    return str_equal_c(root_step, "model") || str_equal_c(root_step, "embedding");
+}
+
 void query_trace_json(struct buf *out, const struct trace_row *trace)
 {
     buf_add_char(out, '{');
@@ -212,6 +217,8 @@ void query_trace_json(struct buf *out, const struct trace_row *trace)
             sizeof trace->root_span_id);
     add_text(out, "name", trace->root_name);
     add_text(out, "step", trace->root_step);
+    add_bool(out, "partially_traced", !str_is_none(trace->root_step),
+             query_is_partial(trace->root_step));
     add_text(out, "service", trace->service);
     add_text(out, "endpoint", trace->endpoint);
     add_text(out, "status", trace->status);

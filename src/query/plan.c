@@ -9,20 +9,12 @@ enum { SHOWN_MAX = 40, BUCKET_STEP_NS_MIN = 1000000000 };
 static const int64_t range_default_ns = INT64_C(24) * 3600 * NS_PER_S;
 static const int64_t ahead_default_ns = 300 * NS_PER_S;
 
-/* The parameters of one request, found. */
-struct asked {
-    const struct query_param *params;
-    size_t count;
-    int64_t now_ns;
-};
-
-static str asked_for(const struct asked *asked, const char *name)
+str asked_for(const struct asked *asked, const char *name)
 {
     return query_param_find(asked->params, asked->count, str_from_c(name));
 }
 
-/* Errors of parsers speak of their own text: say which parameter it was. */
-static enum err in_param(enum err code, const char *name, struct diag *reterr_why)
+enum err in_param(enum err code, const char *name, struct diag *reterr_why)
 {
     if (!reterr_why || code == ERR_OK)
         return code;
@@ -37,8 +29,8 @@ static enum err in_param(enum err code, const char *name, struct diag *reterr_wh
     return code;
 }
 
-static enum err plan_filter(struct arena *arena, const struct asked *asked,
-                            const struct filter **ret_filter, struct diag *reterr_why)
+enum err plan_filter(struct arena *arena, const struct asked *asked,
+                     const struct filter **ret_filter, struct diag *reterr_why)
 {
     str text = asked_for(asked, "q");
     if (str_is_none(text)) {
@@ -49,8 +41,8 @@ static enum err plan_filter(struct arena *arena, const struct asked *asked,
     return in_param(code, "q", reterr_why);
 }
 
-static enum err plan_range(const struct asked *asked, struct time_range *ret_range,
-                           struct diag *reterr_why)
+enum err plan_range(const struct asked *asked, struct time_range *ret_range,
+                    struct diag *reterr_why)
 {
     struct time_range range = { .to_ns = asked->now_ns + ahead_default_ns };
     str from = asked_for(asked, "from"), to = asked_for(asked, "to");
@@ -72,8 +64,8 @@ static enum err plan_range(const struct asked *asked, struct time_range *ret_ran
     return ERR_OK;
 }
 
-static enum err plan_limit(const struct asked *asked, uint32_t fallback, uint32_t max,
-                           uint32_t *ret_limit, struct diag *reterr_why)
+enum err plan_limit(const struct asked *asked, uint32_t fallback, uint32_t max, uint32_t *ret_limit,
+                    struct diag *reterr_why)
 {
     str text = asked_for(asked, "limit");
     uint64_t limit = fallback;

@@ -91,19 +91,31 @@ MUST_CHECK enum err query_plan_scores(const struct query_param *params, size_t c
 MUST_CHECK enum err query_plan_events(const struct query_param *params, size_t count,
                                       int64_t now_ns, struct store_scores *ret_scores,
                                       struct diag *reterr_why);
+/* GET /api/v1/logs: q trace_id severity text from to limit cursor.  With a trace the default range
+ * has no start.  severity: a name (warn) or OTLP's number, and what is worse; q may ask for
+ * service, trace, span, start, name (of the event) and attributes. */
+MUST_CHECK enum err query_plan_logs(struct arena *arena, const struct query_param *params,
+                                    size_t count, int64_t now_ns, struct store_log_list *ret_list,
+                                    struct diag *reterr_why);
 /* Opaque text of the cursor after that row, to be given as cursor= with the same sort=.
  * It is checksummed, not secret: a page is scoped by the key that asks for it. */
 str query_cursor_of_span(struct arena *arena, enum store_sort sort, const struct store_span *span);
 str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struct trace_row *trace);
 str query_cursor_of_score(struct arena *arena, const struct score *score);
+str query_cursor_of_log(struct arena *arena, const struct log_record *log);
 
 /* JSON of the API (ARCHITECTURE section 13), one object each.  A span's `payload` has a
  * member per content role that is stored (null: its size is not known here); its `preview`,
  * `scores` and `events` are for the caller to serve by their own routes. */
+/* `body` is what its row has of it, redacted: the first LOG_BODY_BYTES of a text, and of JSON as
+ * text. */
+void query_log_json(struct buf *out, struct arena *arena, const struct store_log *row);
 void query_score_json(struct buf *out, const struct store_score *row);
 void query_event_json(struct buf *out, const struct store_score *row);
 void query_span_json(struct buf *out, const struct store_span *row);
 void query_trace_json(struct buf *out, const struct trace_row *trace);
+/* The root is a bare model call: what the user asked for was not traced (B5). */
+bool query_is_partial(str root_step);
 /* The 18 keys of REQUIREMENTS A91, exactly. */
 void query_summary_json(struct buf *out, const struct trace_row *trace);
 /* The whole answer: {"items":[{time,by{},values{},exemplar_trace_id}],"next_cursor":null,

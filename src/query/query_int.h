@@ -113,3 +113,22 @@ bool wildcard_matches(str pattern, str text);
 /* ---- cursor.c ---- */
 /* Fills the has_after part of *list; sort must be set before. */
 MUST_CHECK enum err cursor_read(str text, struct store_list *list, struct diag *reterr_why);
+
+/* ---- plan.c: what all plans read alike ---- */
+
+/* The parameters of one request, found. */
+struct asked {
+    const struct query_param *params;
+    size_t count;
+    int64_t now_ns;
+};
+str asked_for(const struct asked *asked, const char *name); /* STR_NONE: not given */
+/* Errors of parsers speak of their own text: say which parameter it was. */
+enum err in_param(enum err code, const char *name, struct diag *reterr_why);
+/* q=: *ret_filter is NULL when it is not given or empty. */
+MUST_CHECK enum err plan_filter(struct arena *arena, const struct asked *asked,
+                                const struct filter **ret_filter, struct diag *reterr_why);
+MUST_CHECK enum err plan_range(const struct asked *asked, struct time_range *ret_range,
+                               struct diag *reterr_why);
+MUST_CHECK enum err plan_limit(const struct asked *asked, uint32_t fallback, uint32_t max,
+                               uint32_t *ret_limit, struct diag *reterr_why);

@@ -76,6 +76,21 @@ str memory_attrs_text(struct arena *arena, const struct attr *attrs, uint32_t co
 bool memory_trace_is_visible(struct store *store, const struct store_scope *scope,
                              struct id16 trace_id);
 
+/* Rows of traces of the scope, settled or not: each once. */
+void memory_each_trace(struct store *store, const struct store_scope *scope,
+                       void (*each)(const struct trace_row *row, void *arg), void *arg);
+
+/* memory_logs.c, memory_shares.c */
+MUST_CHECK enum err memory_log_list(struct store *store, const struct store_log_list *ask,
+                                    struct arena *arena, struct store_log **ret_logs,
+                                    size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_log_counts(struct store *store, const struct store_scope *scope,
+                                      struct arena *arena, struct store_log_count **ret_counts,
+                                      size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_shares(struct store *store, const struct store_shares *ask,
+                                  struct arena *arena, struct store_share_group **ret_groups,
+                                  size_t *ret_count, struct diag *reterr_why);
+
 /* memory_scores.c */
 MUST_CHECK enum err memory_score_put(struct store *store, str project, const struct score *score,
                                      struct diag *reterr_why);

@@ -378,3 +378,15 @@ enum err memory_traces(struct store *store, const struct store_list *list, struc
     *ret_count = count;
     return ERR_OK;
 }
+
+void memory_each_trace(struct store *store, const struct store_scope *scope,
+                       void (*each)(const struct trace_row *row, void *arg), void *arg)
+{
+    struct trace_view view = { 0 };
+    struct trace_row row;
+    for (size_t i = 0; i < MEMORY_BUCKETS; i++)
+        for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next)
+            if (str_equal(trace->project, scope->project) && trace_view(trace, scope, &view, &row))
+                each(&row, arg);
+    xfree(view.spans.spans);
+}

@@ -176,7 +176,60 @@ struct store_group {
 
 struct store_log {
     struct log_record log;
-    str attrs_json;
+    str attrs_json; /* the first bytes of its body are attribute LOG_BODY_ATTR (pipeline/held.c) */
+};
+
+/* Which log records: all conditions that are given.  One of a trace that the scope's tenant
+ * has no span of is not his; one without a trace is the project's alone. */
+struct store_log_list {
+    struct store_scope scope;
+    bool has_trace_id;
+    struct id16 trace_id;
+    int32_t severity_min; /* OTLP number; 0: any, those of unknown severity too */
+    str text;             /* its body has this part, byte for byte; STR_NONE: any */
+    /* Asked of the record seen as a span: trace_id, span_id, service, start_time, name (the
+     * event's) and its attributes; NULL: all. */
+    const struct filter *filter;
+    uint32_t limit;
+    /* Newest first, ties by id; continue after this one. */
+    bool has_after;
+    int64_t after_time_ns;
+    struct id8 after_id;
+};
+struct store_log_count {
+    str service; /* empty: unknown */
+    uint64_t count, unstructured_count;
+};
+
+enum { STORE_CONDITIONS_MAX = 24, STORE_SHARES_BY_MAX = 5 };
+
+/* Holds of a span for which one of the first three holds, and `only` too. */
+struct store_condition {
+    const struct filter *filter;       /* of the span itself; NULL: never */
+    const struct filter *trace_filter; /* of some span of its trace in the range; NULL: never */
+    /* Bits by enum score_source: a score by one of these names its trace alone, the span, the
+     * span above it, its response or its session.  Whenever it was given. */
+    uint32_t score_sources;
+    const struct filter *only; /* of the span itself; NULL: any */
+};
+/* In one pass: how many spans there are, and for how many of them each condition holds. */
+struct store_shares {
+    struct store_scope scope;
+    bool of_traces; /* not of spans but of rows of traces: `filter` of a condition is asked of the
+                     * row alone, of its columns; the other two are not possible */
+    const struct filter *filter;        /* which spans; NULL: all */
+    enum field by[STORE_SHARES_BY_MAX]; /* dictionary texts */
+    uint32_t by_count;
+    const struct store_condition *conditions;
+    uint32_t condition_count;
+    uint32_t limit; /* groups, most spans first */
+};
+struct store_share_group {
+    str by[STORE_SHARES_BY_MAX]; /* STR_NONE: unknown */
+    uint64_t count;
+    uint64_t holds[STORE_CONDITIONS_MAX];    /* of them */
+    struct id16 lacks[STORE_CONDITIONS_MAX]; /* where holds < count: the newest trace with a gap */
+    int64_t first_ns, last_ns;               /* starts */
 };
 
 /* Which scores: all conditions that are given. */
@@ -257,6 +310,17 @@ struct store_ops {
                                 struct id16 trace_id, struct arena *arena,
                                 struct store_log **ret_logs, size_t *ret_count,
                                 struct diag *reterr_why);
+    MUST_CHECK enum err (*log_list)(struct store *store, const struct store_log_list *ask,
+                                    struct arena *arena, struct store_log **ret_logs,
+                                    size_t *ret_count, struct diag *reterr_why);
+    /* Log records of the project in the range, by service.  A scope with a tenant counts none:
+     * they are not told apart by tenant. */
+    MUST_CHECK enum err (*log_counts)(struct store *store, const struct store_scope *scope,
+                                      struct arena *arena, struct store_log_count **ret_counts,
+                                      size_t *ret_count, struct diag *reterr_why);
+    MUST_CHECK enum err (*shares)(struct store *store, const struct store_shares *ask,
+                                  struct arena *arena, struct store_share_group **ret_groups,
+                                  size_t *ret_count, struct diag *reterr_why);
     /* A tenant sees scores that its own keys gave, and those of a trace of its own. */
     MUST_CHECK enum err (*scores)(struct store *store, const struct store_scores *ask,
                                   struct arena *arena, struct store_score **ret_scores,

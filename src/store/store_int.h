@@ -45,6 +45,20 @@ bool attr_text(struct arena *arena, str attrs_json, str key, str *ret_text);
 /* Lower-case hex of an id field. */
 str id_text(const void *id, size_t len, char out[33]);
 
+/* -- log.c -- */
+bool log_is_unstructured(str attrs_json);
+/* Newest first, ties by id: <0: a comes first. */
+int log_order(const struct log_record *a, const struct log_record *b);
+MUST_CHECK bool log_clone(struct arena *arena, const struct store_log *from,
+                          struct store_log *ret_log);
+/* All but project, tenant and limit. */
+bool log_is_asked(const struct store_log_list *ask, const struct store_log *row);
+MUST_CHECK enum err log_list_check(const struct store_log_list *ask, struct diag *reterr_why);
+/* -- shares.c -- */
+MUST_CHECK enum err shares_check(const struct store_shares *ask, struct diag *reterr_why);
+/* Most spans first, then by what they are grouped by. */
+int share_group_cmp(const void *a, const void *b);
+
 /* -- rare.c -- */
 bool field_is_rare(enum field field);
 /* Known rare fields, those of the bit set `also`, links and drop counts as one

@@ -22,6 +22,8 @@
     }
 STUB(list_traces)
 STUB(list_unmapped)
+STUB(list_logs)
+STUB(get_instrumentation)
 STUB(sql)
 STUB(get_trace)
 STUB(get_trace_summary)
