@@ -51,8 +51,8 @@ def nullable(kind, doc=None):
     return schema
 
 
-def closed(properties):
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def closed(properties, **optional):
+    return {"type": "object", "properties": dict(properties, **optional), "required": list(properties)}
 
 
 def span_schema(src):
@@ -109,12 +109,23 @@ def array(of):
 
 def schemas(src):
     codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
-    metrics = {cells[2]: {"type": ["integer" if cells[3] == "COUNT" else "number", "null"],
-                          "description": cells[4]}
+    kinds = {"COUNT": ["integer", "null"], "TIME": ["string", "null"]}
+    metrics = {cells[1]: {"type": kinds.get(cells[2], ["number", "null"]), "description": cells[7]}
                for _, cells in rows(src / "query/metric.def", "METRIC")}
+    counts = {"type": "object", "additionalProperties": nullable("I64")}
+    shares = {"type": ["object", "null"], "additionalProperties": nullable("F64")}
+    values = {"type": "object", "properties": metrics}
     group = closed({"time": nullable("TIME", "start of the step"), "by": {"type": "object"},
-                    "values": {"type": "object", "properties": metrics},
-                    "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
+                    "values": values, "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
+    group["properties"].update({
+        "unknown": dict(counts, description="of metrics that say nothing about some spans: about how many"),
+        "baseline": {"type": ["object", "null"], "description": "the same numbers of what is compared with",
+                     "properties": {"time": nullable("TIME"), "values": values, "unknown": counts,
+                                    "exemplar_trace_id": nullable("ID16")}},
+        "change": dict(shares, description="difference as a share of the baseline")})
+    span = closed(fields("from:TIME to:TIME"))
+    projected = closed(dict(fields("so_far:F64 month:F64 low:F64 high:F64 confidence:F64 days:I64"),
+                            weekdays={"type": "boolean"}))
     trace = closed(dict(fields(TRACE), settled={"type": "boolean"}))
     error = closed({"code": {"type": "string", "enum": codes}, "message": {"type": "string"}})
     error["properties"].update(fields("hint:STR offset:I64 path:STR"))
@@ -131,7 +142,9 @@ def schemas(src):
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
-                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")}),
+                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
+                            baseline=span, other=array(ref("Group")),
+                            projection={"type": "object", "additionalProperties": projected}),
         "Unmapped": closed({
             "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),

@@ -93,6 +93,13 @@ API_HANDLER(api_metrics);
 API_HANDLER(api_openapi);
 
 struct store_scope api_scope(const struct api_job *job);
+/* Groups of spans as the job's key sees them; the answer lives in the job's arena. */
+MUST_CHECK enum err api_ask_groups(struct api_job *job, struct store_aggregate *ask,
+                                   struct store_group **ret_groups, size_t *ret_count,
+                                   struct diag *reterr_why);
+/* All questions of a plan, put together. */
+MUST_CHECK enum err api_answer_groups(struct api_job *job, struct query_aggregate *plan,
+                                      struct query_answer *ret_answer, struct diag *reterr_why);
 /* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);

@@ -107,6 +107,31 @@ enum token_type lexer_peek(struct lexer *lexer, str *ret_word);
 struct token lexer_operator_maybe(struct lexer *lexer);
 bool lexer_word_is(str word, const char *keyword); /* ASCII case ignored */
 
+/* ---- plan.c: parameters of a request ---- */
+
+struct asked {
+    const struct query_param *params;
+    size_t count;
+    int64_t now_ns;
+};
+str asked_for(const struct asked *asked, const char *name); /* STR_NONE: not there */
+/* Errors of parsers speak of their own text: say which parameter it was. */
+enum err plan_in_param(enum err code, const char *name, struct diag *reterr_why);
+MUST_CHECK enum err plan_filter(struct arena *arena, const struct asked *asked,
+                                const struct filter **ret_filter, struct diag *reterr_why);
+MUST_CHECK enum err plan_range(const struct asked *asked, struct time_range *ret_range,
+                               struct diag *reterr_why);
+MUST_CHECK enum err plan_limit(const struct asked *asked, uint32_t fallback, uint32_t max,
+                               uint32_t *ret_limit, struct diag *reterr_why);
+/* One of names[]; the error suggests the nearest. */
+MUST_CHECK enum err plan_pick(const char *param, str word, const char *const *names, size_t count,
+                              size_t *ret_index, struct diag *reterr_why);
+
+/* ---- metric.c ---- */
+/* The metrics of a comma list into the plan, with their measures. */
+MUST_CHECK enum err metrics_plan(struct arena *arena, str list, struct query_aggregate *plan,
+                                 struct diag *reterr_why);
+
 /* ---- wildcard ---- */
 bool wildcard_matches(str pattern, str text);
 

@@ -237,8 +237,13 @@ static size_t ask(struct bench *b, enum question question)
                                    .limit = 100,
                                    .by_count = 1,
                                    .by = { FIELD_generator_model },
-                                   .metrics = { STORE_COUNT, STORE_LATENCY_P95 },
-                                   .metric_count = 2 };
+                                   .measures = { { .op = STORE_OP_COUNT, .name = STR_NONE },
+                                                 { .op = STORE_OP_QUANTILE,
+                                                   .of = STORE_OF_FIELD,
+                                                   .field = FIELD_latency_ns,
+                                                   .name = STR_NONE,
+                                                   .quantile = 0.95 } },
+                                   .measure_count = 2 };
     int64_t middle = T0 + (int64_t)b->days * DAY / 2;
     if (question == TRACE_NEAR)
         list.scope.range =
