@@ -75,6 +75,18 @@ traces that an evaluation names (any score but a user's), divided by the evaluat
 three weeks on with a difference per weekday; below a week without a trend; of fewer than three days none. `low` and `high`
 hold the month with 90 %, if days are independent and nothing breaks the pattern.
 
+**With a name.** Some aggregates have routes of their own (`src/query/view.def` has their numbers):
+
+| route | what |
+| --- | --- |
+| `GET /api/v1/sessions`, `/users` | a row per session or user, `q`, `from`, `to`, `limit`, `cursor`; `sort` is one of the row's metrics, largest first, `last_seen` by default |
+| `GET /api/v1/sessions/{id}`, `/users/{id}` | one of them with its traces, oldest first (the newest 1,000); the last 90 days unless `from` says more |
+| `GET /api/v1/retrieval` | by `retriever`; `by=index_version`, `embedding_model_version`, `reranker_model_version`, `retrieval_pipeline_version`, ... |
+| `GET /api/v1/prompts`, `/models` | by template and version of the prompt; by provider and model |
+
+The last three take what `/aggregate` takes. A turn of a session is a trace. Regenerations, corrections, escalations, resolutions and
+conversions are scores of those names that pass; recall and precision of retrieval are scores `recall_at_k` and `precision_at_k`.
+
 **Limits.** 32 metrics, 64 measures, 4 dimensions, 10,000 steps, 10,000 groups with a step and 1,000 without, 20,000 groups
 when the first metric is of scores; past them a 400 that says so.
 

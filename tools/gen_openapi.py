@@ -3,7 +3,7 @@
 
 usage: gen_openapi.py SRC_DIR VERSION OUT.json OUT.c
 
-Read: api/routes.def, api/params.def, model/fields.def, base/err.def, query/metric.def.
+Read: api/routes.def, api/params.def, model/fields.def, base/err.def, query/metric.def, query/view.def.
 Written: the document, and the same bytes as the C array openapi_json.
 
 SPDX-License-Identifier: Apache-2.0
@@ -107,6 +107,20 @@ def array(of):
     return {"type": "array", "items": of}
 
 
+def view_schemas(src, metrics):
+    """Rows of the lists of view.def: the key, its numbers, a trace."""
+    members = {cells[0]: cells[1] for _, cells in rows(src / "query/metric.def", "METRIC")}
+    views = {}
+    for name, by, rest in re.findall(r'^VIEW\((\w+), "([^"]*)", "[^"]*",((?:\s+"[^"]*")+)\)',
+                                     (src / "query/view.def").read_text(encoding="utf-8"), re.M):
+        numbers = "".join(re.findall(r'"([^"]*)"', rest)).split(",")
+        views[name] = dict({by: nullable("STR")}, **{members[n]: metrics[members[n]] for n in numbers},
+                           exemplar_trace_id=nullable("ID16", "a trace behind the numbers"))
+    return {"Session": closed(views["SESSIONS"]), "User": closed(views["USERS"]),
+            "SessionDetail": closed(dict(views["SESSIONS"], traces=array(ref("Trace")))),
+            "UserDetail": closed(dict(views["USERS"], latest_traces=array(ref("Trace"))))}
+
+
 def schemas(src):
     codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
     kinds = {"COUNT": ["integer", "null"], "TIME": ["string", "null"]}
@@ -132,6 +146,7 @@ def schemas(src):
     messages = array({"type": "object", "properties": {"role": {"type": "string"},
                                                        "parts": array({"type": "object"})}})
     return {
+        **view_schemas(src, metrics),
         "Span": span_schema(src),
         "Trace": trace,
         "TraceDetail": closed({"trace": ref("Trace"), "spans": array(ref("Span")),
@@ -188,6 +203,7 @@ def paths(src):
     failed = {"description": "failed", "content": {"application/json": {"schema": ref("Error")}}}
     for _, cells in rows(src / "api/routes.def", "ROUTE", "STREAM"):
         method, path, handler, permission, kind, names, summary = cells
+        path = path.replace("*}", "}")
         name = handler if handler not in used else handler + "_alias"
         used.add(name)
         operation = {

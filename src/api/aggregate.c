@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { TIME_OFF_NS = 512 }; /* of a time that was a double for a while */
+
 enum err api_ask_groups(struct api_job *job, struct store_aggregate *ask,
                         struct store_group **ret_groups, size_t *ret_count, struct diag *reterr_why)
 {
@@ -41,7 +43,7 @@ static enum err split_at_first(struct api_job *job, struct query_aggregate *plan
         (void)diag_hint(why, "take a longer range with 'from'");
         return ERR_NOT_FOUND;
     }
-    query_plan_split(plan, (int64_t)groups[0].values[0]);
+    query_plan_split(plan, (int64_t)groups[0].values[0] - TIME_OFF_NS);
     return ERR_OK;
 }
 

@@ -14,10 +14,9 @@ static bool can_group_by(enum field field)
     return type == FIELD_TYPE_STR || type == FIELD_TYPE_I64 || type == FIELD_TYPE_BOOL;
 }
 
-static enum err plan_by(const struct asked *asked, struct store_aggregate *ask,
-                        struct diag *reterr_why)
+enum err plan_by(str list, struct store_aggregate *ask, struct diag *reterr_why)
 {
-    str rest = asked_for(asked, "by");
+    str rest = list;
     for (str piece; !str_is_none(rest) && str_next(&rest, ',', &piece);) {
         struct name_target target;
         str name = str_trim(piece);
@@ -62,7 +61,7 @@ static enum err plan_step(const struct asked *asked, struct store_aggregate *ask
 
 /* -- trees of conditions -- */
 
-static const struct filter *join(struct arena *arena, enum filter_op op, const struct filter *left,
+const struct filter *filter_join(struct arena *arena, enum filter_op op, const struct filter *left,
                                  const struct filter *right)
 {
     if (!left || !right)
@@ -112,11 +111,11 @@ static const struct filter *groups_filter(struct arena *arena, const struct stor
                                           const struct store_group *groups, size_t count)
 {
     if (count > 1)
-        return join(arena, FILTER_OR, groups_filter(arena, ask, groups, count / 2),
-                    groups_filter(arena, ask, groups + count / 2, count - count / 2));
+        return filter_join(arena, FILTER_OR, groups_filter(arena, ask, groups, count / 2),
+                           groups_filter(arena, ask, groups + count / 2, count - count / 2));
     const struct filter *filter = NULL;
     for (uint32_t i = 0; i < ask->by_count; i++)
-        filter = join(arena, FILTER_AND, filter, key_filter(arena, ask, i, groups->by[i]));
+        filter = filter_join(arena, FILTER_AND, filter, key_filter(arena, ask, i, groups->by[i]));
     return filter;
 }
 
@@ -150,14 +149,14 @@ static enum err compare_values(struct arena *arena, struct query_aggregate *plan
         return code;
     if (dots == values.len) {
         plan->compare = QUERY_COMPARE_SINCE;
-        plan->since = join(arena, FILTER_AND, base, first);
+        plan->since = filter_join(arena, FILTER_AND, base, first);
         return plan->since ? ERR_OK : ERR_LIMIT;
     }
     const struct filter *second =
         value_filter(arena, &target, str_from(values, dots + 2), reterr_why, &code);
     plan->compare = QUERY_COMPARE_VALUES;
-    plan->baseline_filter = join(arena, FILTER_AND, base, first);
-    plan->ask.filter = join(arena, FILTER_AND, base, second);
+    plan->baseline_filter = filter_join(arena, FILTER_AND, base, first);
+    plan->ask.filter = filter_join(arena, FILTER_AND, base, second);
     if (code == ERR_OK && (!first || !second || !plan->baseline_filter || !plan->ask.filter))
         code = ERR_LIMIT;
     return code;
@@ -271,7 +270,7 @@ enum err query_plan_top(struct arena *arena, const struct query_aggregate *plan,
     *ret_ask = plan->ask;
     if (chosen && is_rest)
         chosen = negate(arena, chosen);
-    ret_ask->filter = chosen ? join(arena, FILTER_AND, plan->ask.filter, chosen) : NULL;
+    ret_ask->filter = chosen ? filter_join(arena, FILTER_AND, plan->ask.filter, chosen) : NULL;
     ret_ask->limit = QUERY_STEP_ROWS_MAX;
     if (is_rest)
         ret_ask->by_count = 0;
@@ -334,6 +333,47 @@ static enum err plan_extras(struct arena *arena, const struct asked *asked,
     return code == ERR_OK ? plan_limit(asked, fallback, max, &plan->ask.limit, reterr_why) : code;
 }
 
+static str asked_or(const struct asked *asked, const char *name, const char *fallback)
+{
+    str text = asked_for(asked, name);
+    return str_is_none(text) && fallback ? str_from_c(fallback) : text;
+}
+
+/* The spans of a view, of which q= chooses. */
+static enum err plan_spans(struct arena *arena, const struct asked *asked, const char *view,
+                           const struct filter **filter, struct diag *reterr_why)
+{
+    const struct filter *of_view = NULL;
+    enum err code = plan_filter(arena, asked, filter, reterr_why);
+    if (code == ERR_OK && view)
+        code = query_parse_filter(arena, str_from_c(view), asked->now_ns, &of_view, reterr_why);
+    if (code == ERR_OK && of_view) {
+        *filter = filter_join(arena, FILTER_AND, of_view, *filter);
+        code = *filter ? ERR_OK : ERR_LIMIT;
+    }
+    return code;
+}
+
+enum err plan_groups(struct arena *arena, const struct asked *asked,
+                     const struct aggregate_defaults *defaults, struct query_aggregate *ret_plan,
+                     struct diag *reterr_why)
+{
+    struct query_aggregate *plan = ret_plan;
+    *plan = (struct query_aggregate){ .ask.scope.project = STR_NONE, .now_ns = asked->now_ns };
+    enum err code = plan_spans(arena, asked, defaults->filter, &plan->ask.filter, reterr_why);
+    if (code == ERR_OK)
+        code = plan_range(asked, &plan->ask.scope.range, reterr_why);
+    if (code == ERR_OK)
+        code = plan_in_param(
+            metrics_plan(arena, asked_or(asked, "metric", defaults->metrics), plan, reterr_why),
+            "metric", reterr_why);
+    if (code == ERR_OK)
+        code = plan_by(asked_or(asked, "by", defaults->by), &plan->ask, reterr_why);
+    if (code == ERR_OK)
+        code = plan_step(asked, &plan->ask, reterr_why);
+    return code == ERR_OK ? plan_extras(arena, asked, plan, reterr_why) : code;
+}
+
 enum err query_plan_aggregate(struct arena *arena, const struct query_param *params, size_t count,
                               int64_t now_ns, struct query_aggregate *ret_plan,
                               struct diag *reterr_why)
@@ -341,24 +381,10 @@ enum err query_plan_aggregate(struct arena *arena, const struct query_param *par
     assert(arena && ret_plan);
     static const char *const allowed[] = { "metric", "by",      "step", "q",          "from",
                                            "to",     "compare", "top",  "projection", "limit" };
+    static const struct aggregate_defaults defaults = { .metrics = "count" };
     struct asked asked = { params, count, now_ns };
-    struct query_aggregate *plan = ret_plan;
-    *plan = (struct query_aggregate){ .ask.scope.project = STR_NONE, .now_ns = now_ns };
     enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);
-    if (code == ERR_OK)
-        code = plan_filter(arena, &asked, &plan->ask.filter, reterr_why);
-    if (code == ERR_OK)
-        code = plan_range(&asked, &plan->ask.scope.range, reterr_why);
-    str metrics = asked_for(&asked, "metric");
-    if (code == ERR_OK)
-        code = plan_in_param(
-            metrics_plan(arena, str_is_none(metrics) ? STR_OF("count") : metrics, plan, reterr_why),
-            "metric", reterr_why);
-    if (code == ERR_OK)
-        code = plan_by(&asked, &plan->ask, reterr_why);
-    if (code == ERR_OK)
-        code = plan_step(&asked, &plan->ask, reterr_why);
-    return code == ERR_OK ? plan_extras(arena, &asked, plan, reterr_why) : code;
+    return code == ERR_OK ? plan_groups(arena, &asked, &defaults, ret_plan, reterr_why) : code;
 }
 
 /* -- values -- */

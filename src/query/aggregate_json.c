@@ -33,46 +33,11 @@ static void add_value(struct buf *out, enum query_kind kind, bool is_known, doub
     else if (kind == QUERY_KIND_NANO && is_whole)
         buf_add_nanousd(out, llround(value));
     else if (kind == QUERY_KIND_TIME && is_whole)
-        add_time(out, llround(value));
+        add_time(out, llround(value / NS_PER_US) * NS_PER_US); /* more a double does not hold */
     else if (kind == QUERY_KIND_COUNT && is_whole)
         buf_add_i64(out, llround(value));
     else
         buf_add_f64(out, value);
-}
-
-void query_values_json(struct buf *out, const struct query_aggregate *plan,
-                       const struct store_aggregate *ask, const struct store_group *group)
-{
-    bool is_first = true;
-    buf_add_char(out, '{');
-    for (uint32_t i = 0; i < plan->metric_count; i++) {
-        double value;
-        bool is_known = query_metric_value(plan, ask, group, i, &value);
-        add_name(out, &is_first, plan->metrics[i].json);
-        add_value(out, plan->metrics[i].kind, is_known, value);
-    }
-    buf_add_char(out, '}');
-}
-
-/* Of metrics that say nothing about some of the spans: about how many. */
-static void add_unknown(struct buf *out, const struct query_aggregate *plan,
-                        const struct store_group *group)
-{
-    bool is_first = true, is_any = false;
-    for (uint32_t i = 0; i < plan->metric_count; i++)
-        is_any |= plan->metrics[i].has_unknown;
-    if (!is_any)
-        return;
-    buf_add_c(out, ",\"unknown\":{");
-    for (uint32_t i = 0; i < plan->metric_count; i++) {
-        const struct query_metric *metric = &plan->metrics[i];
-        if (!metric->has_unknown)
-            continue;
-        add_name(out, &is_first, metric->json);
-        add_value(out, QUERY_KIND_COUNT, group->known[metric->unknown],
-                  group->values[metric->unknown]);
-    }
-    buf_add_char(out, '}');
 }
 
 static void add_by_value(struct buf *out, enum field field, str text)
@@ -106,6 +71,56 @@ static void add_exemplar(struct buf *out, const struct store_group *group)
     buf_add_char(out, '"');
     buf_add_hex(out, group->exemplar_trace_id.bytes, sizeof group->exemplar_trace_id.bytes);
     buf_add_char(out, '"');
+}
+
+void query_values_json(struct buf *out, const struct query_aggregate *plan,
+                       const struct store_aggregate *ask, const struct store_group *group)
+{
+    bool is_first = true;
+    buf_add_char(out, '{');
+    for (uint32_t i = 0; i < plan->metric_count; i++) {
+        double value;
+        bool is_known = query_metric_value(plan, ask, group, i, &value);
+        add_name(out, &is_first, plan->metrics[i].json);
+        add_value(out, plan->metrics[i].kind, is_known, value);
+    }
+    buf_add_char(out, '}');
+}
+
+void query_key_json(struct buf *out, const struct query_aggregate *plan,
+                    const struct store_group *group)
+{
+    buf_add_json_str(out, by_name(&plan->ask, 0));
+    buf_add_char(out, ':');
+    add_by_value(out, plan->ask.by[0], group->by[0]);
+    for (uint32_t i = 0; i < plan->metric_count; i++) {
+        double value;
+        bool is_known = query_metric_value(plan, &plan->ask, group, i, &value), is_first = false;
+        add_name(out, &is_first, plan->metrics[i].json);
+        add_value(out, plan->metrics[i].kind, is_known, value);
+    }
+    add_exemplar(out, group);
+}
+
+/* Of metrics that say nothing about some of the spans: about how many. */
+static void add_unknown(struct buf *out, const struct query_aggregate *plan,
+                        const struct store_group *group)
+{
+    bool is_first = true, is_any = false;
+    for (uint32_t i = 0; i < plan->metric_count; i++)
+        is_any |= plan->metrics[i].has_unknown;
+    if (!is_any)
+        return;
+    buf_add_c(out, ",\"unknown\":{");
+    for (uint32_t i = 0; i < plan->metric_count; i++) {
+        const struct query_metric *metric = &plan->metrics[i];
+        if (!metric->has_unknown)
+            continue;
+        add_name(out, &is_first, metric->json);
+        add_value(out, QUERY_KIND_COUNT, group->known[metric->unknown],
+                  group->values[metric->unknown]);
+    }
+    buf_add_char(out, '}');
 }
 
 /* How much more than before, as a share of before; null where that is unknown or 0. */

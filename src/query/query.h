@@ -123,6 +123,31 @@ struct query_aggregate {
 MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query_param *params,
                                          size_t count, int64_t now_ns,
                                          struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* Aggregates with a name (view.def): what they are by, of which spans, their numbers. */
+enum query_view {
+#define VIEW(id, by, filter, metrics) QUERY_VIEW_##id,
+#include "query/view.def"
+#undef VIEW
+};
+/* A table: as query_plan_aggregate, with the view's metric= and by= where none is given. */
+MUST_CHECK enum err query_plan_table(struct arena *arena, enum query_view view,
+                                     const struct query_param *params, size_t count, int64_t now_ns,
+                                     struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* A list of known keys: q from to sort limit cursor, sort one of the view's metrics. */
+MUST_CHECK enum err query_plan_keys(struct arena *arena, enum query_view view,
+                                    const struct query_param *params, size_t count, int64_t now_ns,
+                                    struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* One key of a list, with all its numbers: from to. */
+struct query_key {
+    enum query_view view;
+    str key;
+};
+MUST_CHECK enum err query_plan_key(struct arena *arena, const struct query_key *key,
+                                   const struct query_param *params, size_t count, int64_t now_ns,
+                                   struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* Opaque text of the place behind that group, for the same view and sort. */
+str query_cursor_of_group(struct arena *arena, const struct query_aggregate *plan,
+                          const struct store_group *group);
 /* What is asked to find the first span of QUERY_COMPARE_SINCE: its one measure is the time. */
 void query_plan_since(const struct query_aggregate *plan, struct store_aggregate *ret_ask);
 /* Into the plan: the range is split at first_ns. */
@@ -195,6 +220,10 @@ struct query_answer {
  * "metrics":[...],"by":[...],"step_ms":n|null,...}: docs/metrics.md. */
 void query_answer_json(struct buf *out, const struct query_aggregate *plan,
                        const struct query_answer *answer);
+/* The members of one row of a list: "session_id":"x","cost_usd":1.5,...,"exemplar_trace_id":"...".
+ */
+void query_key_json(struct buf *out, const struct query_aggregate *plan,
+                    const struct store_group *group);
 /* "values":{...} of a group, with its braces only. */
 void query_values_json(struct buf *out, const struct query_aggregate *plan,
                        const struct store_aggregate *ask, const struct store_group *group);

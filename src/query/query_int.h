@@ -127,6 +127,18 @@ MUST_CHECK enum err plan_limit(const struct asked *asked, uint32_t fallback, uin
 MUST_CHECK enum err plan_pick(const char *param, str word, const char *const *names, size_t count,
                               size_t *ret_index, struct diag *reterr_why);
 
+/* ---- aggregate.c ---- */
+/* What a view gives where the request does not; NULL: nothing. */
+struct aggregate_defaults {
+    const char *metrics, *by, *filter;
+};
+MUST_CHECK enum err plan_groups(struct arena *arena, const struct asked *asked,
+                                const struct aggregate_defaults *defaults,
+                                struct query_aggregate *ret_plan, struct diag *reterr_why);
+MUST_CHECK enum err plan_by(str list, struct store_aggregate *ask, struct diag *reterr_why);
+const struct filter *filter_join(struct arena *arena, enum filter_op op, const struct filter *left,
+                                 const struct filter *right);
+
 /* ---- metric.c ---- */
 /* The metrics of a comma list into the plan, with their measures. */
 MUST_CHECK enum err metrics_plan(struct arena *arena, str list, struct query_aggregate *plan,
@@ -136,5 +148,9 @@ MUST_CHECK enum err metrics_plan(struct arena *arena, str list, struct query_agg
 bool wildcard_matches(str pattern, str text);
 
 /* ---- cursor.c ---- */
+/* Bytes (at most 2,000) as hex with a checksum at the end, and back. */
+str cursor_seal(struct arena *arena, const void *bytes, size_t len);
+MUST_CHECK enum err cursor_open(struct arena *arena, str text, str *ret_bytes,
+                                struct diag *reterr_why);
 /* Fills the has_after part of *list; sort must be set before. */
 MUST_CHECK enum err cursor_read(str text, struct store_list *list, struct diag *reterr_why);

@@ -72,23 +72,28 @@ static enum err measure_check(const struct store_measure *measure, struct diag *
     return measure->filter ? filter_check(measure->filter, 0, reterr_why) : ERR_OK;
 }
 
-enum err aggregate_check(const struct store_aggregate *aggregate, struct diag *reterr_why)
+static enum err place_check(const struct store_aggregate *aggregate, struct diag *reterr_why)
 {
-    if (aggregate->measure_count == 0 || aggregate->measure_count > STORE_MEASURES_MAX ||
-        aggregate->by_count > STORE_BY_MAX || aggregate->step_ns < 0)
-        return diag_set(reterr_why, ERR_BAD_INPUT, "1 to %d measures, at most %d groupings",
-                        STORE_MEASURES_MAX, STORE_BY_MAX);
     bool is_dict = aggregate->by_count > 0 && aggregate->by[0] < FIELD_COUNT &&
                    field_table[aggregate->by[0]].column == FIELD_COLUMN_DICT;
     if (aggregate->has_after && (aggregate->by_count != 1 || aggregate->step_ns > 0 || is_dict))
         return diag_set(reterr_why, ERR_BAD_INPUT, "pages of groups need one grouping, no step");
     if (aggregate->order != STORE_ORDER_VALUE && aggregate->measure_count < 2)
         return diag_set(reterr_why, ERR_BAD_INPUT, "this order needs two measures");
-    for (uint32_t i = 0; i < aggregate->measure_count; i++) {
-        enum err code = measure_check(&aggregate->measures[i], reterr_why);
-        if (code != ERR_OK)
-            return code;
-    }
+    return ERR_OK;
+}
+
+enum err aggregate_check(const struct store_aggregate *aggregate, struct diag *reterr_why)
+{
+    if (aggregate->measure_count == 0 || aggregate->measure_count > STORE_MEASURES_MAX ||
+        aggregate->by_count > STORE_BY_MAX || aggregate->step_ns < 0)
+        return diag_set(reterr_why, ERR_BAD_INPUT, "1 to %d measures, at most %d groupings",
+                        STORE_MEASURES_MAX, STORE_BY_MAX);
+    enum err code = place_check(aggregate, reterr_why);
+    for (uint32_t i = 0; i < aggregate->measure_count && code == ERR_OK; i++)
+        code = measure_check(&aggregate->measures[i], reterr_why);
+    if (code != ERR_OK)
+        return code;
     for (uint32_t i = 0; i < aggregate->by_count; i++)
         if (aggregate->by[i] < FIELD_COUNT && !is_groupable(aggregate->by[i]))
             return diag_set(reterr_why, ERR_BAD_INPUT, "cannot group by %s",
