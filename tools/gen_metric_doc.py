@@ -87,6 +87,19 @@ hold the month with 90 %, if days are independent and nothing breaks the pattern
 The last three take what `/aggregate` takes. A turn of a session is a trace. Regenerations, corrections, escalations, resolutions and
 conversions are scores of those names that pass; recall and precision of retrieval are scores `recall_at_k` and `precision_at_k`.
 
+**Two versions.** `GET /api/v1/compare?by=prompt_version&a=v1&b=v2&score=tone` sets the counted calls of one value of a field (any
+that can be grouped by) against those of another: latency, time to the first token, cost, tokens, length, rates of errors,
+refusals, truncations, parsing failures, of evaluations that pass and of thumbs down, and up to four scores by name. Each row
+has both values with how many they are of, the difference b − a, `low` and `high` (it lies between them with 95 %), `p`, and
+
+- `verdict`: `b_higher` or `b_lower` when the difference is not chance; `no_difference_shown`, which is not "equal"; `too_few`
+  with fewer than 30 of either side that say.
+- `better`: `a` or `b` where the verdict is a difference and less (or more) of it is better; else `null`.
+
+Means are compared by Welch's test, shares by the test of two proportions (decision 44). Several rows are tested at once, so that
+each is asked for more than 5 % alone (Holm): all verdicts of an answer together are wrong with at most 5 %. Calls are taken as
+independent: where few users make most calls, differences look surer than they are.
+
 **Limits.** 32 metrics, 64 measures, 4 dimensions, 10,000 steps, 10,000 groups with a step and 1,000 without, 20,000 groups
 when the first metric is of scores; past them a 400 that says so.
 

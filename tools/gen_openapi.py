@@ -138,6 +138,7 @@ def schemas(src):
                                     "exemplar_trace_id": nullable("ID16")}},
         "change": dict(shares, description="difference as a share of the baseline")})
     span = closed(fields("from:TIME to:TIME"))
+    side = closed(fields("value:F64 count:I64"))
     projected = closed(dict(fields("so_far:F64 month:F64 low:F64 high:F64 confidence:F64 days:I64"),
                             weekdays={"type": "boolean"}))
     trace = closed(dict(fields(TRACE), settled={"type": "boolean"}))
@@ -160,6 +161,10 @@ def schemas(src):
                              "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
                             baseline=span, other=array(ref("Group")),
                             projection={"type": "object", "additionalProperties": projected}),
+        "Comparison": closed({
+            **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
+            "items": array(closed(dict(fields("metric:STR difference:F64 low:F64 high:F64 p:F64 test:STR verdict:STR better:STR"),
+                                       a=side, b=side)))}),
         "Unmapped": closed({
             "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),

@@ -91,6 +91,7 @@ API_HANDLER(api_get_user);
 API_HANDLER(api_retrieval);
 API_HANDLER(api_prompts);
 API_HANDLER(api_models);
+API_HANDLER(api_compare);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
 API_HANDLER(api_get_status);

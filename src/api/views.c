@@ -1,4 +1,5 @@
-/* views.c -- sessions and users as lists and one by one; tables of retrievers, prompts, models.
+/* views.c -- sessions and users as lists and one by one; tables of retrievers, prompts, models;
+ * two versions compared.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -144,4 +145,22 @@ API_HANDLER(api_prompts)
 API_HANDLER(api_models)
 {
     return answer_table(job, QUERY_VIEW_MODELS, reterr_why);
+}
+
+API_HANDLER(api_compare)
+{
+    struct query_compare_plan *plan = arena_new(&job->arena, struct query_compare_plan, 1);
+    struct store_group *groups;
+    size_t count;
+    if (!plan)
+        return ERR_LIMIT;
+    enum err err = query_plan_compare(&job->arena, job->query, job->query_count, clock_now_ns(),
+                                      plan, reterr_why);
+    if (!err)
+        err = api_ask_groups(job, &plan->groups.ask, &groups, &count, reterr_why);
+    if (err)
+        return err;
+    query_compare_json(&job->body, plan, groups, count);
+    buf_add_char(&job->body, '\n');
+    return ERR_OK;
 }

@@ -107,12 +107,12 @@ static const struct filter *key_filter(struct arena *arena, const struct store_a
 }
 
 /* One of the groups, as a tree without long branches. */
-static const struct filter *groups_filter(struct arena *arena, const struct store_aggregate *ask,
-                                          const struct store_group *groups, size_t count)
+const struct filter *filter_of_groups(struct arena *arena, const struct store_aggregate *ask,
+                                      const struct store_group *groups, size_t count)
 {
     if (count > 1)
-        return filter_join(arena, FILTER_OR, groups_filter(arena, ask, groups, count / 2),
-                           groups_filter(arena, ask, groups + count / 2, count - count / 2));
+        return filter_join(arena, FILTER_OR, filter_of_groups(arena, ask, groups, count / 2),
+                           filter_of_groups(arena, ask, groups + count / 2, count - count / 2));
     const struct filter *filter = NULL;
     for (uint32_t i = 0; i < ask->by_count; i++)
         filter = filter_join(arena, FILTER_AND, filter, key_filter(arena, ask, i, groups->by[i]));
@@ -266,7 +266,7 @@ enum err query_plan_top(struct arena *arena, const struct query_aggregate *plan,
                         struct store_aggregate *ret_ask)
 {
     assert(count > 0);
-    const struct filter *chosen = groups_filter(arena, &plan->ask, groups, count);
+    const struct filter *chosen = filter_of_groups(arena, &plan->ask, groups, count);
     *ret_ask = plan->ask;
     if (chosen && is_rest)
         chosen = negate(arena, chosen);

@@ -23,7 +23,7 @@ static void add_time(struct buf *out, int64_t time_ns)
     buf_add_char(out, '"');
 }
 
-static void add_value(struct buf *out, enum query_kind kind, bool is_known, double value)
+void query_value_json(struct buf *out, enum query_kind kind, bool is_known, double value)
 {
     bool is_whole = isfinite(value) && fabs(value) < 9e18;
     if (!is_known || !isfinite(value))
@@ -82,7 +82,7 @@ void query_values_json(struct buf *out, const struct query_aggregate *plan,
         double value;
         bool is_known = query_metric_value(plan, ask, group, i, &value);
         add_name(out, &is_first, plan->metrics[i].json);
-        add_value(out, plan->metrics[i].kind, is_known, value);
+        query_value_json(out, plan->metrics[i].kind, is_known, value);
     }
     buf_add_char(out, '}');
 }
@@ -97,7 +97,7 @@ void query_key_json(struct buf *out, const struct query_aggregate *plan,
         double value;
         bool is_known = query_metric_value(plan, &plan->ask, group, i, &value), is_first = false;
         add_name(out, &is_first, plan->metrics[i].json);
-        add_value(out, plan->metrics[i].kind, is_known, value);
+        query_value_json(out, plan->metrics[i].kind, is_known, value);
     }
     add_exemplar(out, group);
 }
@@ -117,8 +117,8 @@ static void add_unknown(struct buf *out, const struct query_aggregate *plan,
         if (!metric->has_unknown)
             continue;
         add_name(out, &is_first, metric->json);
-        add_value(out, QUERY_KIND_COUNT, group->known[metric->unknown],
-                  group->values[metric->unknown]);
+        query_value_json(out, QUERY_KIND_COUNT, group->known[metric->unknown],
+                         group->values[metric->unknown]);
     }
     buf_add_char(out, '}');
 }
@@ -136,7 +136,8 @@ static void add_changes(struct buf *out, const struct query_aggregate *plan,
                         query_metric_value(plan, answer->baseline_ask, baseline, i, &before) &&
                         (before < 0 || before > 0) && plan->metrics[i].kind != QUERY_KIND_TIME;
         add_name(out, &is_first, plan->metrics[i].json);
-        add_value(out, QUERY_KIND_NUMBER, is_known, is_known ? (now - before) / fabs(before) : 0);
+        query_value_json(out, QUERY_KIND_NUMBER, is_known,
+                         is_known ? (now - before) / fabs(before) : 0);
     }
     buf_add_char(out, '}');
 }
@@ -214,13 +215,13 @@ static void add_projections(struct buf *out, const struct query_aggregate *plan,
         enum query_kind kind = plan->metrics[i].kind;
         add_name(out, &is_first, plan->metrics[i].json);
         buf_add_c(out, "{\"so_far\":");
-        add_value(out, kind, true, of->spent);
+        query_value_json(out, kind, true, of->spent);
         buf_add_c(out, ",\"month\":");
-        add_value(out, kind, of->is_known, of->expected);
+        query_value_json(out, kind, of->is_known, of->expected);
         buf_add_c(out, ",\"low\":");
-        add_value(out, kind, of->is_known, of->low);
+        query_value_json(out, kind, of->is_known, of->low);
         buf_add_c(out, ",\"high\":");
-        add_value(out, kind, of->is_known, of->high);
+        query_value_json(out, kind, of->is_known, of->high);
         buf_printf(out, ",\"confidence\":0.9,\"days\":%u,\"weekdays\":%s}", of->day_count,
                    of->has_weekdays ? "true" : "false");
     }
@@ -249,7 +250,7 @@ void query_answer_json(struct buf *out, const struct query_aggregate *plan,
         buf_add_json_str(out, by_name(&plan->ask, i));
     }
     buf_add_c(out, "],\"step_ms\":");
-    add_value(out, QUERY_KIND_NS, plan->ask.step_ns > 0, (double)plan->ask.step_ns);
+    query_value_json(out, QUERY_KIND_NS, plan->ask.step_ns > 0, (double)plan->ask.step_ns);
     buf_add_c(out, ",\"from\":");
     add_time(out, plan->ask.scope.range.from_ns);
     buf_add_c(out, ",\"to\":");

@@ -147,7 +147,7 @@ str cursor_seal(struct arena *arena, const void *bytes, size_t len)
     uint32_t sum = hash_crc32c(0, sealed, len + 1);
     for (int i = 0; i < 4; i++)
         sealed[len + 1 + (size_t)i] = (uint8_t)(sum >> (8 * i));
-    buf_init(&out, 2 * SEAL_BYTES_MAX);
+    buf_init(&out, (size_t)2 * SEAL_BYTES_MAX);
     buf_add_hex(&out, sealed, len + 5);
     str text = arena_str(arena, buf_str(&out));
     buf_clear(&out);

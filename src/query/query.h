@@ -145,6 +145,21 @@ struct query_key {
 MUST_CHECK enum err query_plan_key(struct arena *arena, const struct query_key *key,
                                    const struct query_param *params, size_t count, int64_t now_ns,
                                    struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* GET /api/v1/compare: by (one field; default prompt_version) a b score (comma list) q from to. */
+enum { QUERY_SCORES_MAX = 4, QUERY_COMPARED_MAX = 16 };
+struct query_compare_plan {
+    struct query_aggregate groups;
+    str a, b;
+    str scores[QUERY_SCORES_MAX];
+    uint32_t score_count;
+};
+MUST_CHECK enum err query_plan_compare(struct arena *arena, const struct query_param *params,
+                                       size_t count, int64_t now_ns,
+                                       struct query_compare_plan *ret_plan,
+                                       struct diag *reterr_why);
+/* The whole answer; docs/metrics.md says what the tests are. */
+void query_compare_json(struct buf *out, const struct query_compare_plan *plan,
+                        const struct store_group *groups, size_t count);
 /* Opaque text of the place behind that group, for the same view and sort. */
 str query_cursor_of_group(struct arena *arena, const struct query_aggregate *plan,
                           const struct store_group *group);

@@ -136,6 +136,11 @@ MUST_CHECK enum err plan_groups(struct arena *arena, const struct asked *asked,
                                 const struct aggregate_defaults *defaults,
                                 struct query_aggregate *ret_plan, struct diag *reterr_why);
 MUST_CHECK enum err plan_by(str list, struct store_aggregate *ask, struct diag *reterr_why);
+/* One of the groups of `ask`, by its by[]. */
+const struct filter *filter_of_groups(struct arena *arena, const struct store_aggregate *ask,
+                                      const struct store_group *groups, size_t count);
+/* ---- aggregate_json.c ---- */
+void query_value_json(struct buf *out, enum query_kind kind, bool is_known, double value);
 const struct filter *filter_join(struct arena *arena, enum filter_op op, const struct filter *left,
                                  const struct filter *right);
 

@@ -32,7 +32,7 @@ enum err query_plan_table(struct arena *arena, enum query_view view,
 static enum err sorted_metrics(struct arena *arena, enum query_view view, str sort, str *ret_list,
                                struct diag *reterr_why)
 {
-    const char *names[NAMES_MAX];
+    const char *names[NAMES_MAX] = { NULL };
     size_t count = 0, chosen;
     str rest = str_from_c(views[view].metrics), name;
     while (!str_is_none(rest) && str_next(&rest, ',', &name)) {

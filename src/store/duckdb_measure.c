@@ -210,9 +210,10 @@ static void add_measure(struct sql *sql, const struct store_aggregate *ask, uint
     case STORE_OP_SUM:
     case STORE_OP_MIN:
     case STORE_OP_MAX:
-    case STORE_OP_COUNT_OF:
         add_simple(sql, measure);
         break;
+    case STORE_OP_COUNT_OF:
+        assert(false); /* refused by aggregate_check */
     }
 }
 

@@ -323,3 +323,35 @@ def test_prompts_and_models_have_tables(data):
         assert item["values"]["latency_p50_ms"] == rank([f["latency"] for f in group], 50)
         assert item["values"]["cost_per_success_usd"] == pytest.approx(sum(map(cost, group)) / good, abs=1e-9)
         assert item["values"]["eval_pass_rate"] == pytest.approx(sum(f["score"] >= 0.5 for f in group) / len(group))
+
+
+def test_two_versions_are_compared_and_only_a_supported_difference_is_called_one(server):
+    """shows: K5"""
+    spans, scores = [], []
+    for n in range(120):
+        version, trace_id = ["old", "new"][n % 2], new_trace_id()
+        spans.append(make_span({"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o-mini",
+                                "llm.prompt.version": version, "feature": "versus", "gen_ai.usage.input_tokens": 200 + n // 2 % 10,
+                                "gen_ai.usage.output_tokens": 50 + n // 2 % 20 + (40 if version == "new" else 0)},
+                               trace_id=trace_id, ms=300 + 10 * (n // 2 % 15)))
+        scores.append({"trace_id": trace_id, "name": "versus", "source": "judge", "value": (n // 2 % 4 + (n % 2) * 2) / 6})
+    server.send_spans(*spans)
+    assert server.request("POST", "/api/v1/scores", json.dumps({"scores": scores}), {"content-type": JSON}).status == 200
+    wait_until(lambda: len(server.api("/scores", name="versus", limit=1000)["items"]) == 120, what="scores")
+    wait_until(lambda: len(server.spans("prompt_version:(old or new)", limit=1000)) == 120, what="spans")
+    answer = server.api("/compare", a="old", b="new", score="versus")
+    is_valid(server, answer, "Comparison")
+    items = {item["metric"]: item for item in answer["items"]}
+    assert (items["latency_ms"]["verdict"], items["latency_ms"]["better"], items["latency_ms"]["difference"]) == ("no_difference_shown", None, 0)
+    tokens = items["output_tokens"]
+    assert (tokens["verdict"], tokens["difference"], tokens["a"]["count"], tokens["b"]["count"]) == ("b_higher", 40, 60, 60)
+    assert tokens["low"] < 40 < tokens["high"] and tokens["p"] < 1e-6
+    assert (items["cost_usd"]["verdict"], items["cost_usd"]["better"]) == ("b_higher", "a")
+    assert (items["versus"]["verdict"], items["versus"]["better"]) == ("b_higher", "b")
+    assert (items["eval_pass_rate"]["better"], items["eval_pass_rate"]["a"]["count"]) == ("b", 60)
+    assert (items["refusal_rate"]["verdict"], items["refusal_rate"]["a"]["value"]) == ("too_few", None)
+    for query, says in (("a=old", "b"), ("a=x&b=x", "same"), ("a=1&b=2&by=model,user", "one"), ("a=1&b=2&by=modle", "model"), ("a=1&b=2&score=x)", "score")):
+        refused = server.request("GET", "/api/v1/compare?" + query)
+        assert refused.status == 400 and says in refused.text, query
+    none = server.api("/compare", a="never", b="new")["items"]
+    assert all(item["verdict"] == "too_few" and item["a"]["value"] is None for item in none)
