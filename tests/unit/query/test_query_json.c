@@ -173,7 +173,6 @@ static void a_span_has_fields_attributes_end_settled_and_payload_roles(void **st
     {                                                                                              \
         .op = STORE_OP_COUNT                                                                       \
     }
-/* shows: E9 */
 static void groups_have_units_and_the_trace_behind_the_number(void **state)
 {
     struct buf *out = *state;
