@@ -239,12 +239,12 @@ void measures_mark(struct sql *sql, const struct store_aggregate *ask,
         sources(sql);
         return;
     }
-    buf_printf(&sql->text,
-               "(SELECT *,coalesce((trace_id_hi, trace_id_lo) IN (SELECT (trace_id_hi, "
-               "trace_id_lo) FROM meta.scores WHERE trace_id_hi IS NOT NULL AND source<>%d AND "
-               "project=%u),false) AS is_evaluated FROM ",
-               (int)SCORE_BY_USER,
-               dict_find(&sql->store->dicts, FIELD_project, ask->scope.project));
+    buf_printf(
+        &sql->text,
+        "(SELECT *,coalesce((trace_id_hi, trace_id_lo) IN (SELECT (trace_id_hi, "
+        "trace_id_lo) FROM meta.scores WHERE trace_id_hi IS NOT NULL AND ((1<<source)&%u)<>0 AND "
+        "project=%u),false) AS is_evaluated FROM ",
+        SCORE_EVALUATIONS, dict_find(&sql->store->dicts, FIELD_project, ask->scope.project));
     sources(sql);
     buf_add_char(&sql->text, ')');
 }

@@ -146,7 +146,7 @@ static bool is_evaluated(const struct store *store, const struct store_scope *sc
 {
     for (size_t i = 0; i < store->score_count; i++) {
         const struct score *score = &store->scores[i].row.score;
-        if (score->has_trace_id && score->source != SCORE_BY_USER &&
+        if (score->has_trace_id && (SCORE_EVALUATIONS >> score->source & 1) &&
             id_equal(&score->trace_id, &span->trace_id, sizeof score->trace_id) &&
             str_equal(store->scores[i].project, scope->project))
             return true;
