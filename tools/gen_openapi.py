@@ -4,7 +4,7 @@
 usage: gen_openapi.py SRC_DIR VERSION OUT.json OUT.c
 
 Read: api/routes.def, api/params.def, model/fields.def, base/err.def, query/metric.def,
-query/share.def.
+query/share.def, query/view.def.
 Written: the document, and the same bytes as the C array openapi_json.
 
 SPDX-License-Identifier: Apache-2.0
@@ -52,8 +52,8 @@ def nullable(kind, doc=None):
     return schema
 
 
-def closed(properties):
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def closed(properties, **optional):
+    return {"type": "object", "properties": dict(properties, **optional), "required": list(properties)}
 
 
 def span_schema(src):
@@ -136,16 +136,40 @@ def instrumentation(src):
         unmapped=dict(closed({"names": {"type": "integer"}, "attributes": {"type": "integer"},
                               "href": {"type": "string"}}), type=["object", "null"]),
         truncated={"type": "boolean", "description": "more groups than were read: counts are too low"}))
+def view_schemas(src, metrics):
+    """Rows of the lists of view.def: the key, its numbers, a trace."""
+    members = {cells[0]: cells[1] for _, cells in rows(src / "query/metric.def", "METRIC")}
+    views = {}
+    for name, by, rest in re.findall(r'^VIEW\((\w+), "([^"]*)", "[^"]*",((?:\s+"[^"]*")+)\)',
+                                     (src / "query/view.def").read_text(encoding="utf-8"), re.M):
+        numbers = "".join(re.findall(r'"([^"]*)"', rest)).split(",")
+        views[name] = dict({by: nullable("STR")}, **{members[n]: metrics[members[n]] for n in numbers},
+                           exemplar_trace_id=nullable("ID16", "a trace behind the numbers"))
+    return {"Session": closed(views["SESSIONS"]), "User": closed(views["USERS"]),
+            "SessionDetail": closed(dict(views["SESSIONS"], traces=array(ref("Trace")))),
+            "UserDetail": closed(dict(views["USERS"], latest_traces=array(ref("Trace"))))}
 
 
 def schemas(src):
     codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
-    metrics = {cells[2]: {"type": ["integer" if cells[3] == "COUNT" else "number", "null"],
-                          "description": cells[4]}
+    kinds = {"COUNT": ["integer", "null"], "TIME": ["string", "null"]}
+    metrics = {cells[1]: {"type": kinds.get(cells[2], ["number", "null"]), "description": cells[7]}
                for _, cells in rows(src / "query/metric.def", "METRIC")}
+    counts = {"type": "object", "additionalProperties": nullable("I64")}
+    shares = {"type": ["object", "null"], "additionalProperties": nullable("F64")}
+    values = {"type": "object", "properties": metrics}
     group = closed({"time": nullable("TIME", "start of the step"), "by": {"type": "object"},
-                    "values": {"type": "object", "properties": metrics},
-                    "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
+                    "values": values, "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
+    group["properties"].update({
+        "unknown": dict(counts, description="of metrics that say nothing about some spans: about how many"),
+        "baseline": {"type": ["object", "null"], "description": "the same numbers of what is compared with",
+                     "properties": {"time": nullable("TIME"), "values": values, "unknown": counts,
+                                    "exemplar_trace_id": nullable("ID16")}},
+        "change": dict(shares, description="difference as a share of the baseline")})
+    span = closed(fields("from:TIME to:TIME"))
+    side = closed(fields("value:F64 count:I64"))
+    projected = closed(dict(fields("so_far:F64 month:F64 low:F64 high:F64 confidence:F64 days:I64"),
+                            weekdays={"type": "boolean"}))
     partial = {"type": ["boolean", "null"], "description": "its root is a bare model call: the operation around it was not traced"}
     trace = closed(dict(fields(TRACE), settled={"type": "boolean"}, partially_traced=partial))
     error = closed({"code": {"type": "string", "enum": codes}, "message": {"type": "string"}})
@@ -153,6 +177,7 @@ def schemas(src):
     messages = array({"type": "object", "properties": {"role": {"type": "string"},
                                                        "parts": array({"type": "object"})}})
     return {
+        **view_schemas(src, metrics),
         "Span": span_schema(src),
         "Trace": trace,
         "TraceDetail": closed({"trace": ref("Trace"), "spans": array(ref("Span")),
@@ -170,7 +195,13 @@ def schemas(src):
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
-                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")}),
+                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
+                            baseline=span, other=array(ref("Group")),
+                            projection={"type": "object", "additionalProperties": projected}),
+        "Comparison": closed({
+            **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
+            "items": array(closed(dict(fields("metric:STR difference:F64 low:F64 high:F64 p:F64 test:STR verdict:STR better:STR"),
+                                       a=side, b=side)))}),
         "Unmapped": closed({
             "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),
@@ -219,6 +250,7 @@ def paths(src):
     failed = {"description": "failed", "content": {"application/json": {"schema": ref("Error")}}}
     for _, cells in rows(src / "api/routes.def", "ROUTE", "STREAM"):
         method, path, handler, permission, kind, names, summary = cells
+        path = path.replace("*}", "}")
         name = handler if handler not in used else handler + "_alias"
         used.add(name)
         operation = {

@@ -71,7 +71,10 @@ static enum err traces_plan(struct arena *arena, struct store_shares *to, struct
 static struct store_aggregate counts_by(const enum field *by, uint32_t count)
 {
     struct store_aggregate counts = {
-        .metrics = { STORE_COUNT }, .metric_count = 1, .by_count = count, .limit = QUERY_LIMIT_MAX
+        .measures = { { .op = STORE_OP_COUNT, .of = STORE_OF_SPANS, .name = STR_NONE } },
+        .measure_count = 1,
+        .by_count = count,
+        .limit = QUERY_LIMIT_MAX,
     };
     memcpy(counts.by, by, count * sizeof *by);
     return counts;

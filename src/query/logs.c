@@ -118,7 +118,7 @@ enum err query_plan_logs(struct arena *arena, const struct query_param *params, 
         list.scope.range.from_ns = INT64_MIN / 2;
     str cursor = asked_for(&asked, "cursor");
     if (code == ERR_OK && !str_is_empty(cursor))
-        code = in_param(cursor_read(cursor, &after, reterr_why), "cursor", reterr_why);
+        code = plan_in_param(cursor_read(cursor, &after, reterr_why), "cursor", reterr_why);
     if (code != ERR_OK)
         return code;
     list.has_after = after.has_after;

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "query/query_int.h"
 
-enum { SHOWN_MAX = 40, BUCKET_STEP_NS_MIN = 1000000000 };
+enum { SHOWN_MAX = 40 };
 static const int64_t range_default_ns = INT64_C(24) * 3600 * NS_PER_S;
 static const int64_t ahead_default_ns = 300 * NS_PER_S;
 
@@ -14,7 +14,7 @@ str asked_for(const struct asked *asked, const char *name)
     return query_param_find(asked->params, asked->count, str_from_c(name));
 }
 
-enum err in_param(enum err code, const char *name, struct diag *reterr_why)
+enum err plan_in_param(enum err code, const char *name, struct diag *reterr_why)
 {
     if (!reterr_why || code == ERR_OK)
         return code;
@@ -38,7 +38,7 @@ enum err plan_filter(struct arena *arena, const struct asked *asked,
         return ERR_OK;
     }
     enum err code = query_parse_filter(arena, text, asked->now_ns, ret_filter, reterr_why);
-    return in_param(code, "q", reterr_why);
+    return plan_in_param(code, "q", reterr_why);
 }
 
 enum err plan_range(const struct asked *asked, struct time_range *ret_range,
@@ -50,14 +50,14 @@ enum err plan_range(const struct asked *asked, struct time_range *ret_range,
     if (!str_is_none(to))
         code = query_parse_time(to, asked->now_ns, &range.to_ns, reterr_why);
     if (code != ERR_OK)
-        return in_param(code, "to", reterr_why);
+        return plan_in_param(code, "to", reterr_why);
     int64_t end = str_is_none(to) ? asked->now_ns : range.to_ns;
     if (ADD_OVERFLOWS(end, -range_default_ns, &range.from_ns))
         range.from_ns = INT64_MIN;
     if (!str_is_none(from))
         code = query_parse_time(from, asked->now_ns, &range.from_ns, reterr_why);
     if (code != ERR_OK)
-        return in_param(code, "from", reterr_why);
+        return plan_in_param(code, "from", reterr_why);
     if (range.from_ns >= range.to_ns)
         return diag_set(reterr_why, ERR_BAD_INPUT, "from: is not before 'to'");
     *ret_range = range;
@@ -75,9 +75,8 @@ enum err plan_limit(const struct asked *asked, uint32_t fallback, uint32_t max, 
     return ERR_OK;
 }
 
-/* One of names[]; the error suggests the nearest. */
-static enum err pick(const char *param, str word, const char *const *names, size_t count,
-                     size_t *ret_index, struct diag *reterr_why)
+enum err plan_pick(const char *param, str word, const char *const *names, size_t count,
+                   size_t *ret_index, struct diag *reterr_why)
 {
     for (size_t i = 0; i < count; i++)
         if (str_equal_c(word, names[i])) {
@@ -105,7 +104,7 @@ static enum err plan_sort(const struct asked *asked, enum store_sort *ret_sort,
     size_t index = STORE_SORT_START;
     str word = asked_for(asked, "sort");
     if (!str_is_none(word)) {
-        enum err code = pick("sort", word, names, COUNT_OF(names), &index, reterr_why);
+        enum err code = plan_pick("sort", word, names, COUNT_OF(names), &index, reterr_why);
         if (code != ERR_OK)
             return code;
     }
@@ -131,7 +130,7 @@ enum err query_plan_list(struct arena *arena, const struct query_param *params, 
         code = plan_sort(&asked, &list.sort, reterr_why);
     str cursor = asked_for(&asked, "cursor");
     if (code == ERR_OK && !str_is_empty(cursor))
-        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
+        code = plan_in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
     if (code != ERR_OK)
         return code;
     *ret_list = list;
@@ -150,7 +149,7 @@ enum err query_plan_trace(const struct query_param *params, size_t count,
         code = plan_limit(&asked, QUERY_TRACE_SPANS_MAX, QUERY_TRACE_SPANS_MAX, &list.limit,
                           reterr_why);
     if (code == ERR_OK && !str_is_empty(cursor))
-        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
+        code = plan_in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
     if (code == ERR_OK)
         *ret_list = list;
     return code;
@@ -201,7 +200,7 @@ static enum err plan_score_page(const struct asked *asked, struct store_scores *
         scores->scope.range.from_ns = INT64_MIN / 2;
     str cursor = asked_for(asked, "cursor");
     if (code == ERR_OK && !str_is_empty(cursor))
-        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
+        code = plan_in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
     scores->has_after = list.has_after;
     scores->after_time_ns = list.after_start_ns;
     scores->after_id = list.after_trace_id;
@@ -239,7 +238,7 @@ static enum err plan_event_kinds(const struct asked *asked, uint32_t *ret_source
     *ret_sources = str_is_none(rest) ? (UINT32_C(1) << SCORE_SOURCE_COUNT) - 1 : 0;
     while (!str_is_none(rest) && str_next(&rest, ',', &word)) {
         size_t index;
-        enum err code = pick("kind", word, names, COUNT_OF(names), &index, reterr_why);
+        enum err code = plan_pick("kind", word, names, COUNT_OF(names), &index, reterr_why);
         if (code != ERR_OK)
             return code;
         *ret_sources |= sources[index];
@@ -267,126 +266,4 @@ enum err query_plan_events(const struct query_param *params, size_t count, int64
     if (code == ERR_OK)
         *ret_scores = scores;
     return code;
-}
-
-static enum err plan_metrics(const struct asked *asked, struct store_aggregate *aggregate,
-                             struct diag *reterr_why)
-{
-    static const char *const names[] = {
-#define METRIC(name, id, json, kind, doc) [STORE_##id] = name,
-#include "query/metric.def"
-#undef METRIC
-    };
-    str rest = asked_for(asked, "metric");
-    if (str_is_none(rest))
-        rest = STR_OF("count");
-    bool taken[STORE_METRIC_COUNT] = { false };
-    for (str piece; !str_is_none(rest) && str_next(&rest, ',', &piece);) {
-        size_t index;
-        enum err code = pick("metric", str_trim(piece), names, COUNT_OF(names), &index, reterr_why);
-        if (code != ERR_OK)
-            return code;
-        if (taken[index])
-            continue;
-        taken[index] = true;
-        aggregate->metrics[aggregate->metric_count++] = (enum store_metric)index;
-    }
-    return ERR_OK;
-}
-
-static bool can_group_by(enum field field)
-{
-    switch (field_table[field].type) {
-    case FIELD_TYPE_STR:
-    case FIELD_TYPE_I64:
-    case FIELD_TYPE_BOOL:
-        return true;
-    case FIELD_TYPE_ID16:
-    case FIELD_TYPE_ID8:
-    case FIELD_TYPE_F64:
-    case FIELD_TYPE_TIME:
-    case FIELD_TYPE_NS:
-    case FIELD_TYPE_NANO:
-    case FIELD_TYPE_STRS:
-    case FIELD_TYPE_F64S:
-    case FIELD_TYPE_JSON:
-        break;
-    }
-    return false;
-}
-
-static enum err plan_by(const struct asked *asked, struct store_aggregate *aggregate,
-                        struct diag *reterr_why)
-{
-    str rest = asked_for(asked, "by");
-    for (str piece; !str_is_none(rest) && str_next(&rest, ',', &piece);) {
-        struct name_target target;
-        str name = str_trim(piece);
-        if (str_is_empty(name))
-            continue;
-        if (aggregate->by_count == STORE_BY_MAX)
-            return diag_set(reterr_why, ERR_LIMIT, "by: at most %d names", STORE_BY_MAX);
-        bool is_quoted = name.len > 2 && name.ptr[0] == '"' && name.ptr[name.len - 1] == '"';
-        if (is_quoted)
-            name = str_sub(name, 1, name.len - 2);
-        enum err code = name_resolve(name, is_quoted, SIZE_MAX, &target, reterr_why);
-        if (code != ERR_OK)
-            return in_param(code, "by", reterr_why);
-        if (target.field != FIELD_COUNT && !can_group_by(target.field))
-            return diag_set(reterr_why, ERR_BAD_INPUT, "by: '%s' is no text, number or boolean",
-                            name_of_field(target.field));
-        aggregate->by[aggregate->by_count] = target.field;
-        aggregate->by_attr[aggregate->by_count++] = target.attr_key;
-    }
-    return ERR_OK;
-}
-
-static enum err plan_step(const struct asked *asked, struct store_aggregate *aggregate,
-                          struct diag *reterr_why)
-{
-    str text = asked_for(asked, "step");
-    if (str_is_none(text))
-        return ERR_OK;
-    int64_t step;
-    if (!duration_parse(text, &step) || step < BUCKET_STEP_NS_MIN)
-        return diag_set(reterr_why, ERR_BAD_INPUT, "step: must be a duration of 1s or more");
-    int64_t span;
-    if (ADD_OVERFLOWS(aggregate->scope.range.to_ns, -aggregate->scope.range.from_ns, &span) ||
-        span / step > QUERY_BUCKETS_MAX) {
-        (void)diag_set(reterr_why, ERR_LIMIT, "step: more than %d steps in this range",
-                       QUERY_BUCKETS_MAX);
-        (void)diag_hint(reterr_why, "take a larger step or a shorter range");
-        return ERR_LIMIT;
-    }
-    aggregate->step_ns = step;
-    return ERR_OK;
-}
-
-enum err query_plan_aggregate(struct arena *arena, const struct query_param *params, size_t count,
-                              int64_t now_ns, struct store_aggregate *ret_aggregate,
-                              struct diag *reterr_why)
-{
-    assert(arena && ret_aggregate);
-    static const char *const allowed[] = { "metric", "by", "step", "q", "from", "to", "limit" };
-    struct asked asked = { params, count, now_ns };
-    struct store_aggregate plan = { .scope.project = STR_NONE };
-    enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);
-    if (code == ERR_OK)
-        code = plan_filter(arena, &asked, &plan.filter, reterr_why);
-    if (code == ERR_OK)
-        code = plan_range(&asked, &plan.scope.range, reterr_why);
-    if (code == ERR_OK)
-        code = plan_metrics(&asked, &plan, reterr_why);
-    if (code == ERR_OK)
-        code = plan_by(&asked, &plan, reterr_why);
-    if (code == ERR_OK)
-        code = plan_step(&asked, &plan, reterr_why);
-    uint32_t fallback = plan.step_ns ? QUERY_STEP_ROWS_DEFAULT : QUERY_LIMIT_DEFAULT;
-    uint32_t max = plan.step_ns ? QUERY_STEP_ROWS_MAX : QUERY_LIMIT_MAX;
-    if (code == ERR_OK)
-        code = plan_limit(&asked, fallback, max, &plan.limit, reterr_why);
-    if (code != ERR_OK)
-        return code;
-    *ret_aggregate = plan;
-    return ERR_OK;
 }

@@ -15,7 +15,8 @@
  *   duckdb_logs.c       logs of a trace
  *   duckdb_log_list.c   lists and counts of logs
  *   duckdb_scores.c     scores
- *   duckdb_aggregate.c  sums and percentiles
+ *   duckdb_aggregate.c  groups of spans
+ *   duckdb_measure.c    the numbers of a group as SQL
  *   duckdb_shares.c     for how many spans a condition holds
  *   sql_*.c             users' SQL: sql_int.h
  *
@@ -415,6 +416,9 @@ void sql_scope(struct sql *sql, bool with_range); /* project, tenant, range */
 void sql_filter(struct sql *sql, const struct filter *filter, bool negated);
 /* A field, or an attribute's text, as an expression to group by. */
 void sql_group_key(struct sql *sql, enum field field, str attr_key);
+/* A numeric field as an expression; an attribute's number. */
+void sql_number(struct sql *sql, enum field field);
+void sql_attr_number(struct sql *sql, str attr_key);
 /* A statement whose tables are fixed: what it reads does not change any more. */
 struct statement {
     duckdb_connection connection;
@@ -435,6 +439,13 @@ MUST_CHECK enum err sql_run(struct sql *sql,
                                              struct diag *reterr_why),
                             void *arg, struct diag *reterr_why);
 void sql_dict_is(struct sql *sql, enum field field, const char *text);
+
+/* -- duckdb_measure.c -- */
+/* ",CAST(... AS DOUBLE) AS m0,...": those of spans, or those of scores; NULL for the others. */
+void measures_add(struct sql *sql, const struct store_aggregate *ask, bool of_scores);
+/* What `sources` adds, with a column for measures of evaluated traces where one asks. */
+void measures_mark(struct sql *sql, const struct store_aggregate *ask,
+                   void (*sources)(struct sql *sql));
 
 /* -- duckdb_open.c -- */
 /* Traces that are not settled as a relation with the columns of the traces table. */

@@ -533,6 +533,30 @@ void sql_group_key(struct sql *sql, enum field field, str attr_key)
     buf_add_c(&sql->text, is_text ? "" : " AS VARCHAR)");
 }
 
+void sql_number(struct sql *sql, enum field field)
+{
+    uint8_t index = sql->store->span_columns.of_field[field];
+    const struct column *column = index ? &sql->store->span_columns.items[index - 1] : NULL;
+    enum field_type type = field_table[field].type;
+    bool is_bool = type == FIELD_TYPE_BOOL;
+    buf_add_c(&sql->text, is_bool ? "CAST(" : "");
+    expression(sql, column, field,
+               is_bool                  ? "BOOLEAN"
+               : type == FIELD_TYPE_F64 ? "DOUBLE"
+                                        : "BIGINT");
+    buf_add_c(&sql->text, is_bool ? " AS INTEGER)" : "");
+}
+
+void sql_attr_number(struct sql *sql, str attr_key)
+{
+    str pointer = pointer_of(sql->arena, attr_key);
+    buf_add_c(&sql->text, "(CASE WHEN ");
+    attr_call(sql, "json_type", pointer);
+    buf_add_c(&sql->text, " IN ('BIGINT','UBIGINT','DOUBLE') THEN TRY_CAST(");
+    attr_call(sql, "json_extract_string", pointer);
+    buf_add_c(&sql->text, " AS DOUBLE) END)");
+}
+
 /* -- running -- */
 
 void sql_statement_end(struct sql *sql, struct statement *statement)

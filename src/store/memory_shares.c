@@ -152,7 +152,7 @@ static void spans_count(struct shares *run)
     xfree(hits.spans);
 }
 
-static int group_cmp(const void *a, const void *b)
+static int largest_first(const void *a, const void *b)
 {
     return share_group_cmp(&((const struct group *)a)->answer, &((const struct group *)b)->answer);
 }
@@ -161,7 +161,7 @@ static bool groups_answer(struct shares *run, struct arena *arena,
                           struct store_share_group **ret_groups, size_t *ret_count)
 {
     if (run->count > 0)
-        qsort(run->groups, run->count, sizeof *run->groups, group_cmp);
+        qsort(run->groups, run->count, sizeof *run->groups, largest_first);
     *ret_count = MIN(run->count, (size_t)run->ask->limit);
     *ret_groups = arena_new(arena, struct store_share_group, *ret_count + 1);
     bool fits = *ret_groups != NULL;
