@@ -18,7 +18,7 @@ enum { RECORD_BYTES_MAX = 80 * 1024 * 1024 };
 static enum err find_span(struct api_job *job, struct trace_row **ret_trace,
                           struct store_span **ret_span, struct diag *why)
 {
-    struct id8 id;
+    struct id8 id = { 0 };
     if (!hex_decode(job->params[1], id.bytes, sizeof id.bytes))
         return diag_set(why, ERR_BAD_INPUT, "\"%.*s\" is not a span id (16 hex digits)",
                         STR_ARG(str_sub(job->params[1], 0, 40)));

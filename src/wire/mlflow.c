@@ -157,7 +157,8 @@ static enum err info_reply(struct reading *reading, const struct value *info)
 
 /* ---- assessments ---- */
 
-static const char source_digits[] = "01234"; /* by enum score_source */
+static const char source_digits[] = "0123456"; /* by enum score_source */
+_Static_assert(sizeof source_digits == SCORE_SOURCE_COUNT + 1, "a digit for each");
 
 /* The last character of an id of ours. */
 static enum score_source source_of_id(str id)
@@ -299,7 +300,8 @@ static enum err assessment_take(struct reading *reading, const struct value *ass
 /* {"assessment": what came, with the ids of the path}; the SDK needs to hear of a source. */
 static enum err assessment_reply(struct reading *reading, const struct value *assessment, str id)
 {
-    static const char *const sources[] = { "CODE", "HUMAN", "LLM_JUDGE", "CODE", "HUMAN" };
+    static const char *const sources[SCORE_SOURCE_COUNT] = { "CODE",  "HUMAN", "LLM_JUDGE", "CODE",
+                                                             "HUMAN", "CODE",  "CODE" };
     struct buf out;
     buf_init(&out, REPLY_BYTES_MAX);
     buf_add_c(&out, "{\"assessment\":{\"assessment_id\":");

@@ -121,11 +121,11 @@ async function get<T>(path: string, params: Params = {}, signal?: AbortSignal, h
 async function trace(id: string, signal?: AbortSignal): Promise<TraceDetail> {
   const path = `/traces/${encodeURIComponent(id)}`;
   const whole = await get<TraceDetail>(path, {}, signal);
-  const scores = new Map(whole.scores.map((score) => [score.score_id, score]));
+  const scores = new Map(whole.scores.map((score) => [score.id, score]));
   for (let cursor = whole.next_cursor; cursor; ) {
     const page = await get<TraceDetail>(path, { cursor }, signal);
     whole.spans.push(...page.spans);
-    page.scores.forEach((score) => scores.set(score.score_id, score));
+    page.scores.forEach((score) => scores.set(score.id, score));
     cursor = page.next_cursor;
   }
   return { ...whole, scores: [...scores.values()] };
