@@ -132,6 +132,11 @@ def schemas(src):
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
                              "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")}),
+        "Completion": closed({
+            "items": array(closed({"text": {"type": "string"}, "kind": {"type": "string"},
+                                   "detail": {"type": "string"}})),
+            "from": {"type": "integer", "description": "first byte of q that an item replaces"},
+            "to": {"type": "integer", "description": "byte after the last"}}),
         "Unmapped": closed({
             "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),

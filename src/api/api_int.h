@@ -84,6 +84,7 @@ API_HANDLER(api_get_span);
 API_HANDLER(api_get_payload);
 API_HANDLER(api_list_scores);
 API_HANDLER(api_aggregate);
+API_HANDLER(api_complete);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
 API_HANDLER(api_get_status);

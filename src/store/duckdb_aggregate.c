@@ -102,8 +102,12 @@ static void add_bucket(struct sql *sql, int64_t step_ns)
                    (long long)step_ns, (long long)step_ns);
 }
 
-static void build(struct sql *sql, const struct store_aggregate *ask)
+static void build(struct sql *sql, const struct store_aggregate *ask,
+                  const struct snapshot *snapshots)
 {
+    const struct relations relations = { .range = &ask->scope.range };
+    if (filter_beyond_span(ask->filter, false))
+        sql_relations(sql, &relations, &snapshots[0], ask->filter);
     buf_add_c(&sql->text, "SELECT ");
     add_bucket(sql, ask->step_ns);
     buf_add_c(&sql->text, " AS bucket");
@@ -206,7 +210,8 @@ static enum err read_chunk(duckdb_data_chunk chunk, void *arg, struct diag *rete
     return ERR_OK;
 }
 
-static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct snapshot *snapshot,
+/* snapshots[0] of spans, snapshots[1] of rows of traces. */
+static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct snapshot *snapshots,
                                struct diag *reterr_why)
 {
     duckdb_connection connection;
@@ -215,8 +220,9 @@ static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct sn
     if (code != ERR_OK)
         return code;
     pthread_rwlock_rdlock(&sql->store->lock);
-    snapshot_take(sql->store, &sql->store->spans, NULL, 0, snapshot);
-    build(sql, answer->ask);
+    snapshot_take(sql->store, &sql->store->spans, NULL, 0, &snapshots[0]);
+    snapshot_take(sql->store, &sql->store->traces, NULL, 0, &snapshots[1]);
+    build(sql, answer->ask, snapshots);
     code = sql_prepare(sql, connection, &statement, reterr_why);
     pthread_rwlock_unlock(&sql->store->lock);
     return code == ERR_OK ? sql_execute(sql, &statement, read_chunk, answer, reterr_why) : code;
@@ -224,13 +230,18 @@ static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct sn
 
 static enum err aggregate_run(struct sql *sql, struct answer *answer, struct diag *reterr_why)
 {
-    struct snapshot snapshot = { .recent = NULL };
-    enum err code = feed_begin(sql->store, &snapshot, &sql->spans_feed, reterr_why);
+    struct snapshot snapshots[2] = { { .recent = NULL }, { .recent = NULL } };
+    enum err code = feed_begin(sql->store, &snapshots[0], &sql->spans_feed, reterr_why);
     if (code != ERR_OK)
         return code;
-    code = aggregate_feed(sql, answer, &snapshot, reterr_why);
+    code = feed_begin(sql->store, &snapshots[1], &sql->traces_feed, reterr_why);
+    if (code == ERR_OK) {
+        code = aggregate_feed(sql, answer, snapshots, reterr_why);
+        feed_end(sql->store, sql->traces_feed);
+    }
     feed_end(sql->store, sql->spans_feed);
-    snapshot_drop(sql->store, &snapshot);
+    for (size_t i = 0; i < COUNT_OF(snapshots); i++)
+        snapshot_drop(sql->store, &snapshots[i]);
     return code;
 }
 

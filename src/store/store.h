@@ -249,5 +249,8 @@ struct store_ops {
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 
+/* Fields that a trace's own row has. */
+bool trace_has_field(enum field field);
+
 extern const struct store_ops store_memory;
 extern const struct store_ops store_duckdb;
