@@ -97,14 +97,12 @@ struct store_scope api_scope(const struct api_job *job);
 /* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);
-/* The spans of a trace, by start. */
 /* ,"scores":[...] of a trace, those of its responses included, into the body. */
 MUST_CHECK enum err api_trace_scores(struct api_job *job, struct id16 trace_id,
                                      const struct store_span *spans, size_t span_count,
                                      struct diag *reterr_why);
-MUST_CHECK enum err api_trace_spans(struct api_job *job, struct id16 trace_id,
-                                    struct store_span **ret_spans, size_t *ret_count,
-                                    struct diag *reterr_why);
+MUST_CHECK enum err api_find_span(struct api_job *job, struct id16 trace_id, struct id8 span_id,
+                                  struct store_span **ret_span, struct diag *reterr_why);
 /* Content of a span: items in the arena. */
 MUST_CHECK enum err api_content(struct api_job *job, const struct trace_row *trace,
                                 const struct store_span *span, struct content_item **ret_items,

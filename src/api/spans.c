@@ -22,20 +22,8 @@ static enum err find_span(struct api_job *job, struct trace_row **ret_trace,
     if (!hex_decode(job->params[1], id.bytes, sizeof id.bytes))
         return diag_set(why, ERR_BAD_INPUT, "\"%.*s\" is not a span id (16 hex digits)",
                         STR_ARG(str_sub(job->params[1], 0, 40)));
-    struct store_span *spans;
-    size_t count;
     enum err err = api_find_trace(job, job->params[0], ret_trace, why);
-    if (!err)
-        err = api_trace_spans(job, (*ret_trace)->trace_id, &spans, &count, why);
-    if (err)
-        return err;
-    for (size_t i = 0; i < count; i++) {
-        if (memcmp(&spans[i].span.span_id, &id, sizeof id) != 0)
-            continue;
-        *ret_span = &spans[i];
-        return ERR_OK;
-    }
-    return diag_set(why, ERR_NOT_FOUND, "no span %.*s in that trace", STR_ARG(job->params[1]));
+    return err ? err : api_find_span(job, (*ret_trace)->trace_id, id, ret_span, why);
 }
 
 API_HANDLER(api_get_span)

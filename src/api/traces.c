@@ -8,7 +8,7 @@
 #include "sys/clock.h"
 #include <stdlib.h>
 
-enum { TRACE_SPANS_MAX = 100000, PREFIX_DIGITS_MIN = 4, PREFIX_CANDIDATES = 2 };
+enum { PREFIX_DIGITS_MIN = 4, PREFIX_CANDIDATES = 2 };
 
 struct store_scope api_scope(const struct api_job *job)
 {
@@ -164,24 +164,59 @@ static int by_start(const void *a, const void *b)
     const struct store_span *left = a, *right = b;
     if (left->span.start_time != right->span.start_time)
         return left->span.start_time < right->span.start_time ? -1 : 1;
-    return memcmp(&left->span.span_id, &right->span.span_id, sizeof(struct id8));
+    return memcmp(&right->span.span_id, &left->span.span_id, sizeof(struct id8));
 }
 
-enum err api_trace_spans(struct api_job *job, struct id16 trace_id, struct store_span **ret_spans,
-                         size_t *ret_count, struct diag *reterr_why)
+static const struct filter *trace_filter(struct arena *arena, struct id16 trace_id)
 {
-    const struct api_config *config = &job->worker->api->config;
     char hex[33];
     hex_encode(trace_id.bytes, sizeof trace_id.bytes, hex);
-    struct store_list list = { .scope = api_scope(job),
-                               .filter = id_filter(&job->arena,
-                                                   arena_str(&job->arena, str_make(hex, 32))),
-                               .limit = TRACE_SPANS_MAX };
-    if (!list.filter)
-        return ERR_LIMIT;
-    enum err err = config->store_ops->spans(config->store, &list, &job->arena, ret_spans, ret_count,
+    str text = arena_str(arena, str_make(hex, 32));
+    return str_is_none(text) ? NULL : id_filter(arena, text);
+}
+
+enum err api_find_span(struct api_job *job, struct id16 trace_id, struct id8 span_id,
+                       struct store_span **ret_span, struct diag *reterr_why)
+{
+    const struct api_config *config = &job->worker->api->config;
+    struct filter *nodes = arena_new(&job->arena, struct filter, 2);
+    const struct filter *of_trace = trace_filter(&job->arena, trace_id);
+    char hex[17];
+    hex_encode(span_id.bytes, sizeof span_id.bytes, hex);
+    str text = arena_str(&job->arena, str_make(hex, 16));
+    size_t count = 0;
+    if (!nodes || !of_trace || str_is_none(text))
+        return diag_set(reterr_why, ERR_LIMIT, "the question needs too much memory");
+    nodes[0] = (struct filter){ .op = FILTER_EQ, .field = FIELD_span_id, .value = value_str(text) };
+    nodes[1] = (struct filter){ .op = FILTER_AND, .left = of_trace, .right = &nodes[0] };
+    struct store_list list = { .scope = api_scope(job), .filter = &nodes[1], .limit = 1 };
+    enum err err =
+        config->store_ops->spans(config->store, &list, &job->arena, ret_span, &count, reterr_why);
+    if (!err && count == 0)
+        return diag_set(reterr_why, ERR_NOT_FOUND, "no span %.*s in that trace", STR_ARG(text));
+    return err;
+}
+
+/* One page of the spans of a trace, the oldest first.  The newest first are found quicker, so
+ * they are asked for where a page holds the whole trace. */
+static enum err spans_page(struct api_job *job, const struct trace_row *trace,
+                           struct store_list *list, struct store_span **ret_spans,
+                           size_t *ret_count, struct diag *reterr_why)
+{
+    const struct api_config *config = &job->worker->api->config;
+    bool is_whole = !list->has_after && trace->span_count < list->limit;
+    list->scope = api_scope(job);
+    list->filter = trace_filter(&job->arena, trace->trace_id);
+    if (!list->filter)
+        return diag_set(reterr_why, ERR_LIMIT, "the question needs too much memory");
+    list->sort = is_whole ? STORE_SORT_START : STORE_SORT_OLDEST;
+    enum err err = config->store_ops->spans(config->store, list, &job->arena, ret_spans, ret_count,
                                             reterr_why);
-    if (!err)
+    list->sort = STORE_SORT_OLDEST;
+    if (!err && is_whole && *ret_count == list->limit) /* it has grown meanwhile */
+        return config->store_ops->spans(config->store, list, &job->arena, ret_spans, ret_count,
+                                        reterr_why);
+    if (!err && is_whole)
         qsort(*ret_spans, *ret_count, sizeof **ret_spans, by_start);
     return err;
 }
@@ -208,38 +243,58 @@ static void logs_json(struct buf *out, const struct store_log *logs, size_t coun
     buf_add_char(out, ']');
 }
 
+/* Log records of a trace are told with the first page of its spans. */
+static enum err add_logs(struct api_job *job, struct id16 trace_id, bool is_first,
+                         struct diag *reterr_why)
+{
+    const struct api_config *config = &job->worker->api->config;
+    struct store_scope scope = api_scope(job);
+    struct store_log *logs = NULL;
+    size_t count = 0;
+    enum err err = is_first ? config->store_ops->logs(config->store, &scope, trace_id, &job->arena,
+                                                      &logs, &count, reterr_why)
+                            : ERR_OK;
+    if (!err)
+        logs_json(&job->body, logs, count);
+    return err;
+}
+
 API_HANDLER(api_get_trace)
 {
     struct trace_row *trace;
     struct store_span *spans;
-    struct store_log *logs;
-    size_t span_count = 0, log_count = 0;
-    const struct api_config *config = &job->worker->api->config;
-    enum err err = api_find_trace(job, job->params[0], &trace, reterr_why);
+    struct store_list list;
+    size_t count = 0;
+    enum err err = query_plan_trace(job->query, job->query_count, &list, reterr_why);
     if (!err)
-        err = api_trace_spans(job, trace->trace_id, &spans, &span_count, reterr_why);
-    struct store_scope scope = api_scope(job);
+        err = api_find_trace(job, job->params[0], &trace, reterr_why);
     if (!err)
-        err = config->store_ops->logs(config->store, &scope, trace->trace_id, &job->arena, &logs,
-                                      &log_count, reterr_why);
-    str *previews = err ? NULL : arena_new(&job->arena, str, span_count);
+        err = spans_page(job, trace, &list, &spans, &count, reterr_why);
+    str *previews = err ? NULL : arena_new(&job->arena, str, count);
     if (!err && !previews)
         err = diag_set(reterr_why, ERR_LIMIT, "the trace needs too much memory");
     if (!err)
-        err = api_previews(job, trace, spans, span_count, previews, reterr_why);
+        err = api_previews(job, trace, spans, count, previews, reterr_why);
     if (err)
         return err;
     buf_add_c(&job->body, "{\"trace\":");
     query_trace_json(&job->body, trace);
     buf_add_c(&job->body, ",\"spans\":[");
-    for (size_t i = 0; i < span_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (i)
             buf_add_char(&job->body, ',');
         api_span_json(&job->body, &spans[i], previews[i]);
     }
     buf_add_char(&job->body, ']');
-    logs_json(&job->body, logs, log_count);
-    err = api_trace_scores(job, trace->trace_id, spans, span_count, reterr_why);
+    err = add_logs(job, trace->trace_id, !list.has_after, reterr_why);
+    if (!err)
+        err = api_trace_scores(job, trace->trace_id, spans, count, reterr_why);
+    buf_add_c(&job->body, ",\"next_cursor\":");
+    if (!err && count == list.limit)
+        buf_add_json_str(&job->body,
+                         query_cursor_of_span(&job->arena, STORE_SORT_OLDEST, &spans[count - 1]));
+    else
+        buf_add_c(&job->body, "null");
     buf_add_c(&job->body, "}\n");
     return err;
 }

@@ -190,9 +190,9 @@ int cli_ask(struct cli_call *call, const char *path, struct value *ret_value)
     if (!err && status != 200)
         err = cli_http_problem(call, status, buf_str(&body), &why);
     *ret_value = (struct value){ .type = VALUE_NULL };
-    if (!err && call->options.json) {
+    if (!err && call->options.json)
         cli_print_json(call, buf_str(&body));
-    } else if (!err) {
+    if (!err) {
         str kept = arena_str(&call->arena, buf_str(&body)); /* the tree borrows from it */
         err = str_is_none(kept) ? ERR_LIMIT : cli_json_parse(&call->arena, kept, ret_value, &why);
     }

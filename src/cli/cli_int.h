@@ -165,7 +165,7 @@ MUST_CHECK enum err cli_http_get(struct cli_call *call, const struct cli_get *ge
                                  struct buf *ret_body, struct diag *reterr_why);
 /* The diagnosis of an answer that is not 200. */
 enum err cli_http_problem(struct cli_call *call, int status, str body, struct diag *reterr_why);
-/* Get, check the status and parse; with --json print instead, and *ret_value is null.
+/* Get, check the status and parse; with --json print it, too.
  * The exit status: errors are printed. */
 int cli_ask(struct cli_call *call, const char *path, struct value *ret_value);
 

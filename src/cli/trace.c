@@ -130,14 +130,44 @@ static bool is_trace_id(str text)
     return text.len > 0 && text.len <= ID_DIGITS_MAX;
 }
 
+/* Spans of further pages come into `answer`. */
+static int ask_all(struct cli_call *call, struct value *answer)
+{
+    str id = call->args[0];
+    struct value page = { .type = VALUE_NULL };
+    struct value *spans = NULL;
+    str path = arena_printf(&call->arena, "/api/v1/traces/%.*s", STR_ARG(id));
+    int status = cli_ask(call, path.ptr, answer);
+    str cursor = status ? STR_NONE : cli_member_str(answer, "next_cursor");
+    for (uint32_t i = 0; !status && i < answer->count; i++)
+        if (str_equal_c(answer->attrs[i].key, "spans"))
+            spans = &answer->attrs[i].value;
+    while (!status && !str_is_none(cursor) && spans) {
+        path = arena_printf(&call->arena, "/api/v1/traces/%.*s?cursor=%.*s", STR_ARG(id),
+                            STR_ARG(cursor));
+        status = cli_ask(call, path.ptr, &page);
+        const struct value *more = status ? NULL : cli_member(&page, "spans");
+        uint32_t count = more && more->type == VALUE_ARRAY ? more->count : 0;
+        struct value *all = arena_new(&call->arena, struct value, spans->count + count);
+        if (!all)
+            return cli_fail(ERR_LIMIT, &(struct diag){ .text = "the trace is too large to draw" });
+        memcpy(all, spans->items, spans->count * sizeof *all);
+        if (count)
+            memcpy(all + spans->count, more->items, count * sizeof *all);
+        spans->items = all;
+        spans->count += count;
+        cursor = count ? cli_member_str(&page, "next_cursor") : STR_NONE;
+    }
+    return status;
+}
+
 int cli_trace(struct cli_call *call)
 {
     if (!is_trace_id(call->args[0]))
         return cli_misuse(call, "\"%.*s\" is not a trace id: 32 hex digits or the first of them",
                           STR_ARG(str_sub(call->args[0], 0, 60)));
     struct value answer;
-    str path = arena_printf(&call->arena, "/api/v1/traces/%.*s", STR_ARG(call->args[0]));
-    int status = cli_ask(call, path.ptr, &answer);
+    int status = ask_all(call, &answer);
     if (status || call->options.json)
         return status;
     struct tree tree;

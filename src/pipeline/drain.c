@@ -21,7 +21,7 @@ struct drain *drain_new(const struct drain_config *config)
     drain->magic = DRAIN_MAGIC;
     drain->config = *config;
     drain->traces = open_traces_new(&config->settle);
-    drain->estimator = estimator_new(config->prices);
+    drain->estimator = config->leave_unreported ? NULL : estimator_new(config->prices);
     drain->seen = xcalloc(RETRY_SET_COUNT, sizeof *drain->seen);
     drain->pending = xcalloc(APPEND_SPANS_MAX, sizeof *drain->pending);
     drain->due = xcalloc(SETTLE_TRACES_MAX, sizeof(struct open_trace *));

@@ -33,6 +33,7 @@ struct drain_config {
     struct content_store *content;
     struct keystore *keystore;
     const struct price_table *prices; /* for spans whose parts came apart */
+    bool leave_unreported;            /* no tokens are counted that nobody reported */
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */
     int64_t tick_ns;       /* default 100 ms */

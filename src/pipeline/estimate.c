@@ -209,10 +209,13 @@ static bool is_answered(const struct span *span)
 
 static bool is_silent(const struct span *span)
 {
-    bool counts = !(SPAN_KNOWS(span, rollup) && span->rollup);
-    return counts && SPAN_KNOWS(span, step) && str_equal_c(span->step, "model") &&
-           !SPAN_KNOWS(span, input_tokens) && !SPAN_KNOWS(span, output_tokens) &&
-           !SPAN_KNOWS(span, total_tokens);
+    return !(SPAN_KNOWS(span, rollup) && span->rollup) && !SPAN_KNOWS(span, input_tokens) &&
+           !SPAN_KNOWS(span, output_tokens) && !SPAN_KNOWS(span, total_tokens);
+}
+
+static bool step_is(const struct span *span, const char *step)
+{
+    return SPAN_KNOWS(span, step) && str_equal_c(span->step, step);
 }
 
 static void count_side(struct tally *tally, const struct span *span, bool output)
@@ -231,19 +234,15 @@ static void count_side(struct tally *tally, const struct span *span, bool output
     tally->tokens += ESTIMATE_REPLY_TOKENS;
 }
 
-enum err estimate_usage(struct estimator *estimator, struct arena *arena, struct span *span,
-                        bool *ret_done)
+/* False: nothing was told, or not in words; was it billed at all? */
+static bool estimate_call(const struct tally *tally, struct span *span)
 {
-    *ret_done = false;
-    if (!is_silent(span) || !is_answered(span))
-        return ERR_OK;
-    bool is_exact;
-    struct tally input = { .estimator = estimator }, output = { .estimator = estimator };
-    input.encoding = output.encoding = tokens_encoding_of(model_of(span), &is_exact);
-    input.is_exact = output.is_exact = is_exact;
+    struct tally input = *tally, output = *tally;
+    if (!is_answered(span))
+        return false;
     count_side(&output, span, true);
-    if (output.tokens == 0) /* it told nothing: was it billed at all? */
-        return ERR_OK;
+    if (output.tokens == 0)
+        return false;
     SPAN_SET(span, output_tokens, (int64_t)output.tokens);
     SPAN_SET(span, output_text, (int64_t)output.tokens);
     if (span_part(span, CONTENT_INPUT))
@@ -253,9 +252,39 @@ enum err estimate_usage(struct estimator *estimator, struct arena *arena, struct
         SPAN_SET(span, input_fresh, (int64_t)input.tokens);
         SPAN_SET(span, total_tokens, (int64_t)(input.tokens + output.tokens));
     }
+    return true;
+}
+
+/* What is embedded goes to the model as it is, with nothing around it; no words come back. */
+static bool estimate_embedding(const struct tally *tally, struct span *span)
+{
+    struct tally input = *tally;
+    const struct content_part *part = span_part(span, CONTENT_INPUT);
+    if (!part || (SPAN_KNOWS(span, status) && str_equal_c(span->status, "error")))
+        return false;
+    add_content(&input, CONTENT_OUTPUT, part->json);
+    if (input.tokens == 0 || input.has_media)
+        return false;
+    SPAN_SET(span, input_tokens, (int64_t)input.tokens);
+    SPAN_SET(span, input_fresh, (int64_t)input.tokens);
+    SPAN_SET(span, total_tokens, (int64_t)input.tokens);
+    return true;
+}
+
+enum err estimate_usage(struct estimator *estimator, struct arena *arena, struct span *span,
+                        bool *ret_done)
+{
+    *ret_done = false;
+    bool is_call = step_is(span, "model"), is_embedding = step_is(span, "embedding");
+    if (!estimator || !is_silent(span) || !(is_call || is_embedding))
+        return ERR_OK;
+    struct tally tally = { .estimator = estimator };
+    tally.encoding = tokens_encoding_of(model_of(span), &tally.is_exact);
+    *ret_done = is_call ? estimate_call(&tally, span) : estimate_embedding(&tally, span);
+    if (!*ret_done)
+        return ERR_OK;
     SPAN_SET(span, usage_source, STR_OF("estimated"));
-    *ret_done = true;
-    if (!is_exact && !span_add_flag(span, arena, STR_OF("usage_approximate")))
+    if (!tally.is_exact && !span_add_flag(span, arena, STR_OF("usage_approximate")))
         return ERR_LIMIT;
     return estimator->prices ? price_span(estimator->prices, arena, span) : ERR_OK;
 }

@@ -6,7 +6,7 @@
  * own is counted by the nearest, and flagged usage_approximate (docs/decisions/0036).
  *
  * Only a model call that counts, has an answer, and knows neither side of its usage; one
- * that failed only if it streamed.
+ * that failed only if it streamed.  And an embedding whose texts are there.
  *
  * Memory:  one vocabulary or two, from the first call on; what is set lives in the arena.
  * Threads: one thread at a time (drain's).
@@ -34,6 +34,7 @@ struct estimator;
 struct estimator *estimator_new(const struct price_table *prices);
 void estimator_free(struct estimator *estimator);
 
-/* True: *ret_done, the span's usage is now an estimate.  ERR_LIMIT: the arena is spent. */
+/* True: *ret_done, the span's usage is now an estimate.  `estimator` NULL: never.  ERR_LIMIT: the
+ * arena is spent. */
 MUST_CHECK enum err estimate_usage(struct estimator *estimator, struct arena *arena,
                                    struct span *span, bool *ret_done);

@@ -89,6 +89,9 @@ str query_cursor_of_span(struct arena *arena, enum store_sort sort, const struct
     case STORE_SORT_TOKENS:
         position.value = SPAN_KNOWS(s, total_tokens) ? s->total_tokens : -1;
         break;
+    case STORE_SORT_OLDEST:
+        position.value = -s->start_time;
+        break;
     }
     return cursor_write(arena, &position);
 }
@@ -111,6 +114,9 @@ str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struc
     case STORE_SORT_TOKENS:
         position.value =
             trace->has_input || trace->has_output ? trace->input_tokens + trace->output_tokens : -1;
+        break;
+    case STORE_SORT_OLDEST:
+        position.value = -trace->start_ns;
         break;
     }
     return cursor_write(arena, &position);

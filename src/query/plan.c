@@ -106,10 +106,9 @@ static enum err plan_sort(const struct asked *asked, enum store_sort *ret_sort,
                           struct diag *reterr_why)
 {
     static const char *const names[] = {
-        [STORE_SORT_START] = "start",
-        [STORE_SORT_LATENCY] = "latency",
-        [STORE_SORT_COST] = "cost",
-        [STORE_SORT_TOKENS] = "tokens",
+        [STORE_SORT_START] = "start",   [STORE_SORT_LATENCY] = "latency",
+        [STORE_SORT_COST] = "cost",     [STORE_SORT_TOKENS] = "tokens",
+        [STORE_SORT_OLDEST] = "oldest",
     };
     size_t index = STORE_SORT_START;
     str word = asked_for(asked, "sort");
@@ -145,6 +144,24 @@ enum err query_plan_list(struct arena *arena, const struct query_param *params, 
         return code;
     *ret_list = list;
     return ERR_OK;
+}
+
+enum err query_plan_trace(const struct query_param *params, size_t count,
+                          struct store_list *ret_list, struct diag *reterr_why)
+{
+    static const char *const allowed[] = { "limit", "cursor" };
+    struct asked asked = { params, count, 0 };
+    struct store_list list = { .scope.project = STR_NONE, .sort = STORE_SORT_OLDEST };
+    str cursor = asked_for(&asked, "cursor");
+    enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);
+    if (code == ERR_OK)
+        code = plan_limit(&asked, QUERY_TRACE_SPANS_MAX, QUERY_TRACE_SPANS_MAX, &list.limit,
+                          reterr_why);
+    if (code == ERR_OK && !str_is_empty(cursor))
+        code = in_param(cursor_read(cursor, &list, reterr_why), "cursor", reterr_why);
+    if (code == ERR_OK)
+        *ret_list = list;
+    return code;
 }
 
 static enum err plan_score_ids(const struct asked *asked, struct store_scores *scores,

@@ -104,6 +104,7 @@ MUST_CHECK enum err query_params_check(const struct query_param *params, size_t 
 enum {
     QUERY_LIMIT_DEFAULT = 50,
     QUERY_LIMIT_MAX = 1000,
+    QUERY_TRACE_SPANS_MAX = 10000,
     QUERY_STEP_ROWS_DEFAULT = 1000, /* rows of an aggregate with a step */
     QUERY_STEP_ROWS_MAX = 10000,
     QUERY_BUCKETS_MAX = 10000, /* range / step */
@@ -118,6 +119,9 @@ enum {
 MUST_CHECK enum err query_plan_list(struct arena *arena, const struct query_param *params,
                                     size_t count, int64_t now_ns, struct store_list *ret_list,
                                     struct diag *reterr_why);
+/* GET /api/v1/traces/{id}: limit cursor, of its spans, the oldest first. */
+MUST_CHECK enum err query_plan_trace(const struct query_param *params, size_t count,
+                                     struct store_list *ret_list, struct diag *reterr_why);
 /* GET /api/v1/aggregate: metric (comma list) by (comma list) step q from to limit. */
 MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query_param *params,
                                          size_t count, int64_t now_ns,

@@ -239,6 +239,7 @@ static void open_drain(struct node *node)
         .content = node->content,
         .keystore = node->keystore,
         .prices = node->prices,
+        .leave_unreported = !options->estimate_usage,
         .settle = { options->settle_root_ns, options->settle_idle_ns, options->settle_max_ns },
         .open_bytes_max = (size_t)options->open_bytes_max,
         .tick_ns = options->tick_ns,

@@ -25,7 +25,7 @@ struct options {
         open_bytes_max, store_memory;
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
         settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns;
-    bool redact_name_kind;
+    bool redact_name_kind, estimate_usage;
     struct arena arena;
     struct binding binding;
 };

@@ -58,6 +58,8 @@ static const char *sort_sql(enum store_sort sort)
         return "coalesce(cost_nanousd,-1)";
     case STORE_SORT_TOKENS:
         return "coalesce(total_tokens,-1)";
+    case STORE_SORT_OLDEST:
+        return "-start_time";
     case STORE_SORT_START:
         break;
     }

@@ -285,6 +285,8 @@ static int64_t sort_value(const struct span *span, enum store_sort sort)
         return SPAN_KNOWS(span, cost_nanousd) ? span->cost_nanousd : -1;
     case STORE_SORT_TOKENS:
         return SPAN_KNOWS(span, total_tokens) ? span->total_tokens : -1;
+    case STORE_SORT_OLDEST:
+        return -span->start_time;
     }
     return -1;
 }

@@ -117,6 +117,7 @@ enum store_sort {
     STORE_SORT_LATENCY,
     STORE_SORT_COST,
     STORE_SORT_TOKENS,
+    STORE_SORT_OLDEST, /* by minus the start: the other way round */
 };
 
 struct store_list {
@@ -126,8 +127,8 @@ struct store_list {
     uint32_t limit;
     /* Keyset cursor: continue after this row; has_after false on the first page. */
     bool has_after;
-    int64_t after_value; /* of the sort key (start ns, latency ns, nano-dollars, tokens; unknown =
-                            -1) */
+    int64_t after_value; /* of the sort key (start ns, latency ns, nano-dollars, tokens,
+                            minus start ns; unknown = -1) */
     int64_t after_start_ns;
     struct id16 after_trace_id;
     struct id8 after_span_id;

@@ -17,7 +17,7 @@
 #include "base/check.h"
 #include "wal/wal_int.h"
 
-enum { AHEAD_RECORDS = 16, SKIPPED_MAX = 4 };
+enum { AHEAD_RECORDS = 64, SKIPPED_MAX = 32 };
 #define AHEAD_BYTES (8 * MIB)      /* one record more than this waits at most */
 #define AHEAD_KEEP_BYTES (1 * MIB) /* larger memory is given back */
 

@@ -153,10 +153,20 @@ static bool zstd_size_is_true(const struct decompress *decompress)
     return declared == ZSTD_CONTENTSIZE_UNKNOWN || declared == decompress->zstd_frame_bytes;
 }
 
+/* A frame that it has whole, and room for, the library decodes in one go, and then takes blocks
+ * that are larger than all the content, which it refuses of a frame in pieces.  So the first
+ * byte of a frame for which there is room goes in by itself. */
+static bool zstd_would_go_whole(const struct decompress *decompress, str piece)
+{
+    return decompress->zstd_head_len == 0 &&
+           ZSTD_getFrameContentSize(piece.ptr, piece.len) <= STEP_BYTES_MAX;
+}
+
 static enum step zstd_step(struct decompress *decompress, str *piece, char *room, size_t room_bytes,
                            size_t *made)
 {
-    ZSTD_inBuffer in = { .src = piece->ptr, .size = piece->len };
+    bool is_first_byte = zstd_would_go_whole(decompress, *piece);
+    ZSTD_inBuffer in = { .src = piece->ptr, .size = is_first_byte ? 1 : piece->len };
     ZSTD_outBuffer out = { .dst = room, .size = room_bytes };
     size_t left = ZSTD_decompressStream(decompress->zstd, &out, &in);
     size_t head = MIN(in.pos, ZSTD_HEAD_BYTES - decompress->zstd_head_len);

@@ -140,6 +140,30 @@ def test_a_long_prompt_and_a_run_without_an_end_are_counted_in_time(server):
     assert server.metric("telltale_estimated_calls_total") >= 2
 
 
+def test_an_embedding_is_counted_by_its_texts(server):
+    """shows: A59"""
+    texts = ["one two three", WORDS]
+    span = make_span({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "text-embedding-3-small",
+                      **{f"embedding.embeddings.{i}.embedding.text": text for i, text in enumerate(texts)}}, name="embed")
+    failed = make_span({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "text-embedding-3-small",
+                        "embedding.embeddings.0.embedding.text": WORDS}, name="embed", status={"code": 2, "message": "429"})
+    server.send_spans(span)
+    server.send_spans(failed)
+    got = settled(server, span)
+    assert (got["input_tokens"], got["output_tokens"], got["total_tokens"], got["usage"]["source"]) == (12, None, 12, "estimated")
+    assert got["estimated_cost_usd"] == pytest.approx(12 * 0.02e-6, abs=1e-12) and not got["flags"]
+    assert settled(server, failed)["input_tokens"] is None
+
+
+def test_an_operator_may_switch_it_off(new_server):
+    server = new_server(settle__estimate_usage="false").start()
+    span = silent("hi", WORDS)
+    server.send_spans(span)
+    got = settled(server, span)
+    assert (got["input_tokens"], got["output_tokens"], got["estimated_cost_usd"]) == (None, None, None)
+    assert got["usage"]["source"] == "unknown"
+
+
 # ---- against a real model ----
 
 REAL = [name for name in sorted(os.listdir(os.path.join(FIXTURES, "real")))

@@ -85,6 +85,43 @@ def test_other_orders_page_without_loss_too(data):
         assert values == sorted(values, reverse=True), sort
 
 
+def test_the_oldest_first_is_the_newest_first_backwards(data):
+    newest = [item["trace_id"] for item in data.api("/traces", limit=1000, **RANGE)["items"]]
+    seen, cursor = [], {}
+    while cursor is not None:
+        page = data.api("/traces", sort="oldest", limit=11, **RANGE, **cursor)
+        seen += [item["trace_id"] for item in page["items"]]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    assert seen == newest[::-1]
+
+
+def test_a_trace_of_fifty_thousand_spans_is_told_whole_in_pages(server):
+    trace_id, root, count = new_trace_id(), new_span_id(), 50_000
+    ids = [root] + [f"{0x7000000 + number:016x}" for number in range(1, count)]
+    for first in range(0, count, 5000):
+        server.send_spans(*[make_span({"tool.name": "look"}, f"step {number}", trace_id, ids[number], root if number else None,
+                                      start=T0 + number * 1000, ms=1 if number else 60_000)
+                            for number in range(first, first + 5000)])
+    wait_until(lambda: sum(item["span_count"] for item in server.api("/traces", q=f"trace:{trace_id}", **RANGE)["items"]) == count,
+               seconds=60, what="all spans")
+    seen, cursor, pages = [], {}, 0
+    while cursor is not None:
+        page = server.api(f"/traces/{trace_id}", **cursor)
+        assert page["trace"]["span_count"] == count
+        seen += [span["span_id"] for span in page["spans"]]
+        cursor, pages = {"cursor": page["next_cursor"]} if page["next_cursor"] else None, pages + 1
+    assert (seen, pages) == (ids, 6)  # the fifth is full: only the sixth knows that it was the last
+    few = server.api(f"/traces/{trace_id}", limit=3)
+    assert [span["span_id"] for span in few["spans"]] == ids[:3] and few["next_cursor"]
+    middle = server.api(f"/spans/{trace_id}/{ids[25_000]}")
+    assert middle["name"] == "step 25000"
+    shown = subprocess.run([BINARY, "trace", trace_id], capture_output=True, text=True, timeout=60, check=True,
+                           env={**CLEAN_ENV, "TELLTALE_SERVER": f"http://127.0.0.1:{server.api_port}"}).stdout
+    assert "step 49999" in shown
+    for limit in (0, 10_001):
+        assert "limit" in server.api(f"/traces/{trace_id}", limit=limit, expect=400)["error"]["message"]
+
+
 def test_a_cursor_belongs_to_its_question(data):
     cursor = data.api("/traces", limit=5, **RANGE)["next_cursor"]
     for path, params in (("/traces", {"sort": "cost"}), ("/spans", {}), ("/traces", {"q": "status:error"})):

@@ -41,7 +41,7 @@ export interface Score {
   id: string; name: string; value: number | boolean | string | null; label: string | null; comment: string | null; source: string;
   trace_id: string | null; span_id: string | null; response_id: string | null; evaluator: string | null; judge_model: string | null; time: string;
 }
-export interface TraceDetail { trace: Trace; spans: Span[]; logs: Log[]; scores: Score[] }
+export interface TraceDetail { trace: Trace; spans: Span[]; logs: Log[]; scores: Score[]; next_cursor: string | null }
 export interface Page<T> { items: T[]; next_cursor: string | null }
 export interface Group { time: string | null; by: { [name: string]: string | number | boolean | null }; values: { [metric: string]: number | null }; exemplar_trace_id: string | null }
 export interface Aggregate { items: Group[]; step_ms: number | null; from: string; to: string }
@@ -117,9 +117,23 @@ async function get<T>(path: string, params: Params = {}, signal?: AbortSignal, h
   }
 }
 
+/** A trace with all its spans, however many pages they are. */
+async function trace(id: string, signal?: AbortSignal): Promise<TraceDetail> {
+  const path = `/traces/${encodeURIComponent(id)}`;
+  const whole = await get<TraceDetail>(path, {}, signal);
+  const scores = new Map(whole.scores.map((score) => [score.score_id, score]));
+  for (let cursor = whole.next_cursor; cursor; ) {
+    const page = await get<TraceDetail>(path, { cursor }, signal);
+    whole.spans.push(...page.spans);
+    page.scores.forEach((score) => scores.set(score.score_id, score));
+    cursor = page.next_cursor;
+  }
+  return { ...whole, scores: [...scores.values()] };
+}
+
 export const api = {
   traces: (params: Params, signal?: AbortSignal) => get<Page<Trace>>("/traces", params, signal),
-  trace: (id: string, signal?: AbortSignal) => get<TraceDetail>(`/traces/${encodeURIComponent(id)}`, {}, signal),
+  trace,
   span: (traceId: string, spanId: string, signal?: AbortSignal) => get<Span>(`/spans/${traceId}/${spanId}`, {}, signal),
   aggregate: (params: Params, signal?: AbortSignal) => get<Aggregate>("/aggregate", params, signal),
   payload: (traceId: string, spanId: string, reason: string, signal?: AbortSignal) =>

@@ -297,7 +297,8 @@ static void a_trace_cursor_gives_back_its_row(void **state)
     } sorts[] = { { "start", STORE_SORT_START, INT64_C(1795258800000000000) },
                   { "latency", STORE_SORT_LATENCY, 5 },
                   { "cost", STORE_SORT_COST, -1 },
-                  { "tokens", STORE_SORT_TOKENS, 7 } };
+                  { "tokens", STORE_SORT_TOKENS, 7 },
+                  { "oldest", STORE_SORT_OLDEST, -INT64_C(1795258800000000000) } };
     for (size_t i = 0; i < COUNT_OF(sorts); i++) {
         struct store_list list;
         char query[300];

@@ -379,7 +379,7 @@ static void pages_follow_each_other_without_gap_or_repeat(void **state)
         else
             assert_int_equal(f->ops->append(f->store, &row, 1, &f->why), ERR_OK);
     }
-    for (enum store_sort sort = STORE_SORT_START; sort <= STORE_SORT_TOKENS; sort++) {
+    for (enum store_sort sort = STORE_SORT_START; sort <= STORE_SORT_OLDEST; sort++) {
         struct store_list list = list_of(NULL, 7);
         list.sort = sort;
         size_t total = 0, count;

@@ -385,7 +385,7 @@ static void answers_are_equal(uint64_t seed)
         arena_reset(&arena);
         const struct filter *filter = i ? filter_random(&arena, &random, 3) : NULL;
         struct store_list list = list_of(filter, next(&random, 2) ? 10 : 1000);
-        list.sort = (enum store_sort)next(&random, 4);
+        list.sort = (enum store_sort)next(&random, STORE_SORT_OLDEST + 1);
         if (next(&random, 3) == 0)
             list.scope.range = (struct time_range){ T0 + 50000 * NS_PER_S, T0 + 150000 * NS_PER_S };
         struct store_aggregate ask = { .scope = list.scope, .filter = filter };

@@ -281,6 +281,21 @@ static void a_zstd_frame_whose_declared_size_is_wrong_is_refused(void **state)
     }
 }
 
+/* An empty frame with a block of one byte: what is in it does not depend on how it is cut. */
+static void a_zstd_block_larger_than_its_frame_is_refused_whole_and_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    static const char frame[] = "\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\0\0\0\3\0\0\0";
+    for (size_t piece = 1; piece <= sizeof frame; piece++) {
+        decompress_begin(f->decompress, DECOMPRESS_ZSTD, &f->out);
+        enum err err = ERR_OK;
+        str body = str_make(frame, sizeof frame - 1);
+        for (size_t at = 0; !err && at < body.len; at += piece)
+            err = decompress_feed(f->decompress, str_sub(body, at, piece), NULL);
+        assert_int_equal(err, ERR_BAD_INPUT);
+    }
+}
+
 static void names_of_encodings_are_known_in_any_case(void **state)
 {
     (void)state;
@@ -310,6 +325,7 @@ int main(void)
         TEST(a_zstd_window_larger_than_allowed_is_refused),
         TEST(zstd_of_the_time_before_1_0_is_refused),
         TEST(a_zstd_frame_whose_declared_size_is_wrong_is_refused),
+        TEST(a_zstd_block_larger_than_its_frame_is_refused_whole_and_in_pieces),
         cmocka_unit_test(names_of_encodings_are_known_in_any_case),
     };
     return cmocka_run_group_tests_name("decompress", tests, NULL, NULL);
