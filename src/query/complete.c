@@ -253,15 +253,20 @@ void query_completion_known(const struct query_completion *completion, struct qu
     }
 }
 
+/* One plain value: not beginning like an operator, nothing in it that ends a word. */
+static bool is_plain(str text)
+{
+    if (text.len == 0 || ends_word(text.ptr[0]) || text.ptr[0] == '-' || text.ptr[0] == '/')
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (strchr(" \t\n\r(),\"*\\", text.ptr[i]))
+            return false;
+    return true;
+}
+
 str query_quoted_if_needed(struct arena *arena, str text)
 {
-    bool is_plain = text.len > 0 && !ends_word(text.ptr[0]) && text.ptr[0] != '-';
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        is_plain = is_plain && c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '(' &&
-                   c != ')' && c != ',' && c != '"' && c != '*' && c != '\\';
-    }
-    if (is_plain)
+    if (is_plain(text))
         return text;
     struct buf out;
     buf_init(&out, 2 * text.len + 2);

@@ -53,9 +53,9 @@ static int setup(void **state)
     arena_init(&f->arena, 16 * MIB);
     assert_int_equal(store_memory.open(&(struct store_config){ 0 }, &f->store, NULL), ERR_OK);
     struct store_span rows[] = {
-        span_make(1, "a/root", 0, "request"), span_make(1, "b agent", 'a', "agent"),
+        span_make(1, "a/base", 0, "request"), span_make(1, "b agent", 'a', "agent"),
         span_make(1, "c shell", 'b', "tool"), span_make(1, "d search", 'b', "tool"),
-        span_make(1, "e chat", 'b', "model"), span_make(2, "f/root", 0, "request"),
+        span_make(1, "e chat", 'b', "model"), span_make(2, "f/base", 0, "request"),
         span_make(2, "g chat", 'f', "model"),
     };
     SPAN_SET(&rows[4].span, cost_nanousd, INT64_C(600000000));
@@ -150,7 +150,7 @@ static void scopes_ask_other_spans_of_the_trace(void **state)
     expect(f, "descendant(op:tool)", "ab");
     expect(f, "descendant(op:model) -descendant(op:tool)", "f");
     expect(f, "parent(op:agent child(op:tool))", "cde");
-    expect(f, "parent(parent(name:\"a/root\"))", "cde");
+    expect(f, "parent(parent(name:\"a/base\"))", "cde");
     expect(f, "ANY(op:tool) op:request", "a");
 }
 
@@ -241,7 +241,7 @@ static void regular_expressions_find_parts(void **state)
     expect(f, "name~/^[ab]/", "ab");
     expect(f, "name~/CHAT$/i", "eg");
     expect(f, "name~/CHAT$/", "");
-    expect(f, "name~/\\/root/ op:request", "af");
+    expect(f, "name~/\\/base/ op:request", "af");
     expect(f, "name~/ (s|a)[a-z]+$/", "bcd");
     expect(f, "any(name~/shell/) op:model", "e");
     expect(f, "has:cost op~/^mod/", "eg");

@@ -17,7 +17,7 @@
 #include "base/hash.h"
 #include "store_help.h"
 
-enum { TRACES = 24, SPANS_MAX = 7, SCORES = 40, QUESTIONS = 800, STORES = 3, DEPTH = 3 };
+enum { TRACES = 24, SPANS_MAX = 7, SCORES = 40, QUESTIONS = 600, STORES = 3, DEPTH = 3 };
 
 struct random {
     uint64_t state;
