@@ -493,7 +493,7 @@ static const struct node *parse_repeat(struct regex_parser *parser)
     struct items items = { 0 };
     int least, most;
     items_add(parser, &items, parse_atom(parser));
-    if (parser->failed != ERR_OK)
+    if (parser->failed != ERR_OK || !items.items)
         return NULL;
     if (!take_repeat(parser, &least, &most))
         return items.items[0];
