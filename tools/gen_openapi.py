@@ -144,6 +144,11 @@ def schemas(src):
             "next_cursor": nullable("STR"), "since": nullable("TIME", "start of the counting"),
             "name_count": nullable("I64", "names known, of which items are the first"),
             "other_count": nullable("I64", "attributes counted without their name, for want of room")}),
+        "SqlAnswer": closed({
+            "columns": array(closed({"name": {"type": "string"}, "type": {"type": "string"}})),
+            "rows": array(array({})),
+            "truncated": {"type": "boolean", "description": "there are more rows than the limits let through"},
+            "elapsed_ms": {"type": "number"}}),
         "Payload": {"type": "object", "properties": {
             "input": messages, "output": messages, "system": {}, "tools": {},
             "documents": array({"type": "object"}), "raw": {"type": "object"}}},
@@ -190,6 +195,10 @@ def paths(src):
             "responses": {"200": {"description": "ok", "content": answer(kind)}, "default": failed},
             "security": [] if permission == "NONE" else [{"bearer": []}, {"basic": []}, {"key": []}],
         }
+        if method == "POST":
+            operation["requestBody"] = {"required": True, "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/json": {"schema": closed({"query": {"type": "string"}})}}}
         if permission != "NONE":
             operation["x-permission"] = permission.lower().replace("_", ":")
         found.setdefault(path, {})[method.lower()] = operation

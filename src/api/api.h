@@ -36,7 +36,10 @@ struct api_config {
     uint32_t query_threads;   /* default 2 */
     uint32_t queries_max;     /* waiting per thread; over it 503 */
     int64_t query_timeout_ns; /* default 30 s: past it 504 */
-    str config_json;          /* GET /api/v1/config: values with their origins, secrets as *** */
+    bool has_sql;             /* POST /api/v1/sql; without it 501 */
+    uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
+    int64_t sql_time_ns;
+    str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */
     const char *data_dir;
     int64_t started_ns;
     uint32_t price_count, redaction_kinds;

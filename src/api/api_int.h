@@ -17,6 +17,7 @@ enum {
     API_MAGIC = 0x20495041,
     API_JOB_ARENA_BYTES = 128 * 1024 * 1024,
     API_BODY_BYTES_MAX = 256 * 1024 * 1024,
+    API_ASK_BYTES_MAX = 256 * 1024, /* body of a question */
     QUERY_THREADS_MAX = 16,
 };
 
@@ -35,6 +36,7 @@ struct api {
     struct api_config config;
     struct drain *drain;
     struct query_thread threads[QUERY_THREADS_MAX];
+    struct query_thread sql; /* statements, one at a time: the others wait for none */
     _Atomic uint32_t next_thread;
     _Atomic bool ready;
     struct api_worker *workers[API_WORKERS_MAX];
@@ -64,13 +66,15 @@ struct api_job {
     const struct query_param *query;
     size_t query_count;
     str peer, reason;
+    str content_type_sent, ask; /* of a POST: its body, in the arena */
     struct arena arena;
     int64_t deadline_ns; /* monotonic */
     /* the answer */
     int status;
     const char *content_type;
     struct buf body;
-    bool is_stream; /* answered already: it lives on as a stream */
+    bool is_truncated; /* header x-telltale-truncated: 1 */
+    bool is_stream;    /* answered already: it lives on as a stream */
 };
 
 /* A handler writes job->body; an error it returns is turned into the JSON error.  Each
@@ -85,6 +89,7 @@ API_HANDLER(api_get_payload);
 API_HANDLER(api_list_scores);
 API_HANDLER(api_aggregate);
 API_HANDLER(api_complete);
+API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
 API_HANDLER(api_get_status);

@@ -38,15 +38,15 @@ static void add_header(struct response *response, const char *name, const char *
 }
 
 static void respond(struct request *request, int status, const char *content_type, str body,
-                    const char *allow)
+                    const struct header *more)
 {
     struct response response = {
         .status = status, .grpc_status = -1, .content_type = str_from_c(content_type), .body = body
     };
     add_header(&response, "cache-control", "no-store");
     add_header(&response, "x-content-type-options", "nosniff");
-    if (allow)
-        add_header(&response, "allow", allow);
+    if (more)
+        response.extra[response.extra_count++] = *more;
     if (status == 401)
         add_header(&response, "www-authenticate", "Bearer");
     if (status == 503 || status == 429)
@@ -60,7 +60,9 @@ static void refuse_allowing(struct request *request, enum err err, const struct 
     struct buf body;
     buf_init(&body, 16 * KIB);
     api_error_json(&body, err, why, request_head(request)->path);
-    respond(request, err_http_status(err), "application/json", buf_str(&body), allow);
+    struct header header = { STR_OF("allow"), str_from_c(allow ? allow : "") };
+    respond(request, err_http_status(err), "application/json", buf_str(&body),
+            allow ? &header : NULL);
     buf_clear(&body);
 }
 
@@ -122,6 +124,7 @@ static enum err fill_job(struct api_job *job, const struct request_head *head,
         job->params[i] = arena_str(&job->arena, match->params[i]);
     job->peer = arena_str(&job->arena, head->peer);
     job->reason = arena_str(&job->arena, request_header(head, STR_OF("x-telltale-reason")));
+    job->content_type_sent = arena_str(&job->arena, request_header(head, STR_OF("content-type")));
     job->route = match->route;
     struct query_param *params;
     str query = arena_str(&job->arena, head->query);
@@ -153,7 +156,7 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
         return err;
     }
     *request_slot(request) = job;
-    *ret_body_max = 0;
+    *ret_body_max = strcmp(match.route->method, "POST") == 0 ? API_ASK_BYTES_MAX : 0;
     return ERR_OK;
 }
 
@@ -162,20 +165,27 @@ static bool reads_content(const struct api_job *job)
     return job->route->permission & AUTH_PAYLOAD_READ;
 }
 
+static struct query_thread *thread_of(struct api *api, const struct api_job *job)
+{
+    if (job->route->handle == api_sql)
+        return &api->sql;
+    uint32_t index =
+        reads_content(job) ? 0 : atomic_fetch_add(&api->next_thread, 1) % api->config.query_threads;
+    return &api->threads[index];
+}
+
 static void on_body(void *arg, struct request *request, str body)
 {
     struct api_worker *worker = arg;
     CHECK(worker, API_MAGIC);
-    (void)body; /* no route of this surface takes one yet */
     struct api_job *job = *request_slot(request);
+    job->ask = arena_str(&job->arena, body);
     if (job->route->is_stream) {
         live_subscribe(worker->api->live, job);
         return;
     }
     struct api *api = worker->api;
-    uint32_t index =
-        reads_content(job) ? 0 : atomic_fetch_add(&api->next_thread, 1) % api->config.query_threads;
-    job->thread = &api->threads[index];
+    job->thread = thread_of(api, job);
     /* A turn of the loop may bring more questions than `done` has room for answers. */
     if (worker->answers_due < worker->answers_max && queue_send(job->thread->jobs, job)) {
         worker->answers_due++;
@@ -217,8 +227,10 @@ static void on_done(void *arg)
         worker->answers_due -= count;
         for (size_t i = 0; i < count; i++) {
             struct api_job *job = messages[i];
+            static const struct header truncated = { { "x-telltale-truncated", 20 }, { "1", 1 } };
             if (job->request)
-                respond(job->request, job->status, job->content_type, buf_str(&job->body), NULL);
+                respond(job->request, job->status, job->content_type, buf_str(&job->body),
+                        job->is_truncated ? &truncated : NULL);
             job_free(job);
         }
     }
@@ -269,6 +281,8 @@ struct api *api_new(const struct api_config *config)
         api->threads[i].api = api;
         api->threads[i].jobs = queue_new(config->queries_max);
     }
+    api->sql.api = api;
+    api->sql.jobs = queue_new(config->queries_max);
     return api;
 }
 
@@ -281,6 +295,7 @@ void api_start(struct api *api)
         thread->wal_reader = wal_reader_new(api->config.wal, UINT64_MAX);
         thread_start(&thread->thread, "query", thread_run, thread);
     }
+    thread_start_behind(&api->sql.thread, "sql", thread_run, &api->sql);
 }
 
 void api_stop(struct api *api)
@@ -294,6 +309,8 @@ void api_stop(struct api *api)
         api->threads[i].content_reader = NULL;
         api->threads[i].wal_reader = NULL;
     }
+    queue_close(api->sql.jobs);
+    thread_join(&api->sql.thread);
 }
 
 void api_free(struct api *api)
@@ -303,6 +320,7 @@ void api_free(struct api *api)
     CHECK(api, API_MAGIC);
     for (uint32_t i = 0; i < api->config.query_threads; i++)
         queue_free(api->threads[i].jobs);
+    queue_free(api->sql.jobs);
     live_free(api->live);
     xfree(api);
 }
@@ -335,7 +353,7 @@ struct api_worker *api_worker_new(struct api *api, struct loop *loop, const stru
     worker->ingest = ingest;
     worker->handler =
         (struct net_handler){ .head = on_head, .body = on_body, .gone = on_gone, .arg = worker };
-    worker->answers_max = (size_t)api->config.query_threads * (api->config.queries_max + 1);
+    worker->answers_max = ((size_t)api->config.query_threads + 1) * (api->config.queries_max + 1);
     worker->done = queue_new(worker->answers_max);
     loop_watch(loop, queue_fd(worker->done), on_done, worker);
     uint32_t index = atomic_fetch_add(&api->worker_count, 1);

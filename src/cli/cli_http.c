@@ -116,23 +116,28 @@ static enum err explain(const struct cli_call *call, enum err err, struct diag *
 enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret_status,
                       struct buf *ret_body, struct diag *reterr_why)
 {
-    const char *headers[3] = { NULL, NULL, NULL };
+    const char *headers[4] = { NULL, NULL, NULL, NULL };
+    bool is_post = !str_is_empty(get->body);
     const char *ca_path = NULL;
     enum err err = key_header(call, &headers[0], reterr_why);
     if (!err)
         err = ca_file(call, &ca_path, reterr_why);
     if (err)
         return err;
-    headers[headers[0] ? 1 : 0] = reason_header(call, get->reason);
+    size_t count = headers[0] ? 1 : 0;
+    headers[count] = reason_header(call, get->reason);
+    count += headers[count] != NULL;
+    headers[count] = is_post ? "content-type: text/plain" : NULL;
     if (!call->client)
         call->client = client_new();
     str url = arena_printf(&call->arena, "%.*s%s", STR_ARG(server_base(call)), get->path);
     assert(url.ptr && url.len < (size_t)URL_BYTES_MAX * 4);
     int64_t timeout_ns = get->timeout_ns ? get->timeout_ns : TIMEOUT_S * NS_PER_S;
-    struct client_request request = { .method = "GET",
+    struct client_request request = { .method = is_post ? "POST" : "GET",
                                       .url = url.ptr,
                                       .headers = headers,
                                       .ca_path = ca_path,
+                                      .body = get->body,
                                       .timeout_ns = MAX(timeout_ns, (int64_t)0),
                                       .piece = get->piece,
                                       .is_stopped = get->is_stopped,

@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/braintrust.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 #include "wire/tree.h"
 
 enum { ANSWER_BYTES_MAX = 16 * 1024 };
@@ -42,11 +42,7 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (endpoint < 0)
         return ERR_NOT_FOUND;
     ret_route->is_query = endpoint >= AT_LOGIN;
-    str type = intake_media_type(head);
-    if (ret_route->is_query || type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    return diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-                    STR_ARG(str_sub(type, 0, 80)));
+    return ret_route->is_query ? ERR_OK : intake_want_json(head, reterr_why);
 }
 
 static void project_json(struct buf *out, str name)
@@ -74,10 +70,7 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
         return diag_set(reterr_why, ERR_BAD_INPUT, "\"name\" is missing");
     buf_init(&out, ANSWER_BYTES_MAX);
     project_json(&out, name);
-    ret_batch->reply_status = 200;
-    ret_batch->reply = tree_take(arena, &out);
-    return str_is_none(ret_batch->reply) ? diag_set(reterr_why, ERR_LIMIT, "the name is too long")
-                                         : ERR_OK;
+    return intake_reply_prepare(arena, &out, ret_batch, reterr_why);
 }
 
 static void login_json(struct arena *arena, const struct request_head *head, struct buf *out)
@@ -96,28 +89,17 @@ static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
     const struct request_head *head = request_head(request);
-    struct arena *arena = request_arena(request);
-    struct response response = { .status = 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, ANSWER_BYTES_MAX);
-    if (outcome->err) {
-        buf_add_c(&body, "{\"error\":");
-        buf_add_json_str(&body, intake_message(arena, outcome));
-        buf_add_char(&body, '}');
-        intake_set_error(arena, outcome, &response);
-    } else if (route->endpoint == AT_LOGIN) {
-        login_json(arena, head, &body);
-    } else if (route->endpoint == AT_VERSION) {
-        buf_add_c(&body, "{\"version\":\"1.1.30\"}");
-    } else if (route->endpoint == AT_PROJECT) {
-        project_json(&body, str_from(head->path, project_path.len));
-    }
-    intake_add_cors(head, &response);
-    response.body = outcome->reply_status ? outcome->reply : buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, ANSWER_BYTES_MAX);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"error\":$m}");
+    else if (route->endpoint == AT_LOGIN)
+        login_json(request_arena(request), head, &reply.body);
+    else if (route->endpoint == AT_VERSION)
+        buf_add_c(&reply.body, "{\"version\":\"1.1.30\"}");
+    else if (route->endpoint == AT_PROJECT)
+        project_json(&reply.body, str_from(head->path, project_path.len));
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_braintrust = {

@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/datadog.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 
 enum endpoint { EVENTS, SCORES, TRACES_V03, TRACES_V04, TRACES_V05, FORGOTTEN };
 
@@ -68,10 +68,9 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (head->is_grpc || !find(head->path, &endpoint))
         return ERR_NOT_FOUND;
     ret_route->endpoint = (int)endpoint;
-    if (str_equal_c(head->method, "OPTIONS")) {
-        ret_route->is_options = true;
+    ret_route->is_options = str_equal_c(head->method, "OPTIONS");
+    if (ret_route->is_options)
         return ERR_OK;
-    }
     if (!str_equal_c(head->method, "POST") && !str_equal_c(head->method, "PUT"))
         return diag_set(reterr_why, ERR_METHOD, "%.*s is not allowed here, send POST",
                         STR_ARG(str_sub(head->method, 0, 20)));
@@ -108,49 +107,35 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
 }
 
 /* The intake refuses a key with 403, and JavaScript's tracer looks for these words. */
-static void write_error(struct buf *body, struct request *request, struct response *response,
-                        const struct intake_answer *outcome)
+static void answer_error(struct intake_reply *reply)
 {
-    intake_set_error(request_arena(request), outcome, response);
-    if (outcome->err == ERR_UNAUTHENTICATED)
-        response->status = 403;
-    buf_add_c(body, "{\"errors\":[{\"status\":\"");
-    buf_add_i64(body, response->status);
-    buf_add_c(body, "\",\"title\":");
-    buf_add_json_str(body, str_from_c(err_text(outcome->err)));
-    buf_add_c(body, ",\"detail\":");
-    buf_add_json_str(body, outcome->err == ERR_UNAUTHENTICATED
-                               ? STR_OF("API key is invalid")
-                               : intake_message(request_arena(request), outcome));
-    buf_add_c(body, "}]}");
+    bool is_key = reply->outcome->err == ERR_UNAUTHENTICATED;
+    intake_reply_error(reply, is_key ? "{\"errors\":[{\"status\":\"403\",\"title\":$t,"
+                                       "\"detail\":\"API key is invalid\"}]}"
+                                     : "{\"errors\":[{\"status\":\"$s\",\"title\":$t,"
+                                       "\"detail\":$m}]}");
+    if (is_key)
+        reply->response.status = 403;
 }
 
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
     enum endpoint endpoint = (enum endpoint)route->endpoint;
-    bool is_intake = endpoint == EVENTS || endpoint == SCORES;
-    struct response response = { .status = is_intake ? 202 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, 4 * KIB);
-    if (route->is_options) {
-        response.status = 204;
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        write_error(&body, request, &response, outcome);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, 4 * KIB);
+    if (!route->is_options && (endpoint == EVENTS || endpoint == SCORES))
+        reply.response.status = 202;
+    if (outcome->err) {
+        answer_error(&reply);
     } else if (endpoint == TRACES_V03) {
-        response.content_type = STR_OF("text/plain");
-        buf_add_c(&body, "OK\n");
+        reply.response.content_type = STR_OF("text/plain");
+        buf_add_c(&reply.body, "OK\n");
     } else {
-        buf_add_c(&body,
+        buf_add_c(&reply.body,
                   is_traces(endpoint) ? "{\"rate_by_service\":{\"service:,env:\":1.0}}" : "{}");
     }
-    intake_add_cors(request_head(request), &response);
-    response.body = buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_datadog = {

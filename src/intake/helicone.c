@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/helicone.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 
 enum endpoint { LOG_CUSTOM, LOG_OPENAI, LOG_ANTHROPIC, LOG_GOOGLE, FEEDBACK, SCORES };
 
@@ -51,20 +51,13 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (head->is_grpc || !find(head->path, &endpoint))
         return ERR_NOT_FOUND;
     ret_route->endpoint = (int)endpoint;
-    if (str_equal_c(head->method, "OPTIONS")) {
-        ret_route->is_options = true;
+    ret_route->is_options = str_equal_c(head->method, "OPTIONS");
+    if (ret_route->is_options)
         return ERR_OK;
-    }
     if (!str_equal_c(head->method, "POST"))
         return diag_set(reterr_why, ERR_METHOD, "%.*s is not allowed here, send POST",
                         STR_ARG(str_sub(head->method, 0, 20)));
-    str type = intake_media_type(head);
-    if (type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-             STR_ARG(str_sub(type, 0, 80)));
-    diag_hint(reterr_why, "send application/json");
-    return ERR_MEDIA_TYPE;
+    return intake_want_json(head, reterr_why);
 }
 
 /* The headers as attributes: a codec knows no requests. */
@@ -104,25 +97,13 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    struct response response = { .status = route->is_options ? 204 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, 4 * KIB);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        buf_add_c(&body, "{\"error\":");
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_char(&body, '}');
-        intake_set_error(request_arena(request), outcome, &response);
-    } else {
-        buf_add_c(&body, "{\"data\":null,\"error\":null}");
-    }
-    intake_add_cors(request_head(request), &response);
-    response.body = buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, 4 * KIB);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"error\":$m}");
+    else
+        buf_add_c(&reply.body, "{\"data\":null,\"error\":null}");
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_helicone = {

@@ -4,6 +4,7 @@
  */
 #include "intake/intake.h"
 #include "base/check.h"
+#include "base/text.h"
 
 const struct source_ops *const intake_sources[] = { &source_otlp_grpc, &source_otlp_http,
                                                     &source_scores,    &source_langfuse,
@@ -69,6 +70,37 @@ str intake_media_type(const struct request_head *head)
     str value = request_header(head, STR_OF("content-type"));
     str type;
     return str_next(&value, ';', &type) ? str_trim(type) : STR_OF("");
+}
+
+enum err intake_want_json(const struct request_head *head, struct diag *reterr_why)
+{
+    str type = intake_media_type(head);
+    if (type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
+        return ERR_OK;
+    diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
+             STR_ARG(str_sub(type, 0, 80)));
+    diag_hint(reterr_why, "send application/json");
+    return ERR_MEDIA_TYPE;
+}
+
+str intake_query_parameter(struct arena *arena, str query, const char *name)
+{
+    str rest = query, pair;
+    while (!str_is_none(rest) && str_next(&rest, '&', &pair)) {
+        size_t equals = str_find_char(pair, '='), len = 0;
+        str value = str_from(pair, equals + 1);
+        if (!str_equal_c(str_sub(pair, 0, equals), name) || value.len > INTAKE_QUERY_BYTES_MAX)
+            continue;
+        char *text = arena_alloc(arena, value.len + 1);
+        for (size_t i = 0; text && i < value.len; i++) {
+            uint8_t byte;
+            bool is_escape = value.ptr[i] == '%' && hex_decode(str_sub(value, i + 1, 2), &byte, 1);
+            text[len++] = is_escape ? (char)byte : value.ptr[i] == '+' ? ' ' : value.ptr[i];
+            i += is_escape ? 2 : 0;
+        }
+        return text ? str_make(text, len) : STR_NONE;
+    }
+    return STR_NONE;
 }
 
 enum err intake_unpack(const struct request_head *head, struct decompress *decompress, str body,

@@ -102,6 +102,12 @@ MUST_CHECK enum err intake_unpack(const struct request_head *head, struct decomp
                                   struct diag *reterr_why);
 /* Of the Content-Type, without parameters such as "; charset=utf-8"; "" when there is none. */
 str intake_media_type(const struct request_head *head);
+/* For source_ops.match: a body is JSON, or does not say what it is; else ERR_MEDIA_TYPE. */
+MUST_CHECK enum err intake_want_json(const struct request_head *head, struct diag *reterr_why);
+enum { INTAKE_QUERY_BYTES_MAX = 4096 };
+/* A parameter of the query, percent-decoded; STR_NONE: absent, longer than INTAKE_QUERY_BYTES_MAX
+ * as it came, or no room in the arena. */
+str intake_query_parameter(struct arena *arena, str query, const char *name);
 /* Status and headers that every source gives with an error: Retry-After, Allow, WWW-Authenticate.
  */
 void intake_set_error(struct arena *arena, const struct intake_answer *answer,

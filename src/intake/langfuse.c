@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/langfuse.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 
 enum endpoint { INGESTION, SCORES, MEDIA, MEDIA_DONE, HEALTH, PROJECTS };
 #define VERSION "3.0.0" /* of the API that this is like */
@@ -56,14 +56,8 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (!is_found)
         return diag_set(reterr_why, ERR_METHOD, "%.*s is not allowed here",
                         STR_ARG(str_sub(head->method, 0, 20)));
-    str type = intake_media_type(head);
     bool has_body = !ret_route->is_open && !ret_route->is_query;
-    if (!has_body || type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-             STR_ARG(str_sub(type, 0, 80)));
-    diag_hint(reterr_why, "send application/json");
-    return ERR_MEDIA_TYPE;
+    return has_body ? intake_want_json(head, reterr_why) : ERR_OK;
 }
 
 static enum err decode(struct arena *arena, const struct intake_body *body,
@@ -104,29 +98,13 @@ static void body_of_query(struct buf *body, const struct intake_route *route, st
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    struct response response = { .status = route->is_options ? 204 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, 64 * KIB);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        buf_add_c(&body, "{\"message\":");
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_c(&body, ",\"error\":");
-        buf_add_json_str(&body, str_from_c(err_name(outcome->err)));
-        buf_add_char(&body, '}');
-        intake_set_error(request_arena(request), outcome, &response);
-    } else if (outcome->reply_status == 0) {
-        body_of_query(&body, route, outcome->project);
-    } else {
-        response.status = outcome->reply_status;
-    }
-    intake_add_cors(request_head(request), &response);
-    response.body = body.len ? buf_str(&body) : outcome->reply;
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, 64 * KIB);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"message\":$m,\"error\":$n}");
+    else if (outcome->reply_status == 0)
+        body_of_query(&reply.body, route, outcome->project);
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_langfuse = {

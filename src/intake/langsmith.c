@@ -9,7 +9,7 @@
 #include "wire/langsmith.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 #include "version.h"
 #include "wire/json.h"
 
@@ -107,37 +107,6 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
 
 /* ---- projects ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A parameter of the query, decoded; STR_NONE when it is not there. */
-static str query_parameter(struct arena *arena, str query, str name)
-{
-    for (str pair, rest = query; !str_is_none(rest) && str_next(&rest, '&', &pair);) {
-        size_t equals = str_find_char(pair, '=');
-        if (!str_equal(str_sub(pair, 0, equals), name))
-            continue;
-        str value = str_from(pair, equals + 1);
-        char *text = arena_alloc(arena, value.len + 1);
-        size_t len = 0;
-        for (size_t i = 0; text && i < value.len; i++) {
-            int high = i + 2 < value.len ? hex_digit(value.ptr[i + 1]) : -1;
-            int low = i + 2 < value.len ? hex_digit(value.ptr[i + 2]) : -1;
-            bool is_coded = value.ptr[i] == '%' && high >= 0 && low >= 0;
-            text[len++] = is_coded ? (char)(high * 16 + low)
-                                   : (char)(value.ptr[i] == '+' ? ' ' : value.ptr[i]);
-            i += is_coded ? 2 : 0;
-        }
-        return text ? str_make(text, len) : STR_NONE;
-    }
-    return STR_NONE;
-}
-
 static void add_uuid(struct buf *out, struct id16 id)
 {
     static const size_t groups[] = { 4, 2, 2, 2, 6 };
@@ -184,10 +153,7 @@ static enum err decode_session(struct arena *arena, const struct intake_body *bo
     buf_init(&out, 64 * KIB);
     add_session(&out, str_is_none(name) ? STR_OF("") : str_sub(name, 0, 1024), id,
                 body->head->received_ns);
-    ret_batch->reply_status = 200;
-    ret_batch->reply = buf_failed(&out) ? STR_NONE : arena_str(arena, buf_str(&out));
-    buf_clear(&out);
-    return ERR_OK;
+    return intake_reply_prepare(arena, &out, ret_batch, reterr_why);
 }
 
 static enum err decode(struct arena *arena, const struct intake_body *body,
@@ -237,30 +203,27 @@ static void add_info(struct buf *out)
 static void add_sessions(struct buf *out, struct request *request)
 {
     const struct request_head *head = request_head(request);
-    str name = query_parameter(request_arena(request), head->query, STR_OF("name"));
+    str name = intake_query_parameter(request_arena(request), head->query, "name");
     buf_add_char(out, '[');
     add_session(out, str_is_empty(name) ? STR_OF("default") : name, STR_NONE, head->received_ns);
     buf_add_char(out, ']');
 }
 
-static void add_success(struct buf *out, struct request *request, enum endpoint endpoint,
-                        const struct intake_answer *outcome)
+static void add_success(struct intake_reply *reply, enum endpoint endpoint)
 {
+    const struct intake_answer *outcome = reply->outcome;
+    struct buf *out = &reply->body;
     if (endpoint == ENDPOINT_INFO) {
         add_info(out);
     } else if (endpoint == ENDPOINT_SESSIONS) {
-        add_sessions(out, request);
+        add_sessions(out, reply->request);
     } else if (endpoint == ENDPOINT_SETTINGS) {
         buf_add_c(out, "{\"id\":\"" TENANT_ID "\",\"display_name\":\"Telltale\","
                        "\"created_at\":\"1970-01-01T00:00:00Z\",\"tenant_handle\":null}");
     } else if (!str_is_empty(outcome->reply)) {
         buf_add_str(out, outcome->reply);
     } else if (outcome->rejected_count) {
-        buf_add_c(out, "{\"rejected\":");
-        buf_add_u64(out, outcome->rejected_count);
-        buf_add_c(out, ",\"message\":");
-        buf_add_json_str(out, outcome->rejected_why);
-        buf_add_char(out, '}');
+        intake_reply_rejected(reply);
     } else {
         buf_add_c(out, "{}");
     }
@@ -277,27 +240,17 @@ static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
     enum endpoint endpoint = (enum endpoint)route->endpoint;
-    struct response response = { .status = route->is_options ? 204 : success_status(endpoint),
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, 64 * KIB);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        buf_add_c(&body, "{\"detail\":");
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_char(&body, '}');
-        intake_set_error(request_arena(request), outcome, &response);
-        if (outcome->err == ERR_BAD_INPUT) /* as its server says it */
-            response.status = 422;
-    } else {
-        add_success(&body, request, endpoint, outcome);
-    }
-    intake_add_cors(request_head(request), &response);
-    response.body = buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, 64 * KIB);
+    if (!route->is_options)
+        reply.response.status = success_status(endpoint);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"detail\":$m}");
+    else
+        add_success(&reply, endpoint);
+    if (outcome->err == ERR_BAD_INPUT) /* as its server says it */
+        reply.response.status = 422;
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_langsmith = {

@@ -6,11 +6,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/mlflow.h"
-#include "base/text.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 
 #define VERSION "3.17.0" /* spans over OTLP from 3.4 on */
-enum { ANSWER_BYTES_MAX = 32 * 1024, QUERY_BYTES_MAX = 4096 };
+enum { ANSWER_BYTES_MAX = 32 * 1024 };
 
 enum endpoint {
     AT_CALL = 0, /* and an enum mlflow_call */
@@ -104,18 +103,13 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     str path = inner_path(head->path);
     if (str_is_none(path))
         return ERR_NOT_FOUND;
-    if (str_equal_c(head->method, "OPTIONS")) {
-        ret_route->is_options = true;
+    ret_route->is_options = str_equal_c(head->method, "OPTIONS");
+    if (ret_route->is_options)
         return ERR_OK;
-    }
     ret_route->endpoint = endpoint_of(head, path);
     ret_route->is_query = ret_route->endpoint >= AT_VERSION;
-    str type = intake_media_type(head);
-    if (ret_route->is_query || type.len == 0 || head->content_length == 0 ||
-        str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    return diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-                    STR_ARG(str_sub(type, 0, 80)));
+    bool has_body = !ret_route->is_query && head->content_length != 0;
+    return has_body ? intake_want_json(head, reterr_why) : ERR_OK;
 }
 
 static enum err decode(struct arena *arena, const struct intake_body *body,
@@ -133,27 +127,6 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
     return mlflow_decode(arena, &mlflow, ret_batch, reterr_why);
 }
 
-/* A parameter of the query, percent-decoded into `room`; STR_NONE: absent or too long. */
-static str query_text(str query, const char *name, char room[QUERY_BYTES_MAX])
-{
-    str rest = query, pair;
-    while (!str_is_none(rest) && str_next(&rest, '&', &pair)) {
-        size_t equals = str_find_char(pair, '='), len = 0;
-        str value = str_from(pair, equals + 1);
-        if (!str_equal_c(str_sub(pair, 0, equals), name) || equals >= pair.len ||
-            value.len > QUERY_BYTES_MAX)
-            continue;
-        for (size_t i = 0; i < value.len; i++) {
-            uint8_t byte;
-            bool is_escape = value.ptr[i] == '%' && hex_decode(str_sub(value, i + 1, 2), &byte, 1);
-            room[len++] = is_escape ? (char)byte : value.ptr[i] == '+' ? ' ' : value.ptr[i];
-            i += is_escape ? 2 : 0;
-        }
-        return str_make(room, len);
-    }
-    return STR_NONE;
-}
-
 static void error_json(struct buf *out, const char *code, str message)
 {
     buf_printf(out, "{\"error_code\":\"%s\",\"message\":", code);
@@ -161,12 +134,12 @@ static void error_json(struct buf *out, const char *code, str message)
     buf_add_char(out, '}');
 }
 
-static void answer_question(const struct request_head *head, int endpoint,
-                            struct response *response, struct buf *out)
+static void answer_question(struct request *request, int endpoint, struct response *response,
+                            struct buf *out)
 {
-    char room[QUERY_BYTES_MAX];
     bool by_name = endpoint == AT_EXPERIMENT_BY_NAME;
-    str asked = query_text(head->query, by_name ? "experiment_name" : "experiment_id", room);
+    str asked = intake_query_parameter(request_arena(request), request_head(request)->query,
+                                       by_name ? "experiment_name" : "experiment_id");
     if (endpoint == AT_VERSION) {
         response->content_type = STR_OF("text/plain; charset=utf-8");
         buf_add_c(out, VERSION);
@@ -209,28 +182,24 @@ static const char *error_word(enum err err)
                                          : "BAD_REQUEST";
 }
 
+static void answer_error(struct intake_reply *reply)
+{
+    const struct intake_answer *outcome = reply->outcome;
+    struct arena *arena = request_arena(reply->request);
+    error_json(&reply->body, error_word(outcome->err), intake_message(arena, outcome));
+    intake_set_error(arena, outcome, &reply->response);
+}
+
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    const struct request_head *head = request_head(request);
-    struct response response = { .status = route->is_options ? 204 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, ANSWER_BYTES_MAX);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        error_json(&body, error_word(outcome->err),
-                   intake_message(request_arena(request), outcome));
-        intake_set_error(request_arena(request), outcome, &response);
-    } else if (!outcome->reply_status) {
-        answer_question(head, route->endpoint, &response, &body);
-    }
-    intake_add_cors(head, &response);
-    response.body = outcome->reply_status ? outcome->reply : buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, ANSWER_BYTES_MAX);
+    if (outcome->err)
+        answer_error(&reply);
+    else if (!route->is_options && !outcome->reply_status)
+        answer_question(request, route->endpoint, &reply.response, &reply.body);
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_mlflow = {

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/opik.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 
 enum verb { CREATE, CREATE_LIST, UPDATE, SCORES, SCORE, QUERY };
 
@@ -109,13 +109,7 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (!is_found)
         return diag_set(reterr_why, ERR_METHOD, "%.*s is not allowed here",
                         STR_ARG(str_sub(head->method, 0, 20)));
-    str type = intake_media_type(head);
-    if (is_query || type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-             STR_ARG(str_sub(type, 0, 80)));
-    diag_hint(reterr_why, "send application/json");
-    return ERR_MEDIA_TYPE;
+    return is_query ? ERR_OK : intake_want_json(head, reterr_why);
 }
 
 static enum err decode(struct arena *arena, const struct intake_body *body,
@@ -139,28 +133,13 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    struct response response = { .status = outcome->reply_status ? outcome->reply_status : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_NONE };
-    struct buf body;
-    buf_init(&body, 4 * KIB);
-    if (route->is_options) {
-        response.status = 204;
-    } else if (outcome->err) {
-        int status = err_http_status(outcome->err);
-        buf_printf(&body, "{\"code\":%d,\"message\":", status);
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_char(&body, '}');
-        intake_set_error(request_arena(request), outcome, &response);
-    } else if (outcome->reply_status == 0) {
-        buf_add_c(&body, "{}");
-    }
-    if (body.len)
-        response.content_type = STR_OF("application/json");
-    intake_add_cors(request_head(request), &response);
-    response.body = buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, 4 * KIB);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"code\":$s,\"message\":$m}");
+    else if (outcome->reply_status == 0)
+        buf_add_c(&reply.body, "{}");
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_opik = {

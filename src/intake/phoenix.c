@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/phoenix.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 #include "wire/tree.h"
 
 /* Has every call for writing; the clients ask before they use newer ones. */
@@ -67,10 +67,9 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     *ret_route = (struct intake_route){ .encoding = OTLP_JSON, .endpoint = endpoint };
     if (endpoint < 0)
         return ERR_NOT_FOUND;
-    if (str_equal_c(head->method, "OPTIONS")) {
-        ret_route->is_options = true;
+    ret_route->is_options = str_equal_c(head->method, "OPTIONS");
+    if (ret_route->is_options)
         return ERR_OK;
-    }
     bool is_get = str_equal_c(head->method, "GET");
     bool is_question = endpoint >= AT_VERSION && endpoint <= AT_PROJECT;
     ret_route->is_open = is_get && endpoint == AT_VERSION;
@@ -80,13 +79,7 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     if (!is_post || is_question)
         return diag_set(reterr_why, ERR_METHOD, "%.*s is not served here",
                         STR_ARG(str_sub(head->method, 0, 20)));
-    str type = intake_media_type(head);
-    if (type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-             STR_ARG(str_sub(type, 0, 80)));
-    diag_hint(reterr_why, "send application/json");
-    return ERR_MEDIA_TYPE;
+    return intake_want_json(head, reterr_why);
 }
 
 static void project_json(struct buf *out, str name, str description)
@@ -118,10 +111,7 @@ static enum err decode_project(struct arena *arena, const struct intake_body *bo
     buf_add_c(&out, "{\"data\":");
     project_json(&out, name, tree_text(&root, "description"));
     buf_add_char(&out, '}');
-    ret_batch->reply_status = 200;
-    ret_batch->reply = tree_take(arena, &out);
-    return str_is_none(ret_batch->reply) ? diag_set(reterr_why, ERR_LIMIT, "the name is too long")
-                                         : ERR_OK;
+    return intake_reply_prepare(arena, &out, ret_batch, reterr_why);
 }
 
 static enum err decode(struct arena *arena, const struct intake_body *body,
@@ -154,43 +144,28 @@ static void answer_question(const struct request_head *head, int endpoint,
 }
 
 /* A body that cannot be read is 422 with a list, as its framework says it; the rest a text. */
-static void answer_error(struct arena *arena, const struct intake_answer *outcome,
-                         struct response *response, struct buf *out)
+static void answer_error(struct intake_reply *reply)
 {
-    str message = intake_message(arena, outcome);
-    intake_set_error(arena, outcome, response);
-    bool is_bad = outcome->err == ERR_BAD_INPUT;
+    bool is_bad = reply->outcome->err == ERR_BAD_INPUT;
+    intake_reply_error(
+        reply, is_bad ? "{\"detail\":[{\"type\":\"json_invalid\",\"loc\":[\"body\"],\"msg\":$m}]}"
+                      : "{\"detail\":$m}");
     if (is_bad)
-        response->status = UNPROCESSABLE;
-    buf_add_c(out, is_bad ? "{\"detail\":[{\"type\":\"json_invalid\",\"loc\":[\"body\"],\"msg\":"
-                          : "{\"detail\":");
-    buf_add_json_str(out, message);
-    buf_add_c(out, is_bad ? "}]}" : "}");
+        reply->response.status = UNPROCESSABLE;
 }
 
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    const struct request_head *head = request_head(request);
-    struct response response = { .status = route->is_options ? 204 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, ANSWER_BYTES_MAX);
-    if (route->is_options)
-        response.content_type = STR_NONE;
-    else if (outcome->err)
-        answer_error(request_arena(request), outcome, &response, &body);
-    else if (!outcome->reply_status)
-        answer_question(head, route->endpoint, &response, &body);
-    else
-        response.status = outcome->reply_status;
-    response.extra[response.extra_count++] =
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, ANSWER_BYTES_MAX);
+    if (outcome->err)
+        answer_error(&reply);
+    else if (!route->is_options && !outcome->reply_status)
+        answer_question(request_head(request), route->endpoint, &reply.response, &reply.body);
+    reply.response.extra[reply.response.extra_count++] =
         (struct header){ STR("x-phoenix-server-version"), STR(VERSION) };
-    intake_add_cors(head, &response);
-    response.body = outcome->reply_status ? outcome->reply : buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_phoenix = {

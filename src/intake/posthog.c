@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "wire/posthog.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 
 enum { ANSWER_BYTES_MAX = 4096 };
 
@@ -33,11 +33,7 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
         return ERR_OK;
     if (!str_equal_c(head->method, "POST"))
         return ERR_NOT_FOUND; /* a page of the UI may be called so */
-    str type = intake_media_type(head);
-    if (type.len == 0 || str_equal_nocase(type, STR_OF("application/json")))
-        return ERR_OK;
-    return diag_set(reterr_why, ERR_MEDIA_TYPE, "content type \"%.*s\" is not JSON",
-                    STR_ARG(str_sub(type, 0, 80)));
+    return intake_want_json(head, reterr_why);
 }
 
 static enum err decode(struct arena *arena, const struct intake_body *body,
@@ -49,27 +45,13 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    struct response response = { .status = route->is_options ? 204 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, ANSWER_BYTES_MAX);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        buf_add_c(&body, "{\"type\":\"validation_error\",\"code\":");
-        buf_add_json_str(&body, str_from_c(err_name(outcome->err)));
-        buf_add_c(&body, ",\"detail\":");
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_char(&body, '}');
-        intake_set_error(request_arena(request), outcome, &response);
-    } else {
-        buf_add_c(&body, "{\"status\":1}");
-    }
-    intake_add_cors(request_head(request), &response);
-    response.body = buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, ANSWER_BYTES_MAX);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"type\":\"validation_error\",\"code\":$n,\"detail\":$m}");
+    else
+        buf_add_c(&reply.body, "{\"status\":1}");
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_posthog = {

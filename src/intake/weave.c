@@ -9,7 +9,7 @@
 #include "wire/weave.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "intake/intake.h"
+#include "intake/reply.h"
 #include "sys/crypt.h"
 #include "wire/json.h"
 #include "wire/multipart.h"
@@ -237,7 +237,7 @@ static enum err decode_other(struct arena *arena, const struct intake_body *body
     enum err err = ERR_OK;
     str table = raw_member(body->bytes, "table");
     buf_init(&out, 16 * MIB);
-    *ret_batch = (struct raw_batch){ .reply_status = 200 };
+    *ret_batch = (struct raw_batch){ 0 };
     if (body->endpoint == ENDPOINT_OBJECT)
         err = answer_object(&out, body->bytes, reterr_why);
     else if (body->endpoint == ENDPOINT_TABLE)
@@ -252,10 +252,9 @@ static enum err decode_other(struct arena *arena, const struct intake_body *body
         answer_graphql(&out, body->bytes);
     else
         buf_add_c(&out, "{}");
-    ret_batch->reply = buf_failed(&out) ? STR_NONE : arena_str(arena, buf_str(&out));
+    if (!err)
+        return intake_reply_prepare(arena, &out, ret_batch, reterr_why);
     buf_clear(&out);
-    if (!err && str_is_none(ret_batch->reply))
-        err = diag_set(reterr_why, ERR_LIMIT, "the answer would be too large");
     return err;
 }
 
@@ -284,29 +283,17 @@ static enum err decode(struct arena *arena, const struct intake_body *body,
 static void answer(struct request *request, const struct intake_route *route,
                    const struct intake_answer *outcome)
 {
-    struct response response = { .status = route->is_options ? 204 : 200,
-                                 .grpc_status = -1,
-                                 .content_type = STR_OF("application/json") };
-    struct buf body;
-    buf_init(&body, 16 * MIB);
-    if (route->is_options) {
-        response.content_type = STR_NONE;
-    } else if (outcome->err) {
-        buf_add_c(&body, "{\"detail\":");
-        buf_add_json_str(&body, intake_message(request_arena(request), outcome));
-        buf_add_char(&body, '}');
-        intake_set_error(request_arena(request), outcome, &response);
-        if (outcome->err == ERR_BAD_INPUT) /* as its server says it */
-            response.status = 422;
-    } else if (route->endpoint == ENDPOINT_SERVER_INFO) {
-        buf_add_c(&body, "{\"min_required_weave_python_version\":\"0.0.1\"}");
-    } else {
-        buf_add_str(&body, str_is_empty(outcome->reply) ? STR_OF("{}") : outcome->reply);
-    }
-    intake_add_cors(request_head(request), &response);
-    response.body = buf_str(&body);
-    request_respond(request, &response);
-    buf_clear(&body);
+    struct intake_reply reply;
+    intake_reply_begin(&reply, request, route, outcome, 4 * KIB);
+    if (outcome->err)
+        intake_reply_error(&reply, "{\"detail\":$m}");
+    else if (route->endpoint == ENDPOINT_SERVER_INFO)
+        buf_add_c(&reply.body, "{\"min_required_weave_python_version\":\"0.0.1\"}");
+    else if (str_is_empty(outcome->reply))
+        buf_add_c(&reply.body, "{}");
+    if (outcome->err == ERR_BAD_INPUT) /* as its server says it */
+        reply.response.status = 422;
+    intake_reply_send(&reply);
 }
 
 const struct source_ops source_weave = {

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "server/serve.h"
+#include "store/store.h"
 #include "version.h"
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,8 @@ static int print_command_help(const char *name)
 
 int main(int argc, char **argv)
 {
+    if (store_sql_child(argc, argv)) /* this process is to run one statement of a user */
+        return 0;
     int status = argc == 3 && strcmp(argv[1], "help") == 0 ? print_command_help(argv[2]) : -1;
     if (status >= 0)
         return status;

@@ -22,10 +22,10 @@ struct options {
         streams_max, query_threads, queries_max, preview_chars_max;
     int64_t body_bytes_max, plain_bytes_max, body_budget, request_memory, attr_value_bytes_max,
         header_bytes_max, segment_bytes_max, pending_bytes_max, log_bytes_max, disk_free_bytes_min,
-        open_bytes_max, store_memory;
+        open_bytes_max, store_memory, sql_rows_max, sql_bytes_max, sql_memory;
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
-        settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns;
-    bool redact_name_kind, estimate_usage;
+        settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns;
+    bool redact_name_kind, estimate_usage, query_sql;
     struct arena arena;
     struct binding binding;
 };

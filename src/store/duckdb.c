@@ -714,5 +714,6 @@ const struct store_ops store_duckdb = {
     .aggregate = duck_aggregate,
     .logs = duck_logs,
     .scores = duck_scores,
+    .sql = duck_sql,
     .status = duck_status,
 };

@@ -16,6 +16,7 @@
  *   duckdb_logs.c       logs of a trace
  *   duckdb_scores.c     scores
  *   duckdb_aggregate.c  sums and percentiles
+ *   sql_*.c             users' SQL: sql_int.h
  *
  * Catalogs of the one engine instance: `meta` (dictionary, checkpoint),
  * `dYYYYMMDD` (a UTC day: spans, traces, logs, metrics, state).
@@ -38,7 +39,7 @@
 enum {
     DUCK_SCHEMA = 2,
     DUCK_DAYS_MAX = 1024,         /* further rows go to the nearest day there is */
-    DUCK_POOL_MAX = 16,           /* connections for questions */
+    DUCK_POOL_MAX = 24,           /* connections: 16 for questions, 8 for SQL_SCANS_MAX */
     DUCK_CHUNK_ROWS = 2048,       /* the engine's vector size */
     DUCK_WAL_ROWS_MAX = 245760,   /* rows in a day's WAL before a checkpoint */
     DUCK_DIRECT_ROWS = 61440,     /* a row group: inserts of so many rows bypass the WAL */
@@ -431,7 +432,9 @@ struct statement {
     duckdb_connection connection;
     duckdb_prepared_statement prepared;
 };
-/* Both end the statement and give the connection back, on failure too. */
+/* End it and give the connection back. */
+void sql_statement_end(struct sql *sql, struct statement *statement);
+/* Both do so themselves, on failure too. */
 MUST_CHECK enum err sql_prepare(struct sql *sql, duckdb_connection connection,
                                 struct statement *ret_statement, struct diag *reterr_why);
 MUST_CHECK enum err sql_execute(struct sql *sql, struct statement *statement,
@@ -495,3 +498,5 @@ MUST_CHECK enum err duck_logs(struct store *store, const struct store_scope *sco
 MUST_CHECK enum err duck_aggregate(struct store *store, const struct store_aggregate *ask,
                                    struct arena *arena, struct store_group **ret_groups,
                                    size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err duck_sql(struct store *store, const struct store_sql *ask, struct buf *out,
+                             struct store_sql_answer *ret_answer, struct diag *reterr_why);

@@ -593,7 +593,7 @@ void sql_group_key(struct sql *sql, enum field field, str attr_key)
 
 /* -- running -- */
 
-static void statement_end(struct sql *sql, struct statement *statement)
+void sql_statement_end(struct sql *sql, struct statement *statement)
 {
     duckdb_result result;
     if (statement->prepared)
@@ -627,7 +627,7 @@ enum err sql_prepare(struct sql *sql, duckdb_connection connection, struct state
     struct statement statement = { .connection = connection };
     enum err code = prepare(sql, &statement, reterr_why);
     if (code != ERR_OK) {
-        statement_end(sql, &statement);
+        sql_statement_end(sql, &statement);
         return code;
     }
     *ret_statement = statement;
@@ -695,7 +695,7 @@ enum err sql_execute(struct sql *sql, struct statement *statement,
                      void *arg, struct diag *reterr_why)
 {
     enum err code = execute(sql, statement, each, arg, reterr_why);
-    statement_end(sql, statement);
+    sql_statement_end(sql, statement);
     return code;
 }
 

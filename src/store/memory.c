@@ -324,6 +324,14 @@ static enum err memory_logs(struct store *store, const struct store_scope *scope
     return ERR_OK;
 }
 
+static enum err memory_sql(struct store *store, const struct store_sql *ask, struct buf *out,
+                           struct store_sql_answer *ret_answer, struct diag *reterr_why)
+{
+    (void)store, (void)ask, (void)out, (void)ret_answer;
+    diag_set(reterr_why, ERR_UNSUPPORTED, "the store in memory has no SQL");
+    return diag_hint(reterr_why, "SQL needs store.kind=duckdb, the default");
+}
+
 static void memory_status(struct store *store, struct store_status *ret_status)
 {
     struct store_status status = { 0 };
@@ -356,5 +364,6 @@ const struct store_ops store_memory = {
     .aggregate = memory_aggregate,
     .logs = memory_logs,
     .scores = memory_scores,
+    .sql = memory_sql,
     .status = memory_status,
 };

@@ -206,6 +206,21 @@ struct store_score {
     str attrs_json;
 };
 
+enum store_sql_format { STORE_SQL_JSON, STORE_SQL_JSONL, STORE_SQL_CSV };
+/* A statement of a user, over the tables of docs/sql.md. */
+struct store_sql {
+    struct store_scope scope; /* range: of each table's own time */
+    str statement;
+    enum store_sql_format format;
+    uint64_t rows_max, bytes_max; /* of the answer; what is past them is left out */
+    uint64_t memory_bytes_max;    /* that it may take; over it ERR_LIMIT */
+    int64_t time_ns;              /* that it may take; over it ERR_DEADLINE */
+};
+struct store_sql_answer {
+    uint64_t row_count;
+    bool truncated; /* there are more rows */
+};
+
 struct store_status {
     uint64_t span_count, trace_count, unsettled_count, log_count, metric_count, score_count;
     uint64_t disk_bytes, memory_bytes;
@@ -247,11 +262,20 @@ struct store_ops {
     MUST_CHECK enum err (*scores)(struct store *store, const struct store_scores *ask,
                                   struct arena *arena, struct store_score **ret_scores,
                                   size_t *ret_count, struct diag *reterr_why);
+    /* Read-only SQL.  Appends to `out`: for JSON "columns":[...],"rows":[[...]] without the
+     * braces, for the others all of it.  ERR_BAD_INPUT: not a statement, or not one for users,
+     * with the engine's message and the place; ERR_UNSUPPORTED: this store has no SQL. */
+    MUST_CHECK enum err (*sql)(struct store *store, const struct store_sql *ask, struct buf *out,
+                               struct store_sql_answer *ret_answer, struct diag *reterr_why);
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 
 /* Fields that a trace's own row has. */
 bool trace_has_field(enum field field);
+
+/* store_duckdb runs a statement in a process of its own, which is this program again: main()
+ * calls this first.  False: it is not that process.  Else it does not return. */
+bool store_sql_child(int argc, char **argv);
 
 extern const struct store_ops store_memory;
 extern const struct store_ops store_duckdb;

@@ -141,10 +141,7 @@ static bool span_add(struct reading *reading, const struct value *row)
     if (!span.scope || !span_attrs(reading, row, &span) ||
         (error && !error_event(reading, error, &span)))
         return false;
-    struct raw_span *to = native_span_new(reading->arena, &reading->items);
-    if (to)
-        *to = span;
-    return to;
+    return native_span_add(reading->arena, &reading->items, &span);
 }
 
 /* ---- scores ---- */
@@ -259,10 +256,7 @@ static enum err finish(struct reading *reading, struct diag *reterr_why)
     batch->reply = tree_take(reading->arena, &out);
     batch->reply_status = 200;
     batch->is_utf8 = true;
-    batch->spans = reading->items.spans;
-    batch->span_count = reading->items.span_count;
-    batch->scores = reading->items.scores;
-    batch->score_count = reading->items.score_count;
+    native_give(&reading->items, batch);
     if (reading->is_spent || buf_failed(&reading->ids) || str_is_none(batch->reply))
         return diag_set(reterr_why, ERR_LIMIT, "the request needs too much memory");
     if (batch->rejected_count && reading->ids.len == 0)

@@ -4,7 +4,6 @@
  */
 #include "base/text.h"
 #include "wire/datadog_int.h"
-#include "wire/json.h"
 
 enum { TRACE_DIGITS = 32, DECIMAL_MAX = 39 }; /* 2^128 has 39 */
 
@@ -72,32 +71,6 @@ struct id16 datadog_trace_id(str text)
     return id;
 }
 
-const struct value *datadog_get(const struct value *map, const char *key)
-{
-    if (!map || map->type != VALUE_MAP)
-        return NULL;
-    const struct attr *attr = attr_find(map->attrs, map->count, str_from_c(key));
-    return attr && attr->value.type != VALUE_NULL ? &attr->value : NULL;
-}
-
-str datadog_text(const struct value *map, const char *key)
-{
-    const struct value *value = datadog_get(map, key);
-    return value && value->type == VALUE_STR ? value->text : STR_NONE;
-}
-
-enum err datadog_tree(struct arena *arena, str body, struct value *ret, struct diag *reterr_why)
-{
-    struct json json;
-    json_init(&json, arena, body, JSON_DEPTH_MAX);
-    enum json_token token = json_next(&json);
-    if (token == JSON_END)
-        return diag_set(reterr_why, ERR_BAD_INPUT, "the body is empty");
-    if (token == JSON_ERROR || !json_value(&json, token, ret) || json_next(&json) != JSON_END)
-        return json_error(&json, reterr_why);
-    return ERR_OK;
-}
-
 enum err datadog_begin(struct datadog *datadog, struct arena *arena,
                        const struct otlp_limits *limits, struct raw_batch *batch,
                        struct diag *reterr_why)
@@ -120,10 +93,7 @@ enum err datadog_finish(struct datadog *datadog, struct diag *reterr_why)
     struct raw_batch *batch = datadog->batch;
     if (datadog->spent)
         return diag_set(reterr_why, ERR_LIMIT, "the request needs too much memory");
-    batch->spans = datadog->out.spans;
-    batch->span_count = datadog->out.span_count;
-    batch->scores = datadog->out.scores;
-    batch->score_count = datadog->out.score_count;
+    native_give(&datadog->out, batch);
     return ERR_OK;
 }
 

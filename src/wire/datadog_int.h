@@ -10,7 +10,7 @@
  */
 #pragma once
 #include "wire/datadog.h"
-#include "wire/native.h"
+#include "wire/tree.h"
 
 /* The state of one decode. */
 struct datadog {
@@ -64,11 +64,3 @@ struct id8 datadog_span_id(str text);
 /* 32 hex digits, or decimal of 64 or 128 bits, or any text; zero: none. */
 struct id16 datadog_trace_id(str text);
 struct id8 datadog_id8(uint64_t number);
-
-/* A member of a map; NULL: not there, or null, or `map` is none. */
-const struct value *datadog_get(const struct value *map, const char *key);
-/* Its text; STR_NONE: it is not there, or no text. */
-str datadog_text(const struct value *map, const char *key);
-/* The body as one tree; ERR_BAD_INPUT or ERR_LIMIT when it is none. */
-MUST_CHECK enum err datadog_tree(struct arena *arena, str body, struct value *ret,
-                                 struct diag *reterr_why);

@@ -19,7 +19,7 @@ struct events {
 /* A count of nanoseconds; false: it is none. */
 static bool nanoseconds(const struct value *tree, const char *key, uint64_t *ret)
 {
-    const struct value *value = datadog_get(tree, key);
+    const struct value *value = tree_get(tree, key);
     int64_t number;
     double real;
     *ret = 0;
@@ -38,7 +38,7 @@ static bool nanoseconds(const struct value *tree, const char *key, uint64_t *ret
 /* An id as text or as a number. */
 static str id_text(struct datadog *datadog, const struct value *tree, const char *key)
 {
-    const struct value *value = datadog_get(tree, key);
+    const struct value *value = tree_get(tree, key);
     if (!value || value->type == VALUE_STR)
         return value ? value->text : STR_NONE;
     if (value->type != VALUE_I64 || value->i64 < 0)
@@ -51,10 +51,10 @@ static str id_text(struct datadog *datadog, const struct value *tree, const char
 /* The trace of the APM span it is: the LLM trace has an id of its own. */
 static struct id16 trace_of(struct datadog *datadog, const struct value *tree)
 {
-    const struct value *inner = datadog_get(tree, "_dd");
-    str text = datadog_text(inner, "apm_trace_id");
+    const struct value *inner = tree_get(tree, "_dd");
+    str text = tree_text_as_sent(inner, "apm_trace_id");
     if (str_is_empty(text))
-        text = datadog_text(inner, "trace_id");
+        text = tree_text_as_sent(inner, "trace_id");
     if (str_is_empty(text))
         text = id_text(datadog, tree, "trace_id");
     return datadog_trace_id(text);
@@ -81,7 +81,7 @@ static const char *span_of(struct datadog *datadog, const struct value *tree,
     if (!nanoseconds(tree, "duration", &duration))
         return "duration must be nanoseconds";
     span->end_ns = span->start_ns ? span->start_ns + duration : 0;
-    str status = datadog_text(tree, "status");
+    str status = tree_text_as_sent(tree, "status");
     span->status_code = str_equal_c(status, "error") ? 2 : str_equal_c(status, "ok") ? 1 : 0;
     datadog_llm(datadog, item, tree);
     return NULL;
@@ -95,7 +95,7 @@ static bool take_span(struct events *events, str raw)
     struct value tree;
     struct diag why = DIAG_NONE;
     events->span_index++;
-    enum err err = datadog_tree(datadog->arena, raw, &tree, &why);
+    enum err err = tree_parse(datadog->arena, raw, &tree, &why);
     if (err == ERR_LIMIT) {
         (void)diag_set(events->why, ERR_LIMIT, "%s", why.text);
         return false;

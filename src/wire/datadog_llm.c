@@ -80,8 +80,8 @@ static struct value each_renamed(struct datadog *datadog, const struct value *li
 static struct value result_block(struct datadog *datadog, const struct value *result)
 {
     struct attr *attrs = attrs_for(datadog, 3);
-    const struct value *id = datadog_get(result, "tool_id");
-    const struct value *response = datadog_get(result, "result");
+    const struct value *id = tree_get(result, "tool_id");
+    const struct value *response = tree_get(result, "result");
     uint32_t count = 0;
     if (!attrs)
         return *result;
@@ -108,7 +108,7 @@ static struct value media_block(struct datadog *datadog, const struct value *par
     struct attr *attrs = part->type == VALUE_MAP ? attrs_for(datadog, part->count + 2) : NULL;
     if (!attrs)
         return *part;
-    bool is_here = datadog_get(part, "content") != NULL;
+    bool is_here = tree_get(part, "content") != NULL;
     attrs[0] = (struct attr){ STR("type"), value_str(is_here ? STR_OF("blob") : STR_OF("file")) };
     attrs[1] = (struct attr){ STR("modality"), value_str(modality) };
     memcpy(attrs + 2, part->attrs, part->count * sizeof *attrs);
@@ -117,14 +117,14 @@ static struct value media_block(struct datadog *datadog, const struct value *par
 
 static uint32_t count_of(const struct value *message, const char *key)
 {
-    const struct value *list = datadog_get(message, key);
+    const struct value *list = tree_get(message, key);
     return list && list->type == VALUE_ARRAY ? list->count : 0;
 }
 
 /* Text, media and results of tools are blocks of one content. */
 static struct value content_of(struct datadog *datadog, const struct value *message)
 {
-    const struct value *content = datadog_get(message, "content");
+    const struct value *content = tree_get(message, "content");
     uint32_t results = count_of(message, "tool_results");
     uint32_t images = count_of(message, "image_parts"), sounds = count_of(message, "audio_parts");
     if (!results && !images && !sounds)
@@ -140,12 +140,12 @@ static struct value content_of(struct datadog *datadog, const struct value *mess
         items[count++] = text_block(datadog, content);
     for (uint32_t i = 0; i < images; i++)
         items[count++] =
-            media_block(datadog, &datadog_get(message, "image_parts")->items[i], STR_OF("image"));
+            media_block(datadog, &tree_get(message, "image_parts")->items[i], STR_OF("image"));
     for (uint32_t i = 0; i < sounds; i++)
         items[count++] =
-            media_block(datadog, &datadog_get(message, "audio_parts")->items[i], STR_OF("audio"));
+            media_block(datadog, &tree_get(message, "audio_parts")->items[i], STR_OF("audio"));
     for (uint32_t i = 0; i < results; i++)
-        items[count++] = result_block(datadog, &datadog_get(message, "tool_results")->items[i]);
+        items[count++] = result_block(datadog, &tree_get(message, "tool_results")->items[i]);
     return array_of(items, count);
 }
 
@@ -170,7 +170,7 @@ static struct value message_of(struct datadog *datadog, const struct value *mess
                 each_renamed(datadog, &member->value, "tool_id", STR_OF("id"), NULL);
         count++;
     }
-    if (!datadog_get(message, "role") || is_empty(datadog_get(message, "role")))
+    if (!tree_get(message, "role") || is_empty(tree_get(message, "role")))
         attrs[count++] =
             (struct attr){ STR("role"), value_str(output ? STR_OF("assistant") : STR_OF("user")) };
     attrs[count++] = (struct attr){ STR("content"), content_of(datadog, message) };
@@ -313,7 +313,7 @@ static void meta_member(struct datadog *datadog, struct datadog_item *item,
 
 static void error_text(str *to, const struct value *map, const char *key)
 {
-    str text = datadog_text(map, key);
+    str text = tree_text_as_sent(map, key);
     if (text.len && str_is_empty(*to))
         *to = text;
 }
@@ -327,9 +327,9 @@ static void meta(struct datadog *datadog, struct datadog_item *item, const struc
 {
     if (map->type != VALUE_MAP)
         return;
-    str text = datadog_text(datadog_get(map, "span"), "kind");
-    kind(datadog, item, str_is_empty(text) ? datadog_text(map, "span.kind") : text);
-    const struct value *error = datadog_get(map, "error");
+    str text = tree_text_as_sent(tree_get(map, "span"), "kind");
+    kind(datadog, item, str_is_empty(text) ? tree_text_as_sent(map, "span.kind") : text);
+    const struct value *error = tree_get(map, "error");
     error_text(&item->error_type, error, "type");
     error_text(&item->error_message, error, "message");
     error_text(&item->error_stack, error, "stack");
@@ -379,10 +379,10 @@ static void links(struct datadog *datadog, struct datadog_item *item, const stru
     }
     item->span.dropped_link_count = list->count - max;
     for (uint32_t i = 0; i < max; i++) {
-        const struct value *attributes = datadog_get(&list->items[i], "attributes");
+        const struct value *attributes = tree_get(&list->items[i], "attributes");
         struct span_link link = {
-            .trace_id = datadog_trace_id(datadog_text(&list->items[i], "trace_id")),
-            .span_id = datadog_span_id(datadog_text(&list->items[i], "span_id")),
+            .trace_id = datadog_trace_id(tree_text_as_sent(&list->items[i], "trace_id")),
+            .span_id = datadog_span_id(tree_text_as_sent(&list->items[i], "span_id")),
         };
         if (attributes && attributes->type == VALUE_MAP) {
             link.attrs = attributes->attrs;
@@ -421,11 +421,11 @@ static void top_member(struct datadog *datadog, struct datadog_item *item,
 void datadog_llm(struct datadog *datadog, struct datadog_item *item, const struct value *tree)
 {
     static const char *const first[] = { "session_id", "ml_app", "service" };
-    str name = datadog_text(tree, "name");
+    str name = tree_text_as_sent(tree, "name");
     if (name.len)
         item->span.name = name;
     for (size_t i = 0; i < COUNT_OF(first); i++) { /* before the tags that repeat them */
-        const struct value *value = datadog_get(tree, first[i]);
+        const struct value *value = tree_get(tree, first[i]);
         if (value)
             datadog_tag(datadog, item, str_from_c(first[i]), *value);
     }

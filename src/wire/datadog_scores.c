@@ -34,7 +34,7 @@ static void keep(struct metric *metric, str key, struct value value)
 /* Cut where a score's texts end; not in a character. */
 static str text_of(const struct value *map, const char *key, size_t max)
 {
-    str text = datadog_text(map, key);
+    str text = tree_text_as_sent(map, key);
     if (text.len > max) {
         text.len = max;
         while (text.len && ((uint8_t)text.ptr[text.len] & 0xc0) == 0x80)
@@ -66,14 +66,14 @@ static void set_trace(struct metric *metric, str trace_id)
 static bool target(struct metric *metric)
 {
     struct score *score = &metric->to->score;
-    const struct value *join = datadog_get(metric->tree, "join_on");
-    const struct value *span = datadog_get(join, "span"), *tag = datadog_get(join, "tag");
+    const struct value *join = tree_get(metric->tree, "join_on");
+    const struct value *span = tree_get(join, "span"), *tag = tree_get(join, "tag");
     const struct value *from = span ? span : metric->tree;
-    set_span(metric, datadog_text(from, "span_id"));
-    set_trace(metric, datadog_text(from, "trace_id"));
+    set_span(metric, tree_text_as_sent(from, "span_id"));
+    set_trace(metric, tree_text_as_sent(from, "trace_id"));
     score->session_id = text_of(metric->tree, "session_id", SCORE_NAME_BYTES_MAX);
     score->response_id = text_of(metric->tree, "feedback_join_key", SCORE_NAME_BYTES_MAX);
-    str key = datadog_text(tag, "key"), value = text_of(tag, "value", SCORE_NAME_BYTES_MAX);
+    str key = tree_text_as_sent(tag, "key"), value = text_of(tag, "value", SCORE_NAME_BYTES_MAX);
     if (key.len && value.len) {
         keep(metric, STR_OF("join_on.tag.key"), value_str(key));
         if (str_equal_c(key, "session_id"))
@@ -136,30 +136,30 @@ static bool object(struct metric *metric, const struct value *value)
 static bool value(struct metric *metric)
 {
     const struct value *tree = metric->tree;
-    str type = datadog_text(tree, "metric_type");
+    str type = tree_text_as_sent(tree, "metric_type");
     if (str_equal_c(type, "score"))
-        return number(metric, datadog_get(tree, "score_value"));
+        return number(metric, tree_get(tree, "score_value"));
     if (str_equal_c(type, "numerical")) /* of older clients */
-        return number(metric, datadog_get(tree, "numerical_value"));
+        return number(metric, tree_get(tree, "numerical_value"));
     if (str_equal_c(type, "boolean"))
-        return truth(metric, datadog_get(tree, "boolean_value"));
+        return truth(metric, tree_get(tree, "boolean_value"));
     if (str_equal_c(type, "categorical"))
         return label(metric, "categorical_value");
     if (str_equal_c(type, "text"))
         return label(metric, "text_value");
     if (str_equal_c(type, "json"))
-        return object(metric, datadog_get(tree, "json_value"));
+        return object(metric, tree_get(tree, "json_value"));
     return refuse(metric, "metric_type must be score, categorical, boolean, json or text");
 }
 
 static void giver(struct metric *metric)
 {
     struct score *score = &metric->to->score;
-    const struct value *submitter = datadog_get(metric->tree, "submitter");
-    bool is_feedback = str_equal_c(datadog_text(metric->tree, "event_kind"), "feedback");
+    const struct value *submitter = tree_get(metric->tree, "submitter");
+    bool is_feedback = str_equal_c(tree_text_as_sent(metric->tree, "event_kind"), "feedback");
     score->source = is_feedback ? SCORE_BY_USER : SCORE_BY_API;
     score->evaluator = text_of(submitter, "id", SCORE_NAME_BYTES_MAX);
-    str type = datadog_text(submitter, "type");
+    str type = tree_text_as_sent(submitter, "type");
     if (type.len)
         keep(metric, STR_OF("submitter.type"), value_str(type));
 }
@@ -168,10 +168,10 @@ static void giver(struct metric *metric)
 static void others(struct metric *metric)
 {
     static const char *const kept[] = { "ml_app", "assessment", "eval_scope", "metric_source" };
-    const struct value *tags = datadog_get(metric->tree, "tags");
-    const struct value *metadata = datadog_get(metric->tree, "metadata");
+    const struct value *tags = tree_get(metric->tree, "tags");
+    const struct value *metadata = tree_get(metric->tree, "metadata");
     for (size_t i = 0; i < COUNT_OF(kept); i++) {
-        const struct value *member = datadog_get(metric->tree, kept[i]);
+        const struct value *member = tree_get(metric->tree, kept[i]);
         if (member)
             keep(metric, str_from_c(kept[i]), *member);
     }
@@ -200,7 +200,7 @@ static bool metric_of(struct metric *metric)
     if (!value(metric) || !target(metric))
         return false;
     int64_t time_ms;
-    const struct value *time = datadog_get(metric->tree, "timestamp_ms");
+    const struct value *time = tree_get(metric->tree, "timestamp_ms");
     if (time && (!value_as_i64(time, &time_ms) || time_ms < 0 || time_ms > INT64_MAX / NS_PER_MS))
         return refuse(metric, "timestamp_ms must be milliseconds since 1970");
     score->time_ns = time ? time_ms * NS_PER_MS : 0;
@@ -214,8 +214,8 @@ static bool metric_of(struct metric *metric)
 
 static const struct value *metrics_of(const struct value *body)
 {
-    const struct value *attributes = datadog_get(datadog_get(body, "data"), "attributes");
-    const struct value *metrics = datadog_get(attributes, "metrics");
+    const struct value *attributes = tree_get(tree_get(body, "data"), "attributes");
+    const struct value *metrics = tree_get(attributes, "metrics");
     return metrics && metrics->type == VALUE_ARRAY ? metrics : NULL;
 }
 
@@ -226,7 +226,7 @@ enum err datadog_decode_scores(struct arena *arena, str body, const struct otlp_
     struct value tree;
     enum err err = datadog_begin(&datadog, arena, limits, ret_batch, reterr_why);
     if (!err)
-        err = datadog_tree(arena, body, &tree, reterr_why);
+        err = tree_parse(arena, body, &tree, reterr_why);
     if (err)
         return err;
     const struct value *metrics = metrics_of(&tree);

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "wire/helicone_int.h"
 #include "wire/json.h"
-#include "wire/native.h"
 #include <math.h>
 
 struct log {
@@ -24,19 +23,6 @@ struct log {
     bool omits_request, omits_response;
     bool spent;
 };
-
-static const struct value *get(const struct value *map, const char *key)
-{
-    const struct attr *attr =
-        map && map->type == VALUE_MAP ? attr_find(map->attrs, map->count, str_from_c(key)) : NULL;
-    return attr && attr->value.type != VALUE_NULL ? &attr->value : NULL;
-}
-
-static str text_of(const struct value *map, const char *key)
-{
-    const struct value *value = get(map, key);
-    return value && value->type == VALUE_STR ? value->text : STR_NONE;
-}
 
 static void add(struct log *log, str key, struct value value)
 {
@@ -159,7 +145,7 @@ static void ids(struct log *log)
 static uint64_t moment(const struct value *time)
 {
     double seconds = 0, milliseconds = 0;
-    const struct value *whole = get(time, "seconds"), *rest = get(time, "milliseconds");
+    const struct value *whole = tree_get(time, "seconds"), *rest = tree_get(time, "milliseconds");
     bool good = whole && value_as_f64(whole, &seconds) && seconds > 0 && seconds < 9e9;
     if (!good || (rest && (!value_as_f64(rest, &milliseconds) || !(milliseconds >= 0) ||
                            milliseconds > 1e6)))
@@ -169,9 +155,9 @@ static uint64_t moment(const struct value *time)
 
 static void times(struct log *log, const struct value *timing)
 {
-    const struct value *first = get(timing, "timeToFirstToken");
-    log->span.start_ns = moment(get(timing, "startTime"));
-    log->span.end_ns = moment(get(timing, "endTime"));
+    const struct value *first = tree_get(timing, "timeToFirstToken");
+    log->span.start_ns = moment(tree_get(timing, "startTime"));
+    log->span.end_ns = moment(tree_get(timing, "endTime"));
     if (first)
         add(log, STR_OF("helicone.time_to_first_token_ms"), *first);
 }
@@ -182,7 +168,7 @@ static const struct value *any_of(const struct value *map, const char *const *ke
 {
     const struct value *found = NULL;
     for (size_t i = 0; i < count && !found; i++)
-        found = get(map, keys[i]);
+        found = tree_get(map, keys[i]);
     return found;
 }
 
@@ -194,7 +180,7 @@ static void asked(struct log *log)
     static const char *const lists[] = { "messages", "input", "contents", "prompt" };
     const struct value *system = any_of(log->request, systems, COUNT_OF(systems));
     const struct value *list = any_of(log->request, lists, COUNT_OF(lists));
-    const struct value *tools = get(log->request, "tools");
+    const struct value *tools = tree_get(log->request, "tools");
     if (log->omits_request)
         return;
     if (system)
@@ -235,13 +221,13 @@ static struct value exclusive(struct log *log, const struct value *usage)
         { "cache_read_input_tokens", STR("input_cache_read") },
         { "cache_creation_input_tokens", STR("input_cache_creation") },
     };
-    const struct value *written = get(usage, "cache_creation");
-    const struct value *hour = get(written, "ephemeral_1h_input_tokens");
+    const struct value *written = tree_get(usage, "cache_creation");
+    const struct value *hour = tree_get(written, "ephemeral_1h_input_tokens");
     struct value map = { .type = VALUE_MAP };
     map.attrs = arena_new(log->arena, struct attr, COUNT_OF(names) + 1);
     log->spent = log->spent || !map.attrs;
     for (size_t i = 0; map.attrs && i < COUNT_OF(names); i++) {
-        const struct value *count = get(usage, names[i].from);
+        const struct value *count = tree_get(usage, names[i].from);
         if (count)
             map.attrs[map.count++] = (struct attr){ names[i].to, *count };
     }
@@ -257,8 +243,8 @@ static void usage(struct log *log, const struct value *counts)
     if (!counts || counts->type != VALUE_MAP)
         return;
     bool is_exclusive =
-        !get(counts, "total_tokens") &&
-        (get(counts, "cache_read_input_tokens") || get(counts, "cache_creation_input_tokens"));
+        !tree_get(counts, "total_tokens") && (tree_get(counts, "cache_read_input_tokens") ||
+                                              tree_get(counts, "cache_creation_input_tokens"));
     struct value map = is_exclusive ? exclusive(log, counts) : *counts;
     buf_init(&out, MIB);
     value_to_json(&out, &map);
@@ -266,24 +252,24 @@ static void usage(struct log *log, const struct value *counts)
     buf_clear(&out);
     log->spent = log->spent || str_is_none(text);
     add_text(log, "helicone.usage", text);
-    if (get(counts, "cost"))
-        add(log, STR_OF("helicone.cost"), *get(counts, "cost"));
+    if (tree_get(counts, "cost"))
+        add(log, STR_OF("helicone.cost"), *tree_get(counts, "cost"));
 }
 
 /* What came back. Vectors are no answer that anybody reads. */
 static void answered(struct log *log)
 {
     const struct value *response = log->response;
-    add_text(log, "helicone.response.model", text_of(response, "model"));
-    add_text(log, "helicone.response.id", text_of(response, "id"));
-    add_text(log, "helicone.finish_reason", text_of(response, "stop_reason"));
-    add_text(log, "helicone.request.service_tier", text_of(response, "service_tier"));
-    usage(log, get(response, "usage"));
+    add_text(log, "helicone.response.model", tree_text_as_sent(response, "model"));
+    add_text(log, "helicone.response.id", tree_text_as_sent(response, "id"));
+    add_text(log, "helicone.finish_reason", tree_text_as_sent(response, "stop_reason"));
+    add_text(log, "helicone.request.service_tier", tree_text_as_sent(response, "service_tier"));
+    usage(log, tree_get(response, "usage"));
     if (log->omits_response)
         return;
-    const struct value *output = get(response, "output"); /* OpenAI's Responses */
-    bool is_answer =
-        get(response, "choices") || get(response, "content") || get(response, "candidates");
+    const struct value *output = tree_get(response, "output"); /* OpenAI's Responses */
+    bool is_answer = tree_get(response, "choices") || tree_get(response, "content") ||
+                     tree_get(response, "candidates");
     if (output)
         add(log, STR_OF("helicone.response"), *output);
     else if (is_answer)
@@ -294,12 +280,12 @@ static void answered(struct log *log)
 
 static bool is_embedding(const struct log *log)
 {
-    const struct value *data = get(log->response, "data");
+    const struct value *data = tree_get(log->response, "data");
     const struct value *first =
         data && data->type == VALUE_ARRAY && data->count ? data->items : NULL;
-    return get(first, "embedding") ||
-           (get(log->request, "input") && !get(log->response, "output") &&
-            get(log->request, "encoding_format"));
+    return tree_get(first, "embedding") ||
+           (tree_get(log->request, "input") && !tree_get(log->response, "output") &&
+            tree_get(log->request, "encoding_format"));
 }
 
 static str last_of(str path)
@@ -313,7 +299,7 @@ static str last_of(str path)
 static void model_call(struct log *log)
 {
     bool embeds = is_embedding(log);
-    str model = log->model.len ? log->model : text_of(log->request, "model");
+    str model = log->model.len ? log->model : tree_text_as_sent(log->request, "model");
     str name = last_of(log->session_path);
     if (!name.len)
         name = arena_printf(log->arena, "%s%s%.*s", embeds ? "embeddings" : "chat",
@@ -363,8 +349,8 @@ static void step_answer(struct log *log)
 
 static void tool(struct log *log)
 {
-    str name = text_of(log->request, "toolName");
-    const struct value *input = get(log->request, "input");
+    str name = tree_text_as_sent(log->request, "toolName");
+    const struct value *input = tree_get(log->request, "input");
     log->span.name = name.len ? name : STR_OF("tool");
     add_text(log, "helicone.kind", STR_OF("tool"));
     add_text(log, "helicone.tool_name", name);
@@ -380,12 +366,12 @@ static void vector_db(struct log *log)
                     { "databaseName", "helicone.request.index_name" },
                     { "operation", "helicone.request.operation_name" },
                     { "filters", "helicone.request.filters" } };
-    str operation = text_of(log->request, "operation");
-    const struct value *text = get(log->request, "text");
+    str operation = tree_text_as_sent(log->request, "operation");
+    const struct value *text = tree_get(log->request, "text");
     log->span.name = operation.len ? operation : STR_OF("vector_db");
     add_text(log, "helicone.kind", STR_OF("vector_db"));
     for (size_t i = 0; i < COUNT_OF(members); i++) {
-        const struct value *member = get(log->request, members[i].from);
+        const struct value *member = tree_get(log->request, members[i].from);
         if (member)
             add(log, str_from_c(members[i].to), *member);
     }
@@ -396,7 +382,7 @@ static void vector_db(struct log *log)
 static void data(struct log *log)
 {
     static const char *const named[] = { "_type", "name" };
-    str name = text_of(log->request, "name");
+    str name = tree_text_as_sent(log->request, "name");
     struct value rest = without(log, log->request, named, COUNT_OF(named));
     log->span.name = name.len ? name : log->type;
     add_text(log, "helicone.kind", STR_OF("span"));
@@ -415,11 +401,12 @@ static str first_line(str text)
 
 static void outcome(struct log *log, const struct value *response)
 {
-    const struct value *status = get(response, "status"), *error = get(log->response, "error");
+    const struct value *status = tree_get(response, "status"),
+                       *error = tree_get(log->response, "error");
     int64_t code = 0;
     bool has_code = status && value_as_i64(status, &code);
     bool failed = has_code && (code < 0 || code >= 400);
-    str message = text_of(error, "message"), type = text_of(error, "type");
+    str message = tree_text_as_sent(error, "message"), type = tree_text_as_sent(error, "type");
     if (has_code)
         add(log, STR_OF("http.response.status_code"), value_i64(code));
     log->span.status_code = failed || error ? 2 : has_code ? 1 : 0;
@@ -436,9 +423,9 @@ static void outcome(struct log *log, const struct value *response)
 /* Is it a piece of a stream?  One alone looks like an answer. */
 static bool is_chunk(const struct value *answer)
 {
-    const struct value *choices = get(answer, "choices");
+    const struct value *choices = tree_get(answer, "choices");
     bool has_choice = choices && choices->type == VALUE_ARRAY && choices->count;
-    return get(answer, "delta") || (has_choice && get(choices->items, "delta"));
+    return tree_get(answer, "delta") || (has_choice && tree_get(choices->items, "delta"));
 }
 
 /* An answer that was logged as text: JSON, a stream, or what went wrong. */
@@ -465,22 +452,22 @@ static const struct value *object(const struct value *value)
 /* What was asked and what came, as objects. */
 static void sides(struct log *log, const struct value *request, const struct value *response)
 {
-    const struct value *came = object(get(response, "json"));
-    str text = text_of(response, "textBody");
-    log->request = object(get(request, "json"));
+    const struct value *came = object(tree_get(response, "json"));
+    str text = tree_text_as_sent(response, "textBody");
+    log->request = object(tree_get(request, "json"));
     log->response = came && came->count ? came : NULL;
-    log->type = text_of(log->request, "_type");
+    log->type = tree_text_as_sent(log->request, "_type");
     if (text.len)
         text_answer(log, text);
 }
 
 static void read_log(struct log *log, const struct value *tree)
 {
-    const struct value *request = get(tree, "providerRequest");
-    const struct value *response = get(tree, "providerResponse");
-    headers(log, get(request, "meta"));
+    const struct value *request = tree_get(tree, "providerRequest");
+    const struct value *response = tree_get(tree, "providerResponse");
+    headers(log, tree_get(request, "meta"));
     ids(log);
-    times(log, get(tree, "timing"));
+    times(log, tree_get(tree, "timing"));
     sides(log, request, response);
     if (str_is_empty(log->type) || str_equal_c(log->type, "unknown") || !log->request) {
         static const struct value nothing = { .type = VALUE_MAP };
@@ -498,19 +485,12 @@ static void read_log(struct log *log, const struct value *tree)
     outcome(log, response);
 }
 
-static enum err tree_of(struct arena *arena, str body, struct value *ret, struct diag *reterr_why)
+static enum err object_of(struct arena *arena, str body, struct value *ret, struct diag *reterr_why)
 {
-    struct json json;
-    json_init(&json, arena, body, JSON_DEPTH_MAX);
-    *ret = (struct value){ .type = VALUE_NULL };
-    enum json_token token = json_next(&json);
-    if (token == JSON_END)
-        return diag_set(reterr_why, ERR_BAD_INPUT, "the body is empty");
-    if (token == JSON_ERROR || !json_value(&json, token, ret) || json_next(&json) != JSON_END)
-        return json_error(&json, reterr_why);
-    if (ret->type != VALUE_MAP)
-        return diag_set(reterr_why, ERR_BAD_INPUT, "the body must be an object");
-    return ERR_OK;
+    enum err err = tree_parse(arena, body, ret, reterr_why);
+    if (!err && ret->type != VALUE_MAP)
+        err = diag_set(reterr_why, ERR_BAD_INPUT, "the body must be an object");
+    return err;
 }
 
 static enum err no_room(struct diag *reterr_why)
@@ -531,8 +511,7 @@ static enum err log_finish(struct log *log, struct raw_batch *batch, struct diag
     span->scope = scope;
     span->attrs = log->attrs.items;
     span->attr_count = log->attrs.count;
-    batch->spans = out.spans;
-    batch->span_count = 1;
+    native_give(&out, batch);
     return ERR_OK;
 }
 
@@ -545,10 +524,10 @@ enum err helicone_decode_log(struct arena *arena, const struct helicone_body *bo
                        .limits = limits ? limits : &otlp_limits_default,
                        .body = body };
     *ret_batch = (struct raw_batch){ 0 };
-    enum err err = tree_of(arena, body->bytes, &tree, reterr_why);
+    enum err err = object_of(arena, body->bytes, &tree, reterr_why);
     if (err)
         return err;
-    if (!get(&tree, "providerRequest") && !get(&tree, "providerResponse"))
+    if (!tree_get(&tree, "providerRequest") && !tree_get(&tree, "providerResponse"))
         return diag_set(reterr_why, ERR_BAD_INPUT, "providerRequest is missing");
     read_log(&log, &tree);
     return log_finish(&log, ret_batch, reterr_why);
@@ -582,10 +561,10 @@ enum err helicone_decode_feedback(struct arena *arena, const struct helicone_bod
     struct native_batch out = { 0 };
     bool is_good;
     *ret_batch = (struct raw_batch){ 0 };
-    enum err err = tree_of(arena, body->bytes, &tree, reterr_why);
+    enum err err = object_of(arena, body->bytes, &tree, reterr_why);
     if (err)
         return err;
-    const struct value *rating = get(&tree, "rating");
+    const struct value *rating = tree_get(&tree, "rating");
     if (!rating || !value_as_bool(rating, &is_good))
         return diag_set(reterr_why, ERR_BAD_INPUT, "rating must be true or false");
     struct score *score = score_new(arena, &out, body->request_id, STR_OF("feedback"));
@@ -594,8 +573,7 @@ enum err helicone_decode_feedback(struct arena *arena, const struct helicone_bod
     score->type = SCORE_BOOL;
     score->value = is_good ? 1 : 0;
     score->source = SCORE_BY_USER;
-    ret_batch->scores = out.scores;
-    ret_batch->score_count = out.score_count;
+    native_give(&out, ret_batch);
     return ERR_OK;
 }
 
@@ -615,10 +593,10 @@ enum err helicone_decode_scores(struct arena *arena, const struct helicone_body 
     struct value tree;
     struct native_batch out = { 0 };
     *ret_batch = (struct raw_batch){ 0 };
-    enum err err = tree_of(arena, body->bytes, &tree, reterr_why);
+    enum err err = object_of(arena, body->bytes, &tree, reterr_why);
     if (err)
         return err;
-    const struct value *scores = get(&tree, "scores");
+    const struct value *scores = tree_get(&tree, "scores");
     if (!scores || scores->type != VALUE_MAP)
         return diag_set(reterr_why, ERR_BAD_INPUT, "scores must be an object of numbers");
     uint32_t max = limits ? limits->items_max : otlp_limits_default.items_max;
@@ -639,7 +617,6 @@ enum err helicone_decode_scores(struct arena *arena, const struct helicone_body 
         score->type = one->value.type == VALUE_BOOL ? SCORE_BOOL : SCORE_NUMBER;
         score->value = number;
     }
-    ret_batch->scores = out.scores;
-    ret_batch->score_count = out.score_count;
+    native_give(&out, ret_batch);
     return ERR_OK;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "wire/helicone.h"
+#include "wire/tree.h"
 
 /* A streamed answer, as it was logged: lines of JSON, with or without "data:" in front.  An answer
  * of the form that the same provider gives without streaming; false: the text is none of these, or

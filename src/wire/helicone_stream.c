@@ -26,19 +26,6 @@ struct stream {
     bool is_any, spent;
 };
 
-static const struct value *get(const struct value *map, const char *key)
-{
-    const struct attr *attr =
-        map && map->type == VALUE_MAP ? attr_find(map->attrs, map->count, str_from_c(key)) : NULL;
-    return attr && attr->value.type != VALUE_NULL ? &attr->value : NULL;
-}
-
-static str text_of(const struct value *map, const char *key)
-{
-    const struct value *value = get(map, key);
-    return value && value->type == VALUE_STR ? value->text : STR_NONE;
-}
-
 static void keep(str *to, str text)
 {
     if (text.len)
@@ -76,42 +63,42 @@ static void take_openai(struct stream *stream, const struct value *chunk,
 {
     const struct value *choice =
         choices->type == VALUE_ARRAY && choices->count ? choices->items : NULL;
-    const struct value *delta = get(choice, "delta"), *calls = get(delta, "tool_calls");
-    keep(&stream->model, text_of(chunk, "model"));
-    keep(&stream->id, text_of(chunk, "id"));
-    keep(&stream->finish, text_of(choice, "finish_reason"));
-    buf_add_str(&stream->text, text_of(delta, "content"));
-    buf_add_str(&stream->thought, text_of(delta, "reasoning_content"));
+    const struct value *delta = tree_get(choice, "delta"), *calls = tree_get(delta, "tool_calls");
+    keep(&stream->model, tree_text_as_sent(chunk, "model"));
+    keep(&stream->id, tree_text_as_sent(chunk, "id"));
+    keep(&stream->finish, tree_text_as_sent(choice, "finish_reason"));
+    buf_add_str(&stream->text, tree_text_as_sent(delta, "content"));
+    buf_add_str(&stream->thought, tree_text_as_sent(delta, "reasoning_content"));
     for (uint32_t i = 0; calls && calls->type == VALUE_ARRAY && i < calls->count; i++) {
-        const struct value *function = get(&calls->items[i], "function");
-        struct call *call = call_at(stream, get(&calls->items[i], "index"));
+        const struct value *function = tree_get(&calls->items[i], "function");
+        struct call *call = call_at(stream, tree_get(&calls->items[i], "index"));
         if (!call)
             continue;
-        keep(&call->id, text_of(&calls->items[i], "id"));
-        keep(&call->name, text_of(function, "name"));
-        buf_add_str(&call->arguments, text_of(function, "arguments"));
+        keep(&call->id, tree_text_as_sent(&calls->items[i], "id"));
+        keep(&call->name, tree_text_as_sent(function, "name"));
+        buf_add_str(&call->arguments, tree_text_as_sent(function, "arguments"));
     }
 }
 
 static void take_anthropic(struct stream *stream, const struct value *event, str type)
 {
-    const struct value *message = get(event, "message"), *delta = get(event, "delta");
-    const struct value *block = get(event, "content_block"), *index = get(event, "index");
+    const struct value *message = tree_get(event, "message"), *delta = tree_get(event, "delta");
+    const struct value *block = tree_get(event, "content_block"), *index = tree_get(event, "index");
     if (str_equal_c(type, "message_start")) {
-        keep(&stream->model, text_of(message, "model"));
-        keep(&stream->id, text_of(message, "id"));
-        take_usage(stream, get(message, "usage"));
+        keep(&stream->model, tree_text_as_sent(message, "model"));
+        keep(&stream->id, tree_text_as_sent(message, "id"));
+        take_usage(stream, tree_get(message, "usage"));
     }
-    keep(&stream->finish, text_of(delta, "stop_reason"));
-    buf_add_str(&stream->text, text_of(delta, "text"));
-    buf_add_str(&stream->thought, text_of(delta, "thinking"));
-    bool is_call = str_equal_c(text_of(block, "type"), "tool_use");
-    str json = text_of(delta, "partial_json");
+    keep(&stream->finish, tree_text_as_sent(delta, "stop_reason"));
+    buf_add_str(&stream->text, tree_text_as_sent(delta, "text"));
+    buf_add_str(&stream->thought, tree_text_as_sent(delta, "thinking"));
+    bool is_call = str_equal_c(tree_text_as_sent(block, "type"), "tool_use");
+    str json = tree_text_as_sent(delta, "partial_json");
     struct call *call = is_call || json.len ? call_at(stream, index) : NULL;
     if (!call)
         return;
-    keep(&call->id, text_of(block, "id"));
-    keep(&call->name, text_of(block, "name"));
+    keep(&call->id, tree_text_as_sent(block, "id"));
+    keep(&call->name, tree_text_as_sent(block, "name"));
     buf_add_str(&call->arguments, json);
 }
 
@@ -129,15 +116,15 @@ static bool take_line(struct stream *stream, str line)
         stream->spent = json_error(&json, NULL) == ERR_LIMIT;
         return false;
     }
-    const struct value *choices = get(&chunk, "choices");
-    str type = text_of(&chunk, "type");
+    const struct value *choices = tree_get(&chunk, "choices");
+    str type = tree_text_as_sent(&chunk, "type");
     if (chunk.type != VALUE_MAP || (!choices && !type.len))
         return false;
     if (choices)
         take_openai(stream, &chunk, choices);
     else
         take_anthropic(stream, &chunk, type);
-    take_usage(stream, get(&chunk, "usage"));
+    take_usage(stream, tree_get(&chunk, "usage"));
     return stream->is_any = true;
 }
 

@@ -253,14 +253,6 @@ static bool start(struct langfuse *langfuse, struct arena *arena, const struct o
     return scope != NULL;
 }
 
-static void take_items(const struct langfuse *langfuse, struct raw_batch *batch)
-{
-    batch->spans = langfuse->items.spans;
-    batch->span_count = langfuse->items.span_count;
-    batch->scores = langfuse->items.scores;
-    batch->score_count = langfuse->items.score_count;
-}
-
 enum err langfuse_batch_decode(struct arena *arena, str body, const struct otlp_limits *limits,
                                struct raw_batch *ret_batch, struct diag *reterr_why)
 {
@@ -275,7 +267,7 @@ enum err langfuse_batch_decode(struct arena *arena, str body, const struct otlp_
     if (!err && !roots_add(&langfuse))
         err = no_room(reterr_why);
     if (!err) {
-        take_items(&langfuse, ret_batch);
+        native_give(&langfuse.items, ret_batch);
         ret_batch->reply = reply_of(arena, &results);
         if (str_is_none(ret_batch->reply))
             err = no_room(reterr_why);
@@ -383,7 +375,7 @@ enum err langfuse_score_decode(struct arena *arena, str body, const struct otlp_
                        ? score_list(&langfuse, &json, ret_batch, reterr_why)
                        : score_one(&langfuse, str_trim(body), ret_batch, reterr_why);
     if (!err)
-        take_items(&langfuse, ret_batch);
+        native_give(&langfuse.items, ret_batch);
     return err;
 }
 

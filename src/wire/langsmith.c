@@ -394,10 +394,7 @@ enum err langsmith_decode(struct arena *arena, const struct langsmith_input *inp
         return diag_set(reterr_why, ERR_LIMIT, "the runs need too much memory");
     if (err)
         return err;
-    ret_batch->spans = langsmith.items.spans;
-    ret_batch->span_count = langsmith.items.span_count;
-    ret_batch->scores = langsmith.items.scores;
-    ret_batch->score_count = langsmith.items.score_count;
+    native_give(&langsmith.items, ret_batch);
     if (ret_batch->rejected_count && !ret_batch->span_count && !ret_batch->score_count)
         return diag_set(reterr_why, ERR_BAD_INPUT, "%s", ret_batch->rejected_why);
     return ERR_OK;

@@ -396,12 +396,7 @@ bool langsmith_span(struct langsmith *langsmith, const struct langsmith_run *run
     if (!is_structure(&tags) || tags.count)
         add(&filling, STR_OF("langsmith.span.tags"), tags);
     take_rest(&filling);
-    span.attrs = filling.attrs.items;
-    span.attr_count = MIN(filling.attrs.count, langsmith->limits->attrs_max);
-    span.dropped_attr_count = filling.attrs.count - span.attr_count;
-    struct raw_span *to = native_span_new(langsmith->arena, &langsmith->items);
-    langsmith->is_spent = langsmith->is_spent || !to;
-    if (to)
-        *to = span;
+    native_span_set_attrs(&span, &filling.attrs, langsmith->limits->attrs_max);
+    langsmith->is_spent |= !native_span_add(langsmith->arena, &langsmith->items, &span);
     return true;
 }

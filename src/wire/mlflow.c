@@ -493,9 +493,6 @@ enum err mlflow_decode(struct arena *arena, const struct mlflow_body *body,
     enum err err = take(&reading);
     if (err)
         return err;
-    ret_batch->spans = reading.items.spans;
-    ret_batch->span_count = reading.items.span_count;
-    ret_batch->scores = reading.items.scores;
-    ret_batch->score_count = reading.items.score_count;
+    native_give(&reading.items, ret_batch);
     return ERR_OK;
 }

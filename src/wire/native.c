@@ -124,6 +124,30 @@ struct raw_score *native_score_new(struct arena *arena, struct native_batch *bat
     return &scores[batch->score_count++];
 }
 
+bool native_span_add(struct arena *arena, struct native_batch *batch, const struct raw_span *span)
+{
+    struct raw_span *to = native_span_new(arena, batch);
+    if (to)
+        *to = *span;
+    return to;
+}
+
+void native_span_set_attrs(struct raw_span *span, const struct native_attrs *attrs,
+                           uint32_t attrs_max)
+{
+    span->attrs = attrs->items;
+    span->attr_count = MIN(attrs->count, attrs_max);
+    span->dropped_attr_count = attrs->count - span->attr_count;
+}
+
+void native_give(const struct native_batch *batch, struct raw_batch *ret_batch)
+{
+    ret_batch->spans = batch->spans;
+    ret_batch->span_count = batch->span_count;
+    ret_batch->scores = batch->scores;
+    ret_batch->score_count = batch->score_count;
+}
+
 void native_reject(struct raw_batch *batch, const char *format, ...)
 {
     assert(format);

@@ -43,5 +43,13 @@ struct native_batch {
 /* A new item, all zero; NULL: the arena's budget is spent.  Pointers to earlier items die. */
 struct raw_span *native_span_new(struct arena *arena, struct native_batch *batch);
 struct raw_score *native_score_new(struct arena *arena, struct native_batch *batch);
+/* A span as it is; false: the arena's budget is spent. */
+MUST_CHECK bool native_span_add(struct arena *arena, struct native_batch *batch,
+                                const struct raw_span *span);
+/* The first attrs_max are the span's; the others are counted as dropped. */
+void native_span_set_attrs(struct raw_span *span, const struct native_attrs *attrs,
+                           uint32_t attrs_max);
+/* The items are those of `ret_batch`. */
+void native_give(const struct native_batch *batch, struct raw_batch *ret_batch);
 /* Counts an item that is left out; the first reason and its place are kept. */
 void native_reject(struct raw_batch *batch, const char *format, ...) PRINTF(2, 3);

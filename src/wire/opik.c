@@ -345,10 +345,7 @@ static enum err body_read(struct reading *reading, struct raw_batch *ret_batch,
     enum err err = request->is_list
                        ? list_read(reading, ret_batch, reterr_why)
                        : object_read(reading, str_trim(request->body), 1, ret_batch, reterr_why);
-    ret_batch->spans = reading->items.spans;
-    ret_batch->span_count = reading->items.span_count;
-    ret_batch->scores = reading->items.scores;
-    ret_batch->score_count = reading->items.score_count;
+    native_give(&reading->items, ret_batch);
     bool is_empty = ret_batch->span_count == 0 && ret_batch->score_count == 0;
     if (!err && is_empty && ret_batch->rejected_count)
         return diag_set(reterr_why, ERR_BAD_INPUT, "%s", ret_batch->rejected_why);

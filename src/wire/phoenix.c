@@ -326,11 +326,9 @@ static bool span_take(struct reading *reading, const struct raw_scope *scope,
     struct raw_span raw = { .scope = scope, .source_id = STR_NONE };
     if (!span_of(reading, item, &raw, fault))
         return false;
-    struct raw_span *span = native_span_new(reading->arena, &reading->items);
-    if (span)
-        *span = raw;
-    reading->is_spent |= !span;
-    return span;
+    bool fits = native_span_add(reading->arena, &reading->items, &raw);
+    reading->is_spent |= !fits;
+    return fits;
 }
 
 static const struct raw_scope *scope_of(struct reading *reading)
@@ -449,10 +447,7 @@ static enum err finish(struct reading *reading, struct diag *reterr_why)
     if (reading->is_spent)
         return diag_set(reterr_why, ERR_LIMIT, "the request needs too much memory");
     reading->batch->is_utf8 = true;
-    reading->batch->spans = reading->items.spans;
-    reading->batch->span_count = reading->items.span_count;
-    reading->batch->scores = reading->items.scores;
-    reading->batch->score_count = reading->items.score_count;
+    native_give(&reading->items, reading->batch);
     return ERR_OK;
 }
 

@@ -117,11 +117,8 @@ static void span_take(struct reading *reading, const struct value *event, enum k
     if (str_is_none(span.name))
         span.name = str_from(tree_text(event, "event"), 4); /* "$ai_" */
     times_of(event, properties, &span);
-    bool fits = attrs_of(reading, event, properties, &span);
-    struct raw_span *to = fits ? native_span_new(reading->arena, &reading->items) : NULL;
-    if (to)
-        *to = span;
-    reading->is_spent |= !to;
+    reading->is_spent |= !attrs_of(reading, event, properties, &span) ||
+                         !native_span_add(reading->arena, &reading->items, &span);
 }
 
 /* ---- scores ---- */
@@ -226,9 +223,6 @@ enum err posthog_decode(struct arena *arena, str body, const struct otlp_limits 
         take_event(&reading, &events[i], i);
     if (reading.is_spent)
         return diag_set(reterr_why, ERR_LIMIT, "the request needs too much memory");
-    ret_batch->spans = reading.items.spans;
-    ret_batch->span_count = reading.items.span_count;
-    ret_batch->scores = reading.items.scores;
-    ret_batch->score_count = reading.items.score_count;
+    native_give(&reading.items, ret_batch);
     return ERR_OK;
 }

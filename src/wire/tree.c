@@ -13,8 +13,9 @@ enum err tree_parse(struct arena *arena, str text, struct value *ret_root, struc
     struct json json;
     json_init(&json, arena, text, JSON_DEPTH_MAX);
     enum json_token token = json_next(&json);
-    if (token == JSON_ERROR || token == JSON_END || !json_value(&json, token, ret_root) ||
-        json_next(&json) != JSON_END)
+    if (token == JSON_END)
+        return diag_set(reterr_why, ERR_BAD_INPUT, "the body is empty");
+    if (token == JSON_ERROR || !json_value(&json, token, ret_root) || json_next(&json) != JSON_END)
         return json_error(&json, reterr_why);
     return ERR_OK;
 }
@@ -27,10 +28,16 @@ const struct value *tree_get(const struct value *map, const char *name)
     return attr && attr->value.type != VALUE_NULL ? &attr->value : NULL;
 }
 
-str tree_text(const struct value *map, const char *name)
+str tree_text_as_sent(const struct value *map, const char *name)
 {
     const struct value *value = tree_get(map, name);
-    return value && value->type == VALUE_STR && value->text.len ? value->text : STR_NONE;
+    return value && value->type == VALUE_STR ? value->text : STR_NONE;
+}
+
+str tree_text(const struct value *map, const char *name)
+{
+    str text = tree_text_as_sent(map, name);
+    return text.len ? text : STR_NONE;
 }
 
 uint32_t tree_items(const struct value *map, const char *name, const struct value **ret_items)

@@ -10,13 +10,15 @@
 #pragma once
 #include "wire/native.h"
 
-/* The whole text is one value.  ERR_BAD_INPUT with its place, ERR_LIMIT. */
+/* The whole text is one value.  ERR_BAD_INPUT with its place, or "the body is empty"; ERR_LIMIT. */
 MUST_CHECK enum err tree_parse(struct arena *arena, str text, struct value *ret_root,
                                struct diag *reterr_why);
 /* NULL: not a map, no such member, or null. */
 const struct value *tree_get(const struct value *map, const char *name);
 /* A text that is not empty, else STR_NONE. */
 str tree_text(const struct value *map, const char *name);
+/* A text that may be empty, else STR_NONE. */
+str tree_text_as_sent(const struct value *map, const char *name);
 /* 0 items when it is no array. */
 uint32_t tree_items(const struct value *map, const char *name, const struct value **ret_items);
 /* RFC 3339, or seconds, milliseconds, microseconds or nanoseconds since 1970, told by their

@@ -11,19 +11,6 @@ enum { SEARCH_MAX = 256 }; /* items of a batch that a call's end may be behind i
 
 /* ---- values ---- */
 
-const struct value *weave_get(const struct value *map, const char *key)
-{
-    const struct attr *attr =
-        map && map->type == VALUE_MAP ? attr_find(map->attrs, map->count, str_from_c(key)) : NULL;
-    return attr && attr->value.type != VALUE_NULL ? &attr->value : NULL;
-}
-
-str weave_text(const struct value *map, const char *key)
-{
-    const struct value *value = weave_get(map, key);
-    return value && value->type == VALUE_STR ? value->text : STR_NONE;
-}
-
 str weave_ref_name(str ref)
 {
     if (!str_starts(ref, STR_OF("weave://")))
@@ -49,7 +36,7 @@ struct value weave_json(struct weave *weave, const struct value *value)
 
 uint64_t weave_time(const struct value *map, const char *key)
 {
-    str text = weave_text(map, key);
+    str text = tree_text_as_sent(map, key);
     int64_t time_ns;
     return !str_is_none(text) && time_parse(text, &time_ns) && time_ns > 0 ? (uint64_t)time_ns : 0;
 }
@@ -58,7 +45,7 @@ uint64_t weave_time(const struct value *map, const char *key)
 
 static void reply_ids(struct weave *weave, const struct value *call)
 {
-    str id = weave_text(call, "id"), trace = weave_text(call, "trace_id");
+    str id = tree_text_as_sent(call, "id"), trace = tree_text_as_sent(call, "trace_id");
     buf_add_c(&weave->reply, "{\"id\":");
     buf_add_json_str(&weave->reply, str_is_none(id) ? STR_OF("") : id);
     buf_add_c(&weave->reply, ",\"trace_id\":");
@@ -92,8 +79,8 @@ static const struct value *end_of(const struct value *batch, uint32_t index, str
 {
     uint32_t last = MIN(batch->count, index + SEARCH_MAX);
     for (uint32_t i = index + 1; i < last && !str_is_none(id); i++) {
-        const struct value *end = weave_get(weave_get(&batch->items[i], "req"), "end");
-        if (end && str_equal(weave_text(end, "id"), id))
+        const struct value *end = tree_get(tree_get(&batch->items[i], "req"), "end");
+        if (end && str_equal(tree_text_as_sent(end, "id"), id))
             return end;
     }
     return NULL;
@@ -103,8 +90,8 @@ static const struct value *start_of(const struct value *batch, uint32_t index, s
 {
     uint32_t first = index > SEARCH_MAX ? index - SEARCH_MAX + 1 : 0;
     for (uint32_t i = index; i-- > first && !str_is_none(id);) {
-        const struct value *start = weave_get(weave_get(&batch->items[i], "req"), "start");
-        if (start && start->type == VALUE_MAP && str_equal(weave_text(start, "id"), id))
+        const struct value *start = tree_get(tree_get(&batch->items[i], "req"), "start");
+        if (start && start->type == VALUE_MAP && str_equal(tree_text_as_sent(start, "id"), id))
             return start;
     }
     return NULL;
@@ -112,16 +99,16 @@ static const struct value *start_of(const struct value *batch, uint32_t index, s
 
 static void take_upsert(struct weave *weave, const struct value *batch, uint32_t index)
 {
-    const struct value *request = weave_get(&batch->items[index], "req");
-    const struct value *start = weave_get(request, "start"), *end = weave_get(request, "end");
+    const struct value *request = tree_get(&batch->items[index], "req");
+    const struct value *start = tree_get(request, "start"), *end = tree_get(request, "end");
     if (start && start->type == VALUE_MAP) {
-        if (!end_of(batch, index, weave_text(start, "id")))
+        if (!end_of(batch, index, tree_text_as_sent(start, "id")))
             take_call(weave, start, index + 1);
         reply_ids(weave, start);
         return;
     }
     if (end && end->type == VALUE_MAP) {
-        const struct value *begun = start_of(batch, index, weave_text(end, "id"));
+        const struct value *begun = start_of(batch, index, tree_text_as_sent(end, "id"));
         struct value whole = begun ? joined(weave, begun, end) : *end;
         take_call(weave, &whole, index + 1);
     } else {
@@ -172,8 +159,8 @@ static void take_list(struct weave *weave, const struct value *batch, enum weave
 static enum err take_body(struct weave *weave, enum weave_body kind, const struct value *body,
                           struct diag *reterr_why)
 {
-    const struct value *batch = weave_get(body, "batch");
-    const struct value *start = weave_get(body, "start"), *end = weave_get(body, "end");
+    const struct value *batch = tree_get(body, "batch");
+    const struct value *start = tree_get(body, "start"), *end = tree_get(body, "end");
     bool is_list = kind == WEAVE_BATCH || kind == WEAVE_COMPLETE || kind == WEAVE_FEEDBACK_BATCH;
     if (is_list && (!batch || batch->type != VALUE_ARRAY))
         return diag_set(reterr_why, ERR_BAD_INPUT, "batch must be a list");
@@ -222,15 +209,12 @@ enum err weave_decode(struct arena *arena, const struct weave_input *input,
                            .now_ns = input->now_ns,
                            .batch = ret_batch,
                            .scope = &scope };
-    struct json json;
     struct value body;
-    json_init(&json, arena, input->body, JSON_DEPTH_MAX);
-    enum json_token token = json_next(&json);
-    if (token == JSON_END || token == JSON_ERROR || !json_value(&json, token, &body) ||
-        json_next(&json) != JSON_END)
-        return json_error(&json, reterr_why);
+    enum err err = tree_parse(arena, input->body, &body, reterr_why);
+    if (err)
+        return err;
     buf_init(&weave.reply, REPLY_BYTES_MAX);
-    enum err err = take_body(&weave, input->kind, &body, reterr_why);
+    err = take_body(&weave, input->kind, &body, reterr_why);
     ret_batch->reply_status = 200;
     ret_batch->reply =
         buf_failed(&weave.reply) ? STR_NONE : arena_str(arena, buf_str(&weave.reply));
@@ -240,10 +224,7 @@ enum err weave_decode(struct arena *arena, const struct weave_input *input,
         err = diag_set(reterr_why, ERR_LIMIT, "the calls need too much memory");
     if (err)
         return err;
-    ret_batch->spans = weave.items.spans;
-    ret_batch->span_count = weave.items.span_count;
-    ret_batch->scores = weave.items.scores;
-    ret_batch->score_count = weave.items.score_count;
+    native_give(&weave.items, ret_batch);
     if (ret_batch->rejected_count && !ret_batch->span_count && !ret_batch->score_count)
         return diag_set(reterr_why, ERR_BAD_INPUT, "%s", ret_batch->rejected_why);
     return ERR_OK;

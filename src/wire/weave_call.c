@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/check.h"
+#include "wire/json.h"
 #include "wire/weave_int.h"
 
 /* A span being filled. */
@@ -74,14 +75,14 @@ static const struct value *prompt_of(const struct filling *filling, const struct
     static const char *const names[] = { "messages", "contents", "input", "prompt" };
     const struct value *prompt = NULL;
     for (size_t i = 0; filling->is_model && !prompt && i < COUNT_OF(names); i++)
-        prompt = weave_get(inputs, names[i]);
+        prompt = tree_get(inputs, names[i]);
     return prompt ? prompt : inputs;
 }
 
 static void take_usage(struct filling *filling, const struct value *summary)
 {
-    const struct value *usages = weave_get(summary, "usage");
-    const struct value *usage = weave_get(weave_get(filling->call, "output"), "usage");
+    const struct value *usages = tree_get(summary, "usage");
+    const struct value *usage = tree_get(tree_get(filling->call, "output"), "usage");
     if (usages && usages->type == VALUE_MAP && usages->count == 1)
         usage = &usages->attrs[0].value;
     if (filling->is_model && usage && usage->type == VALUE_MAP)
@@ -106,7 +107,7 @@ static void take_attributes(struct filling *filling, const struct value *attribu
 static void take_exception(struct filling *filling, struct raw_span *span)
 {
     struct weave *weave = filling->weave;
-    str exception = weave_text(filling->call, "exception");
+    str exception = tree_text_as_sent(filling->call, "exception");
     struct json json;
     struct value told;
     if (str_is_empty(exception)) {
@@ -119,8 +120,8 @@ static void take_exception(struct filling *filling, struct raw_span *span)
     if (json_next(&json) != JSON_OBJECT || !json_value(&json, JSON_OBJECT, &told))
         return;
     struct native_attrs attrs = { 0 };
-    str type = weave_text(&told, "type"), message = weave_text(&told, "message");
-    const struct value *trace = weave_get(&told, "traceback");
+    str type = tree_text_as_sent(&told, "type"), message = tree_text_as_sent(&told, "message");
+    const struct value *trace = tree_get(&told, "traceback");
     span->status_message = str_is_none(message) ? exception : message;
     if (!str_is_empty(type))
         add(filling, STR_OF("error.type"), value_str(type));
@@ -145,9 +146,9 @@ static void take_answer(struct filling *filling, const struct value *output)
     add_value(filling, "weave.output", output);
     if (!filling->is_model)
         return;
-    add_value(filling, "gen_ai.response.model", weave_get(output, "model"));
-    add_value(filling, "gen_ai.response.id", weave_get(output, "id"));
-    add_value(filling, "gen_ai.response.service_tier", weave_get(output, "service_tier"));
+    add_value(filling, "gen_ai.response.model", tree_get(output, "model"));
+    add_value(filling, "gen_ai.response.id", tree_get(output, "id"));
+    add_value(filling, "gen_ai.response.service_tier", tree_get(output, "service_tier"));
 }
 
 /* ---- all of it ---- */
@@ -156,18 +157,18 @@ static void take_answer(struct filling *filling, const struct value *output)
 static bool is_model(const struct value *call, str kind)
 {
     static const char *const names[] = { "messages", "contents", "input", "prompt" };
-    const struct value *output = weave_get(call, "output"), *inputs = weave_get(call, "inputs");
-    bool is_one = weave_get(output, "model") && weave_get(output, "usage");
-    for (size_t i = 0; weave_get(inputs, "model") && i < COUNT_OF(names); i++)
-        is_one = is_one || weave_get(inputs, names[i]);
+    const struct value *output = tree_get(call, "output"), *inputs = tree_get(call, "inputs");
+    bool is_one = tree_get(output, "model") && tree_get(output, "usage");
+    for (size_t i = 0; tree_get(inputs, "model") && i < COUNT_OF(names); i++)
+        is_one = is_one || tree_get(inputs, names[i]);
     return str_equal_c(kind, "llm") || (str_is_none(kind) && is_one);
 }
 
 /* The integration, or the library that the traced function is of: "openai.chat.completions...". */
 static void take_provider(struct filling *filling, const struct value *attributes)
 {
-    const struct value *name = weave_get(weave_get(attributes, "integration"), "name");
-    str op = weave_text(filling->call, "op_name");
+    const struct value *name = tree_get(tree_get(attributes, "integration"), "name");
+    str op = tree_text_as_sent(filling->call, "op_name");
     str function = str_is_none(op) ? STR_OF("") : weave_ref_name(op);
     size_t dot = str_find_char(function, '.');
     if (name)
@@ -191,8 +192,8 @@ static bool is_read(str key)
 static void take_identity(struct filling *filling, struct raw_span *span, str id)
 {
     const struct value *call = filling->call;
-    str trace = weave_text(call, "trace_id"), parent = weave_text(call, "parent_id");
-    str name = weave_text(call, "display_name"), op = weave_text(call, "op_name");
+    str trace = tree_text_as_sent(call, "trace_id"), parent = tree_text_as_sent(call, "parent_id");
+    str name = tree_text_as_sent(call, "display_name"), op = tree_text_as_sent(call, "op_name");
     span->trace_id = native_trace_id(trace); /* zero: that of its start (pipeline/named_spans.h) */
     span->span_id = native_span_id(id);
     span->parent_span_id = native_span_id(parent);
@@ -208,14 +209,14 @@ bool weave_span(struct weave *weave, const struct value *call, const char **ret_
 {
     struct filling filling = { .weave = weave, .call = call };
     struct raw_span span = { .scope = weave->scope, .is_addition = true };
-    str id = weave_text(call, weave_get(call, "call_id") ? "call_id" : "id");
+    str id = tree_text_as_sent(call, tree_get(call, "call_id") ? "call_id" : "id");
     if (str_is_empty(id)) {
         *ret_why = "its id is missing";
         return false;
     }
-    const struct value *inputs = weave_get(call, "inputs");
-    const struct value *attributes = weave_get(call, "attributes");
-    str kind = weave_text(weave_get(attributes, "weave"), "kind");
+    const struct value *inputs = tree_get(call, "inputs");
+    const struct value *attributes = tree_get(call, "attributes");
+    str kind = tree_text_as_sent(tree_get(attributes, "weave"), "kind");
     filling.is_model = is_model(call, kind);
     take_identity(&filling, &span, id);
     if (filling.is_model || !str_is_empty(kind))
@@ -226,20 +227,15 @@ bool weave_span(struct weave *weave, const struct value *call, const char **ret_
         take_request(&filling, inputs);
         take_provider(&filling, attributes);
     }
-    take_answer(&filling, weave_get(call, "output"));
-    take_usage(&filling, weave_get(call, "summary"));
+    take_answer(&filling, tree_get(call, "output"));
+    take_usage(&filling, tree_get(call, "summary"));
     take_attributes(&filling, attributes);
-    add_value(&filling, "wandb.thread_id", weave_get(call, "thread_id"));
+    add_value(&filling, "wandb.thread_id", tree_get(call, "thread_id"));
     for (uint32_t i = 0; i < call->count; i++)
         if (!is_read(call->attrs[i].key))
             add_prefixed(&filling, "weave.", &call->attrs[i]);
     take_exception(&filling, &span);
-    span.attrs = filling.attrs.items;
-    span.attr_count = MIN(filling.attrs.count, weave->limits->attrs_max);
-    span.dropped_attr_count = filling.attrs.count - span.attr_count;
-    struct raw_span *to = native_span_new(weave->arena, &weave->items);
-    weave->is_spent = weave->is_spent || !to;
-    if (to)
-        *to = span;
+    native_span_set_attrs(&span, &filling.attrs, weave->limits->attrs_max);
+    weave->is_spent |= !native_span_add(weave->arena, &weave->items, &span);
     return true;
 }

@@ -41,13 +41,13 @@ static void take_kind(struct score *score, str kind, const struct value *payload
     if (str_equal_c(kind, "wandb.reaction.1")) {
         score->name = STR_OF("reaction");
         score->source = SCORE_BY_HUMAN;
-        take_value(score, weave_get(payload, "emoji"));
+        take_value(score, tree_get(payload, "emoji"));
         return;
     }
     if (str_equal_c(kind, "wandb.note.1")) {
         score->name = STR_OF("note");
         score->source = SCORE_BY_HUMAN;
-        score->comment = weave_text(payload, "note");
+        score->comment = tree_text_as_sent(payload, "note");
         return;
     }
     if (str_starts(kind, human)) {
@@ -57,8 +57,8 @@ static void take_kind(struct score *score, str kind, const struct value *payload
         score->name = str_from(kind, code.len);
         score->source = SCORE_BY_CODE;
     }
-    const struct value *value = weave_get(payload, "value");
-    const struct value *output = weave_get(payload, "output");
+    const struct value *value = tree_get(payload, "value");
+    const struct value *output = tree_get(payload, "output");
     value = value ? value : output;
     for (int depth = 0; value && value->type == VALUE_MAP && value->count == 1 && depth < 4;
          depth++)
@@ -84,7 +84,7 @@ static void write_answer(struct weave *weave, str id, const struct value *payloa
 /* The sender's, or one made of what it says. */
 static str id_of(struct weave *weave, const struct value *feedback)
 {
-    str id = weave_text(feedback, "id");
+    str id = tree_text_as_sent(feedback, "id");
     if (!str_is_empty(id))
         return id;
     struct value json = weave_json(weave, feedback);
@@ -104,8 +104,9 @@ bool weave_score(struct weave *weave, const struct value *feedback, const char *
     score_texts(&score, texts);
     for (size_t i = 0; i < SCORE_TEXTS; i++)
         *texts[i] = STR_NONE;
-    const struct value *payload = weave_get(feedback, "payload");
-    str kind = weave_text(feedback, "feedback_type"), ref = weave_text(feedback, "weave_ref");
+    const struct value *payload = tree_get(feedback, "payload");
+    str kind = tree_text_as_sent(feedback, "feedback_type"),
+        ref = tree_text_as_sent(feedback, "weave_ref");
     str call = str_is_none(ref) ? STR_NONE : call_of(ref);
     *ret_why = "feedback_type is missing or too long";
     if (str_is_empty(kind) || kind.len > SCORE_NAME_BYTES_MAX)
@@ -116,7 +117,7 @@ bool weave_score(struct weave *weave, const struct value *feedback, const char *
     score.span_id = native_span_id(call);
     score.has_span_id = true;
     take_kind(&score, kind, payload);
-    score.evaluator = weave_text(feedback, "runnable_ref");
+    score.evaluator = tree_text_as_sent(feedback, "runnable_ref");
     struct native_attrs attrs = { 0 };
     for (uint32_t i = 0; payload && payload->type == VALUE_MAP && i < payload->count; i++)
         if (payload->attrs[i].value.type == VALUE_MAP ||
@@ -124,7 +125,7 @@ bool weave_score(struct weave *weave, const struct value *feedback, const char *
             weave->is_spent = !native_attr_add(weave->arena, &attrs, payload->attrs[i].key,
                                                payload->attrs[i].value) ||
                               weave->is_spent;
-    str creator = weave_text(feedback, "creator");
+    str creator = tree_text_as_sent(feedback, "creator");
     weave->is_spent =
         !native_text_add(weave->arena, &attrs, STR_OF("creator"), creator) || weave->is_spent;
     score.attrs = attrs.items;

@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
-#include "wire/json.h"
+#include "wire/tree.h"
 #include "wire/weave.h"
 
 /* One decoding. */
@@ -21,10 +21,6 @@ struct weave {
     bool is_spent; /* the arena's budget is */
 };
 
-/* A member that is not null, or NULL; of anything but an object there is none. */
-const struct value *weave_get(const struct value *map, const char *key);
-/* STR_NONE when it is no text. */
-str weave_text(const struct value *map, const char *key);
 /* "weave:///<entity>/<project>/<kind>/<name>:<digest>" to <name>; another text is itself. */
 str weave_ref_name(str ref);
 /* A tree as the text of its JSON. */

@@ -197,6 +197,32 @@ class Server:
     def payload(self, trace_id, span_id):
         return self.api(f"/spans/{trace_id}/{span_id}/payload")
 
+    def call(self, method, path, body=None, expect=200, **headers):
+        """As a vendor's client asks, with JSON: an object, or its text; the answer, of that status."""
+        sent = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
+        answer = self.request(method, path, sent, {"content-type": JSON, **headers}, self.otlp_port)
+        assert answer.status == expect, answer
+        return answer
+
+    def wait_scores(self, count, **params):
+        """That many scores, or more."""
+        def look():
+            items = self.api("/scores", **params)["items"]
+            return items if len(items) >= count else None
+        return wait_until(look, 15, f"{count} scores of {params}")
+
+    def said(self, span):
+        """The messages of its input and of its output: role and text of each."""
+        payload = self.payload(span["trace_id"], span["span_id"])
+        return [[(message["role"], "".join(part.get("content", "") for part in message["parts"])) for message in payload[side] or []]
+                for side in ("input", "output")]
+
+    def create_key(self, project, permissions):
+        """A key that counts within seconds."""
+        made = subprocess.run([BINARY, "key", "create", f"--data_dir={self.data_dir}", f"--project={project}",
+                               f"--permissions={permissions}", "--json"], capture_output=True, text=True, env=CLEAN_ENV, check=True)
+        return json.loads(made.stdout)["token"]
+
     def metric(self, name):
         text = self.request("GET", "/metrics").text
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", text, re.M))

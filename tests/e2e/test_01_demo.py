@@ -23,7 +23,6 @@ def address(server):
 
 
 def test_it_makes_the_first_screen_alive_and_says_so_in_a_line(server):
-    """shows: X6"""
     shown = demo(address(server), f"--pid={server.process.pid}", "--settle.tick=50ms")
     assert shown.returncode == 0 and shown.stderr == "", shown
     assert shown.stdout.startswith("demo: loaded ") and shown.stdout.count("\n") == 1, shown.stdout

@@ -61,7 +61,7 @@ def retry_ms(error):
 @pytest.mark.parametrize("signal", list(STUBS))
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_each_signal_is_taken(server, channel, signal, compression):
-    """shows: C1 B1 R1"""
+    """shows: B1 C1"""
     answer = STUBS[signal](channel).Export(message_of(signal), timeout=20, compression=compression)
     assert not answer.HasField("partial_success") and answer == ANSWERS[signal]()
 
@@ -163,7 +163,7 @@ def test_a_broken_message_is_invalid_argument_with_its_place(server, body):
 
 
 def test_a_message_over_the_limit_is_resource_exhausted_for_good(small):
-    """Without RetryInfo: a sender must not repeat it.  shows: P19"""
+    """Without RetryInfo: a sender must not repeat it."""
     pad = request_of([make_span({"x.pad": "p" * 70_000})])
     error = raw_call(small.grpc_port, pad.SerializeToString())
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
@@ -196,7 +196,7 @@ def test_overload_says_when_to_come_back(small):
 
 
 def test_no_room_on_the_disk_is_unavailable_with_retry_info(new_server):
-    """shows: X5"""
+    """shows: C10"""
     made = new_server(log__disk_free="1TiB").start()
     error = raw_call(made.grpc_port, request_of([make_span()]).SerializeToString())
     assert error.code() == grpc.StatusCode.UNAVAILABLE and retry_ms(error) >= 1
@@ -204,7 +204,7 @@ def test_no_room_on_the_disk_is_unavailable_with_retry_info(new_server):
 
 
 def test_keys_arrive_as_metadata(new_server):
-    """shows: D9 P19"""
+    """shows: P19"""
     made = new_server(auth__mode="on").start()
     for metadata in ((), (("authorization", "Bearer tt_wrong"),)):
         error = raw_call(made.grpc_port, b"", metadata=metadata)

@@ -66,7 +66,7 @@ def answer_question(tracer):
 
 @pytest.mark.parametrize("way, compression", BOTH)
 def test_traces(server, settings, way, compression):
-    """shows: X6 B1 B4 B12 B17 C1 R1 A2 A6 A7 A8 A9 A14 A15 A18 A39 A57 A58 A67 A72 A31"""
+    """shows: X6 B1 B4 C1 R1 A2 A6 A7 A8 A9 A11 A15 A18 A19 A20 A21 A22 A31 A39 A57 A58 A59 A60 A67 A72"""
     settings(way, compression)
     provider = TracerProvider(resource=RESOURCE)
     provider.add_span_processor(BatchSpanProcessor(WAYS[way][0]()))
@@ -141,7 +141,7 @@ def test_many_spans_in_batches(server, settings, way):
 
 @pytest.mark.parametrize("way", list(WAYS))
 def test_the_key_goes_in_the_headers_variable(new_server, settings, way, caplog):
-    """shows: X6 D9"""
+    """shows: X6 P19"""
     made = new_server(auth__mode="on").start()
     made.headers = {"authorization": f"Bearer {made.first_key}"}
     for key, expected in ((made.first_key, SpanExportResult.SUCCESS), ("tt_wrong", SpanExportResult.FAILURE)):
@@ -160,7 +160,7 @@ def test_the_key_goes_in_the_headers_variable(new_server, settings, way, caplog)
 
 
 def test_an_exporter_repeats_until_there_is_room(settings):
-    """The server answers 503 first: the exporter of the SDK keeps the data, repeats, and it is stored once.  shows: C10 X5"""
+    """The server answers 503 first: the exporter of the SDK keeps the data, repeats, and it is stored once.  shows: C10"""
     full = Server(log__disk_free="1TiB").start()
     room = None
     try:

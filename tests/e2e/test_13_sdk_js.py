@@ -32,7 +32,7 @@ def emit(server, way, compression="none", key=None):
 
 @pytest.mark.parametrize("way, compression", WAYS)
 def test_three_signals_arrive_whole(server, way, compression):
-    """shows: X6 B1 B4 B12 C1 R1 A2 A6 A7 A8 A9 A14 A15 A18 A31 A39 A57 A59 A60 A67 A72"""
+    """shows: X6 B1 B4 C1 R1 A2 A6 A7 A8 A9 A11 A15 A18 A20 A21 A22 A31 A39 A57 A59 A60 A72"""
     counters = ["telltale_drain_logs_total", "telltale_drain_metric_points_total"]
     before = [server.metric(name) for name in counters]
     trace_id, said = emit(server, way, compression)
@@ -54,7 +54,7 @@ def test_three_signals_arrive_whole(server, way, compression):
 
 @pytest.mark.parametrize("way", ["http/json", "http/protobuf", "grpc"])
 def test_the_key_goes_in_the_headers_variable(new_server, way):
-    """shows: X6 D9"""
+    """shows: X6 P19"""
     made = new_server(auth__mode="on").start()
     made.headers = {"authorization": f"Bearer {made.first_key}"}
     trace_id, _ = emit(made, way, key=made.first_key)

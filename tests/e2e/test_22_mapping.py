@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import subprocess
+import time
 
 import pytest
 from conftest import BINARY, CLEAN_ENV, ROOT, Server, make_span, request_of, to_json, wait_until
@@ -91,6 +92,38 @@ def test_unmapped_names_are_counted_with_their_sender_and_never_a_value(mapped):
     assert "acme.gap" in names and not {"acme.llm.model", "acme.debug.dump", "acme.chat"} & set(names)
     assert "the value nobody shows" not in json.dumps(answer)
     assert answer["name_count"] == len(names) and answer["other_count"] == 0 and answer["next_cursor"] is None
+
+
+MANDATORY = {  # span attributes that must be understood letter for letter, with a value and what it becomes
+    "gen_ai.system": ("openai", "provider", "openai"), "gen_ai.operation.name": ("chat", "operation", "chat"),
+    "gen_ai.request.model": ("gpt-4o", "request_model", "gpt-4o"), "gen_ai.request.temperature": (0.5, "temperature", 0.5),
+    "gen_ai.usage.input_tokens": (12, "input_tokens", 12), "gen_ai.usage.output_tokens": (7, "output_tokens", 7),
+    "gen_ai.response.finish_reason": ("stop", "finish_reason", ["stop"]), "gen_ai.response.finish_reasons": (["stop"], "finish_reason", ["stop"]),
+    "llm.prompt.version": ("support-v17", "prompt_version", "support-v17"), "llm.prompt.hash": ("sha256:ab", "prompt_hash", "sha256:ab"),
+    "llm.context.chunk_count": (4, "context_chunk_count", 4), "llm.latency_ms": (500, "sender_latency_ms", 500),
+    "app.feature": ("support", "feature", "support"), "app.tenant_id": ("tenant_abc", "tenant_id", "tenant_abc"),
+    "app.prompt_version": ("support-v17", "prompt_version", "support-v17"), "app.rag.enabled": (True, "rag_enabled", True),
+    "user.id": ("u-1", "user_id", "u-1"), "rag.query.hash": ("h-1", "query_hash", "h-1"), "rag.retriever": ("bm25", "retriever", "bm25"),
+    "rag.embedding_model": ("e5", "embedding_model_version", "e5"), "rag.index": ("docs_v42", "index_version", "v42"),
+    "rag.top_k.requested": (8, "top_k_requested", 8), "rag.top_k.returned": (6, "top_k_returned", 6),
+    "rag.source_ids": ("doc_1,doc_2", "source_ids", ["doc_1", "doc_2"]), "rag.chunk_ids": ("c_1,c_2", "chunk_ids", ["c_1", "c_2"])}
+
+
+def test_each_mandatory_name_is_understood_and_none_is_reported(server):
+    """Attributes, events and scopes; test_alias.c has the span names.  shows: V1"""
+    sent = {name: make_span({name: value}, "work") for name, (value, _, _) in MANDATORY.items()}
+    server.send_spans(*sent.values())
+    for name, (_, field, expected) in MANDATORY.items():
+        assert server.wait_trace(sent[name]["traceId"])["spans"][0][field] == expected, name
+    events = [(time.time_ns(), f"gen_ai.content.{what}", {"content": "said"}) for what in ("prompt", "completion")]
+    span = make_span({"gen_ai.operation.name": "chat"}, "llm.chat", events=events)
+    for scope in ("llm.app", "assistant-api", "llm-client"):
+        server.send_spans(span, scope=scope)
+    server.wait_trace(span["traceId"])
+    content = server.payload(span["traceId"], span["spanId"])
+    assert content["input"] and content["output"]
+    reported = {item["name"] for item in server.api("/mapping/unmapped", limit=1000)["items"]}
+    assert not reported & {*MANDATORY, "content"}, reported
 
 
 def test_the_most_frequent_name_comes_first_within_limit_and_prefix(mapped):

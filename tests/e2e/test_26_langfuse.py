@@ -10,7 +10,7 @@ import time
 import uuid
 
 import pytest
-from conftest import BINARY, CLEAN_ENV, FIXTURES, JSON, ROOT, wait_until
+from conftest import CLEAN_ENV, FIXTURES, ROOT, wait_until
 
 BATCH = ["langfuse-python-2", "langfuse-js-3"]
 OTEL = ["langfuse-python-3", "langfuse-python-4", "langfuse-python-5", "langfuse-js-4", "langfuse-js-5"]
@@ -25,15 +25,8 @@ def body_of(item):
     return base64.b64decode(item["base64"]) if "base64" in item else item["text"].encode()
 
 
-def call(server, method, path, body=None, expect=200, **headers):
-    sent = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
-    answer = server.request(method, path, sent, {"content-type": JSON, **headers}, server.otlp_port)
-    assert answer.status == expect, answer
-    return answer
-
-
 def ingest(server, *events, expect=207):
-    return call(server, "POST", "/api/public/ingestion", {"batch": list(events), "metadata": {}}, expect).json
+    return server.call("POST", "/api/public/ingestion", {"batch": list(events), "metadata": {}}, expect).json
 
 
 def event(kind, at="2026-11-21T10:00:00.000Z", **body):
@@ -66,15 +59,9 @@ def replayed(server):
     return replay
 
 
-def said_by(server, span):
-    payload = server.payload(span["trace_id"], span["span_id"])
-    return [[(message["role"], "".join(part.get("content", "") for part in message["parts"])) for message in payload[side] or []]
-            for side in ("input", "output")]
-
-
 @pytest.mark.parametrize("name", BATCH + OTEL)
 def test_the_call_arrives_whole_whatever_the_sdk(server, replayed, name):
-    """shows: B2 B7 R6 C6"""
+    """shows: R6 A20 A22 A24 A26 A27 A31 A38 A50 A59 A60 A61 A62 A63"""
     _, trace, spans, _ = replayed(name)
     answer = spans["answer"]
     assert (answer["step"], answer["operation"], answer["request_model"], answer["dialect"]) == ("model", "chat", "gpt-4o-mini", "langfuse")
@@ -85,13 +72,13 @@ def test_the_call_arrives_whole_whatever_the_sdk(server, replayed, name):
     assert (answer["prompt_template_id"], answer["prompt_version"]) == ("support-answer", "3")
     assert (answer["temperature"], answer["max_tokens"]) == (0.2, 100)
     assert 20 < answer["ttft_ms"] <= answer["latency_ms"] < 5000
-    assert said_by(server, answer) == [[("user", "Where is order 7?")], [("assistant", "It is on its way.")]]
+    assert server.said(answer) == [[("user", "Where is order 7?")], [("assistant", "It is on its way.")]]
     assert trace["model_call_count"] == (3 if name in BATCH else 1)
 
 
 @pytest.mark.parametrize("name", BATCH + OTEL)
 def test_what_is_said_of_the_trace_reaches_the_trace(server, replayed, name):
-    """shows: A13 A14 A16 C7"""
+    """shows: A9 A10 A11 A15"""
     _, trace, spans, _ = replayed(name)
     root = spans["support"]
     assert {key: trace[key] for key in ("name", "user_id", "session_id", "environment", "release")} == \
@@ -99,14 +86,14 @@ def test_what_is_said_of_the_trace_reaches_the_trace(server, replayed, name):
     assert trace["root_span_id"] == root["span_id"] and root["parent_span_id"] is None
     assert root["tags"] == ["gold", "eu"]
     assert root["attributes"]["langfuse.trace.metadata.tier"].strip('"') == "gold" and root["attributes"]["langfuse.version"] == "v2"
-    assert [json.loads(said[0][1]) for said in said_by(server, root)] == [{"question": "Where?"}, {"answer": "It is on its way."}]
+    assert [json.loads(said[0][1]) for said in server.said(root)] == [{"question": "Where?"}, {"answer": "It is on its way."}]
     assert all(span["session_id"] == "session-1" and span["user_id"] == "user-1" for span in spans.values())
     assert server.api("/traces", q='tags = "gold" and user_id = "user-1"', **{"from": "2026-01-01T00:00:00Z"})["items"]
 
 
 @pytest.mark.parametrize("name", BATCH + OTEL)
 def test_scores_are_of_the_span_the_trace_or_the_session(server, replayed, name):
-    """shows: A78 C3 R6"""
+    """shows: R6 A78 J2"""
     answers, trace, spans, scores = replayed(name)
     assert (scores["correct"]["value"], scores["correct"]["comment"], scores["correct"]["span_id"]) == (True, "fine", spans["answer"]["span_id"])
     assert (scores["helpful"]["value"], scores["helpful"]["span_id"], scores["helpful"]["source"]) == (0.9, None, "api")
@@ -121,7 +108,7 @@ def test_scores_are_of_the_span_the_trace_or_the_session(server, replayed, name)
 
 @pytest.mark.parametrize("name", BATCH)
 def test_what_was_created_and_updated_apart_is_one_span(server, replayed, name):
-    """shows: B5 B14 C2"""
+    """shows: R6 A2 A57"""
     _, trace, spans, _ = replayed(name)
     assert set(spans) == {"support", "lookup", "answer", "old", "shaped", "cache-miss"} and trace["span_count"] == 6
     root, lookup = spans["support"], spans["lookup"]
@@ -129,7 +116,7 @@ def test_what_was_created_and_updated_apart_is_one_span(server, replayed, name):
     assert spans["old"]["parent_span_id"] == root["span_id"] and spans["cache-miss"]["latency_ms"] == 0
     assert uuid.UUID(root["source_id"]).hex == root["trace_id"] and uuid.UUID(lookup["source_id"])
     assert root["latency_ms"] >= lookup["latency_ms"] > 60
-    assert [json.loads(said[0][1]) for said in said_by(server, lookup)] == [{"order": 7}, {"state": "shipped"}]
+    assert [json.loads(said[0][1]) for said in server.said(lookup)] == [{"order": 7}, {"state": "shipped"}]
     assert lookup["attributes"]["langfuse.observation.metadata.db"] == "orders"
     old = spans["old"]
     assert (old["status"], old["status_message"], old["error_class"]) == ("error", "RateLimitError: 429 too many", "rate_limit")
@@ -144,7 +131,7 @@ def test_what_was_created_and_updated_apart_is_one_span(server, replayed, name):
 
 @pytest.mark.parametrize("name", OTEL)
 def test_tools_and_events_of_the_newer_sdks(server, replayed, name):
-    """shows: B2"""
+    """shows: R6"""
     _, _, spans, _ = replayed(name)
     tool = spans["lookup"]
     assert (tool["step"], tool["tool"]["name"], tool["status"], tool["status_message"]) == ("tool", "lookup", "error", "TimeoutError: no answer")
@@ -152,7 +139,7 @@ def test_tools_and_events_of_the_newer_sdks(server, replayed, name):
 
 
 def test_the_sdk_runs_against_the_server_and_has_nothing_to_complain_of(server):
-    """shows: B2 R6"""
+    """shows: R6 A78"""
     app = os.path.join(ROOT, "tests/e2e/record/apps/langfuse_otel_app.py")
     url = f"http://127.0.0.1:{server.otlp_port}"
     done = subprocess.run([sys.executable, app], env=dict(CLEAN_ENV, LANGFUSE_HOST=url, LANGFUSE_BASE_URL=url), capture_output=True,
@@ -174,42 +161,39 @@ def test_media_is_not_wanted_and_its_id_is_the_one_that_the_sdk_made(server, rep
     media = next(answer.json for item, answer in zip(requests_of("langfuse-python-4"), answers) if item["path"].endswith("/media"))
     assert media["uploadUrl"] is None and len(media["mediaId"]) == 22
     assert f"id={media['mediaId']}" in json.dumps(spans["answer"]["attributes"])
-    call(server, "PATCH", f"/api/public/media/{media['mediaId']}", {"uploadHttpStatus": 200})
-    call(server, "POST", "/api/public/media", {}, expect=400)
+    server.call("PATCH", f"/api/public/media/{media['mediaId']}", {"uploadHttpStatus": 200})
+    server.call("POST", "/api/public/media", {}, expect=400)
 
 
 def test_health_and_projects_are_answered(server):
-    assert call(server, "GET", "/api/public/health").json["status"] == "OK"
-    [project] = call(server, "GET", "/api/public/projects").json["data"]
+    assert server.call("GET", "/api/public/health").json["status"] == "OK"
+    [project] = server.call("GET", "/api/public/projects").json["data"]
     assert project["id"] == "default"
-    call(server, "GET", "/api/public/ingestion", expect=405)
-    call(server, "OPTIONS", "/api/public/ingestion", expect=204, origin="https://app.example")
-    call(server, "GET", "/api/public/v2/prompts/support", expect=404)
+    server.call("GET", "/api/public/ingestion", expect=405)
+    server.call("OPTIONS", "/api/public/ingestion", expect=204, origin="https://app.example")
+    server.call("GET", "/api/public/v2/prompts/support", expect=404)
 
 
 def test_the_secret_key_is_the_password_and_says_the_project(new_server):
-    """shows: C13"""
+    """shows: P19"""
     server = new_server(auth__mode="on")
     server.start()
-    made = subprocess.run([BINARY, "key", "create", f"--data_dir={server.data_dir}", "--project=shop", "--permissions=ingest,read", "--json"],
-                          capture_output=True, text=True, env=CLEAN_ENV, check=True)
-    key = json.loads(made.stdout)["token"]
+    key = server.create_key("shop", "ingest,read")
     mine = {"authorization": "Basic " + base64.b64encode(f"pk-lf-1:{key}".encode()).decode()}
     wrong = {"authorization": "Basic " + base64.b64encode(b"pk-lf-1:sk-lf-1").decode()}
-    assert call(server, "GET", "/api/public/health").json["status"] == "OK"
+    assert server.call("GET", "/api/public/health").json["status"] == "OK"
     wait_until(lambda: server.request("GET", "/api/public/projects", None, mine, server.otlp_port).status == 200, 10, "the key to be known")
-    assert call(server, "GET", "/api/public/projects", **mine).json["data"][0]["id"] == "shop"
-    assert "API key" in call(server, "GET", "/api/public/projects", expect=401, **wrong).json["message"]
+    assert server.call("GET", "/api/public/projects", **mine).json["data"][0]["id"] == "shop"
+    assert "API key" in server.call("GET", "/api/public/projects", expect=401, **wrong).json["message"]
     batch = {"batch": [event("trace-create", id="t-1", name="mine")]}
-    call(server, "POST", "/api/public/ingestion", batch, expect=401)
-    call(server, "POST", "/api/public/scores", {}, expect=401, **wrong)
-    call(server, "POST", "/api/public/ingestion", batch, expect=207, **mine)
+    server.call("POST", "/api/public/ingestion", batch, expect=401)
+    server.call("POST", "/api/public/scores", {}, expect=401, **wrong)
+    server.call("POST", "/api/public/ingestion", batch, expect=207, **mine)
     server.headers = {"authorization": f"Bearer {key}"}
     assert server.wait_spans('name = "mine"')[0]["project"] == "shop"
 
 
 def test_a_bad_event_fails_alone_and_is_told_by_its_id(server):
-    """shows: C2"""
     trace_id, good = uuid.uuid4().hex, uuid.uuid4().hex
     bad = [event("no-such"), event("span-create", id="x", traceId=5), event("span-update", id="x"), event("span-update", traceId="t"),
            event("generation-create", id="x", traceId="t", startTime="yesterday"), event("generation-create", id="x", name=["a"]),
@@ -230,13 +214,12 @@ def test_a_bad_event_fails_alone_and_is_told_by_its_id(server):
     ('{"batch":{}}', 400), ('{"batch":[{"id":"1"', 400), ('{"batch":[]}x', 400), (b'{"batch":[{"id":"\xff\xfe"}]}', 207),
     ('{"batch":' + "[" * 600 + "]" * 600 + "}", 400)])
 def test_a_body_that_is_no_batch_is_refused(server, body, status):
-    answer = call(server, "POST", "/api/public/ingestion", body, expect=status)
+    answer = server.call("POST", "/api/public/ingestion", body, expect=status)
     assert status == 207 or answer.json["message"]
-    call(server, "POST", "/api/public/ingestion", body, expect=415, **{"content-type": "text/csv"})
+    server.call("POST", "/api/public/ingestion", body, expect=415, **{"content-type": "text/csv"})
 
 
 def test_an_update_may_come_before_its_creation_and_after_the_trace_settled(server):
-    """shows: B5"""
     trace_id, span_id = f"order-{uuid.uuid4()}", f"call-{uuid.uuid4()}"
     ingest(server, event("generation-update", id=span_id, traceId=trace_id, output="late", endTime="2026-11-21T10:00:03.000Z",
                          usage={"promptTokens": 7, "completionTokens": 3}, completionStartTime="2026-11-21T10:00:01.500Z"))
@@ -244,14 +227,14 @@ def test_an_update_may_come_before_its_creation_and_after_the_trace_settled(serv
                          startTime="2026-11-21T10:00:01.000Z"))
     [span] = server.wait_spans(f'source_id = "{span_id}" and name = "answer"', settled=True)
     assert (span["latency_ms"], span["ttft_ms"], span["input_tokens"], span["output_tokens"], span["cost"]["source"]) == (2000, 500, 7, 3, "table")
-    assert said_by(server, span) == [[("user", "early")], [("assistant", "late")]]
+    assert server.said(span) == [[("user", "early")], [("assistant", "late")]]
     ingest(server, event("generation-update", id=span_id, traceId=trace_id, level="ERROR", statusMessage="too late",
                          usageDetails={"input": 7, "output": 30}))
     wait_until(lambda: server.spans(f'source_id = "{span_id}" and status = "error" and output_tokens = 30'), 15, "the late update")
     [span] = server.spans(f'source_id = "{span_id}"')
     assert (span["name"], span["latency_ms"], span["input_tokens"]) == ("answer", 2000, 7)
     assert span["estimated_cost_usd"] == pytest.approx((7 * 0.15 + 30 * 0.6) / 1e6)
-    assert said_by(server, span) == [[("user", "early")], [("assistant", "late")]]
+    assert server.said(span) == [[("user", "early")], [("assistant", "late")]]
 
 
 def test_a_trace_of_several_first_observations_or_of_none_has_one_root(server):
@@ -280,17 +263,17 @@ def test_usage_in_other_units_is_no_tokens_and_costs_without_a_model_are_the_sen
 
 
 def test_a_score_is_posted_alone_or_in_a_list(server):
-    """shows: C3"""
+    """shows: A78"""
     trace_id = f"alone-{uuid.uuid4()}"
     ingest(server, event("trace-create", id=trace_id, name="scored"))
     body = {"id": "s-9", "traceId": trace_id, "name": "n", "value": 0.5, "source": "ANNOTATION", "configId": "c", "metadata": {"run": 7}}
-    assert call(server, "POST", "/api/public/scores", body).json == {"id": "s-9"}
-    made = call(server, "POST", "/api/public/scores", {"traceId": trace_id, "name": "made", "value": "good"}).json["id"]
+    assert server.call("POST", "/api/public/scores", body).json == {"id": "s-9"}
+    made = server.call("POST", "/api/public/scores", {"traceId": trace_id, "name": "made", "value": "good"}).json["id"]
     assert uuid.UUID(made)
-    mixed = call(server, "POST", "/api/public/scores", [{"traceId": trace_id, "name": "list", "value": 1}, {"name": "n"}, 5], expect=207).json
+    mixed = server.call("POST", "/api/public/scores", [{"traceId": trace_id, "name": "list", "value": 1}, {"name": "n"}, 5], expect=207).json
     assert (mixed["accepted"], mixed["rejected"]) == (1, 2) and mixed["errors"][0] == {"message": "value is missing"}
     for wrong in ("", "5", "{", '{"name":"n"}', "[1", "[]x"):
-        call(server, "POST", "/api/public/scores", wrong, expect=400)
+        server.call("POST", "/api/public/scores", wrong, expect=400)
     span = server.wait_spans('name = "scored"')[0]
 
     def look():
@@ -302,7 +285,6 @@ def test_a_score_is_posted_alone_or_in_a_list(server):
 
 
 def test_ten_thousand_observations_of_one_request_are_stored_whole(server):
-    """shows: B5"""
     trace_id, begun = uuid.uuid4().hex, time.monotonic()
     said = ingest(server, *(event("span-create", id=f"{trace_id}-{i}", traceId=trace_id, name="many", startTime="2026-11-21T10:00:00.000Z")
                             for i in range(10000)))

@@ -95,7 +95,7 @@ def check_whole(server, run, settled=True):
 
 @pytest.mark.parametrize("base", BASES)
 def test_traced_functions_become_a_tree(server, base):
-    """shows: B2 A3 A4 A14 A35 A41 A65 A77"""
+    """shows: R7 B4 A2 A9 A10"""
     ids = {}
 
     @traceable(run_type="tool")
@@ -148,7 +148,7 @@ def call_openai(server, client, base_url, name, **request):
 
 
 def test_a_wrapped_call_has_model_usage_cost_and_messages(server, client, model):
-    """shows: A18 A19 A20 A22 A24 A31 A38 A39 A59 A60 A61 A63"""
+    """shows: R7 A18 A20 A21 A22 A24 A31 A38 A39 A59 A60 A61 A62 A63"""
     span, payload = call_openai(server, client, model, "plain", temperature=0.2, max_tokens=50, messages=[
         {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Capital?"}])
     assert (span["step"], span["provider"], span["request_model"], span["generator_model"]) == (
@@ -162,7 +162,7 @@ def test_a_wrapped_call_has_model_usage_cost_and_messages(server, client, model)
 
 
 def test_a_wrapped_call_keeps_its_tools_and_their_calls(server, client, model):
-    """shows: A30 A41"""
+    """shows: A39 A41"""
     span, payload = call_openai(server, client, model, "with tools", tools=TOOLS, messages=[{"role": "user", "content": "Where is A-17?"}])
     assert (span["finish_reason"], span["usage"]["cache_read"]) == (["tool_calls"], 128)
     assert payload["output"][0]["parts"] == [{"type": "tool_call", "id": "call_lookup_order_1", "name": "lookup_order",
@@ -171,7 +171,7 @@ def test_a_wrapped_call_keeps_its_tools_and_their_calls(server, client, model):
 
 
 def test_a_stream_has_its_time_to_the_first_token(server, client, model):
-    """shows: A51"""
+    """shows: A50"""
     span, _ = call_openai(server, client, model, "streamed", stream=True, stream_options={"include_usage": True},
                           messages=[{"role": "user", "content": "Capital?"}])
     assert span["stream"] is True and 0 < span["ttft_ms"] <= span["latency_ms"]
@@ -187,7 +187,7 @@ def test_a_failed_call_says_how(server, client, model):
 
 
 def test_langchain_traces_models_retrievers_and_tools(server, client):
-    """shows: B2 A20 A41 A51 A61"""
+    """shows: R7 R10 A10 A20 A21 A39 A41 A59 A60 A62 A72 A74"""
     usage = {"input_tokens": 50, "output_tokens": 20, "total_tokens": 70, "input_token_details": {"cache_read": 16},
              "output_token_details": {"reasoning": 5}}
     answer = AIMessage("Paris it is.", usage_metadata=usage, response_metadata={"model_name": "gpt-4o-mini-2024-07-18", "finish_reason": "stop"})
@@ -222,7 +222,7 @@ def test_langchain_traces_models_retrievers_and_tools(server, client):
 
 @pytest.mark.parametrize("way", ["zstd", "multipart", "batch"])
 def test_every_way_of_sending_gives_the_same(server, way, monkeypatch):
-    """shows: B2"""
+    """shows: R7"""
     monkeypatch.setenv("LANGSMITH_DISABLE_RUN_COMPRESSION", "false" if way == "zstd" else "true")
     langsmith.utils.get_env_var.cache_clear()
     info = server.request("GET", "/info", port=server.otlp_port).json
@@ -252,7 +252,7 @@ def test_attachments_are_described(server, client):
 
 
 def test_feedback_of_the_client_becomes_scores(server, client):
-    """shows: A78 A81 C2"""
+    """shows: R7 A78"""
     ids = {}
 
     @traceable
@@ -282,7 +282,7 @@ def test_feedback_of_the_client_becomes_scores(server, client):
 
 
 def test_feedback_may_be_changed_soon_or_late(server, client):
-    """shows: C3"""
+    """shows: R7 A78"""
     run_id, feedback_id = uuid.uuid4(), uuid.uuid4()
 
     def scores():
@@ -303,7 +303,7 @@ def test_feedback_may_be_changed_soon_or_late(server, client):
 @pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "node_modules/langsmith")), reason="langsmith is not among the packages of npm")
 @pytest.mark.parametrize("base", ["", "/api/v1"])
 def test_the_client_for_javascript_sends_the_same(server, model, base):
-    """shows: B2 A3 A20 A41 A51 A57 A59 A61 A65 A78"""
+    """shows: R7 B4 A9 A10 A18 A21 A22 A31 A39 A41 A42 A50 A57 A59 A60 A62 A65 A74 A78"""
     env = {key: value for key, value in CLEAN_ENV.items() if not key.startswith(("LANGSMITH_", "LANGCHAIN_"))}
     env.update(LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=f"http://127.0.0.1:{server.otlp_port}{base}", LANGSMITH_API_KEY="test-key",
                LANGSMITH_PROJECT="shop", MODEL_URL=model)
@@ -345,7 +345,6 @@ ORDERS = {"post, patch": (0, 1), "patch, post": (1, 0), "patch, post, patch": (1
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_parts_of_a_run_make_one_span_in_any_order(server, order):
-    """shows: B2 C6"""
     run = begun()
     for which in ORDERS[order]:
         if which:
@@ -357,7 +356,6 @@ def test_the_parts_of_a_run_make_one_span_in_any_order(server, order):
 
 @pytest.mark.parametrize("first", ["post", "patch"])
 def test_a_part_that_comes_after_the_trace_was_stored_makes_it_whole(server, first):
-    """shows: B2 C6"""
     run = begun()
     parts = {"post": ("/runs", run, "POST"), "patch": (f"/runs/{run['id']}", ended(run), "PATCH")}
     post(server, *parts.pop(first))
@@ -369,7 +367,6 @@ def test_a_part_that_comes_after_the_trace_was_stored_makes_it_whole(server, fir
 
 
 def test_a_part_that_comes_after_a_restart_makes_it_whole(new_server):
-    """shows: B2 C6 C10"""
     made, run = new_server().start(), begun()
     post(made, "/runs", run)
     made.wait_trace(run["trace_id"].replace("-", ""))
@@ -380,7 +377,6 @@ def test_a_part_that_comes_after_a_restart_makes_it_whole(new_server):
 
 
 def test_a_run_that_has_only_begun_is_seen(server):
-    """shows: C1"""
     run = begun(name="long work")
     post(server, "/runs/batch", {"post": [run], "patch": []})
     [span] = server.wait_spans('name = "long work"')
@@ -388,7 +384,6 @@ def test_a_run_that_has_only_begun_is_seen(server):
 
 
 def test_a_part_whose_start_never_came_is_shown_at_its_end(server):
-    """shows: C6"""
     run = begun()
     patch = {key: value for key, value in ended(run).items() if key != "dotted_order"}
     post(server, f"/runs/{run['id']}", patch, "PATCH")
@@ -401,7 +396,6 @@ def test_a_part_whose_start_never_came_is_shown_at_its_end(server):
 # ---- bad input ----
 
 def test_one_bad_run_does_not_fail_its_neighbours(server):
-    """shows: C2"""
     good = begun()
     answer = post(server, "/runs/batch", {"post": [good, 5, {"name": "no id"}], "patch": [ended(good)]}).json
     assert answer["rejected"] == 2 and answer["message"] == "post 2: it is not an object"
@@ -410,7 +404,6 @@ def test_one_bad_run_does_not_fail_its_neighbours(server):
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"post":[{]}', b'{"post":5}', b"[]", b'{"post":[{"name":"n"}]}', b"\x28\xb5\x2f\xfd"])
 def test_a_damaged_batch_is_refused_in_the_words_of_its_server(server, body):
-    """shows: C2"""
     assert "detail" in post(server, "/runs/batch", body, expect=422).json
 
 
@@ -421,7 +414,6 @@ def form(parts, boundary="B", end=True):
 
 
 def test_parts_of_a_multipart_body_find_their_run(server):
-    """shows: B2 C2"""
     run, kind = begun(), "application/json"
     main = {key: value for key, value in run.items() if key not in ("inputs", "extra")}
     patch = ended(run)
@@ -440,12 +432,10 @@ def test_parts_of_a_multipart_body_find_their_run(server):
     (form([("post.a", "application/json", b"{}")], end=False), "multipart/form-data; boundary=B"), (b"", "multipart/form-data; boundary=B"),
     (form([], "C"), "multipart/form-data; boundary=B"), (form([]), "multipart/form-data"), (form([]), "multipart/form-data; boundary=" + "B" * 71)])
 def test_a_damaged_multipart_body_is_refused(server, body, kind):
-    """shows: C2"""
     assert "detail" in post(server, "/runs/multipart", body, expect=422, kind=kind).json
 
 
 def test_another_content_type_is_refused(server):
-    """shows: C2"""
     post(server, "/runs/multipart", b"{}", expect=415)
     post(server, "/runs/batch", form([]), expect=415, kind="multipart/form-data; boundary=B")
 
@@ -454,14 +444,13 @@ def test_another_content_type_is_refused(server):
                                  {"error": {"code": 5}}, {"inputs": "text"}, {"outputs": [1]}, {"parent_run_id": 5}, {"name": None},
                                  {"extra": {"metadata": {"usage_metadata": "many"}}}, {"events": [5, {"name": "e", "time": "no"}]}])
 def test_odd_members_do_not_lose_the_run(server, odd):
-    """shows: C2 C7"""
     run = begun(**odd)
     post(server, "/runs", run)
     wait_until(lambda: [s for s in server.spans() if s["source_id"] == run["id"]], what="the run")
 
 
 def test_a_key_of_another_project_keeps_its_runs_apart(new_server):
-    """shows: D9"""
+    """shows: P19"""
     made = new_server(auth__mode="on").start()
     run = begun()
     post(made, "/runs", run, expect=401)

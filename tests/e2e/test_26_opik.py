@@ -4,21 +4,17 @@ SPDX-License-Identifier: Apache-2.0"""
 import base64
 import json
 import os
-import subprocess
 import uuid
 
 import pytest
-from conftest import BINARY, CLEAN_ENV, FIXTURES, JSON, wait_until
+from conftest import FIXTURES, wait_until
 
 SDKS = ["opik-python", "opik-js"]
 TRACES, SPANS = "/api/v1/private/traces", "/api/v1/private/spans"
 
 
 def call(server, method, path, body=None, expect=204, **headers):
-    sent = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
-    answer = server.request(method, path, sent, {"content-type": JSON, **headers}, server.otlp_port)
-    assert answer.status == expect, answer
-    return answer
+    return server.call(method, path, body, expect, **headers)
 
 
 def span_of(trace_id, **more):
@@ -46,33 +42,27 @@ def replayed(server):
     return replay
 
 
-def said_by(server, span):
-    payload = server.payload(span["trace_id"], span["span_id"])
-    return [[(message["role"], "".join(part.get("content", "") for part in message["parts"])) for message in payload[side] or []]
-            for side in ("input", "output")]
-
-
 @pytest.mark.parametrize("name", SDKS)
 def test_a_call_created_and_patched_apart_is_whole(server, replayed, name):
-    """shows: B2 B5 B7 C6"""
+    """shows: R17 A18 A20 A31 A38 A59 A60 A61 A63"""
     _, spans, _ = replayed(name)
     answer = spans["answer"]
     assert (answer["step"], answer["provider"], answer["request_model"], answer["dialect"]) == ("model", "openai", "gpt-4o-mini", "opik")
     assert (answer["input_tokens"], answer["output_tokens"], answer["total_tokens"], answer["usage"]["source"]) == (110, 20, 130, "reported")
     assert (answer["estimated_cost_usd"], answer["cost"]["source"]) == (pytest.approx((110 * 0.15 + 20 * 0.6) / 1e6), "table")
     assert 50 <= answer["latency_ms"] < 5000
-    assert said_by(server, answer) == [[("user", "Where is order 7?")], [("assistant", "It is on its way.")]]
+    assert server.said(answer) == [[("user", "Where is order 7?")], [("assistant", "It is on its way.")]]
 
 
 @pytest.mark.parametrize("name", SDKS)
 def test_the_trace_is_the_root_of_its_spans(server, replayed, name):
-    """shows: A14 A16 C7"""
+    """shows: A2 A10 A42"""
     trace, spans, _ = replayed(name)
     root = spans["support"]
     assert (trace["name"], trace["root_span_id"], trace["session_id"], trace["span_count"]) == ("support", root["span_id"], "thread-1", 4)
     assert uuid.UUID(root["source_id"]).hex == trace["trace_id"] and root["parent_span_id"] is None
     assert root["tags"] == ["gold", "eu"] and root["attributes"]["opik.metadata.tier"] == "gold" and root["latency_ms"] >= 50
-    assert [json.loads(said[0][1]) for said in said_by(server, root)] == [{"question": "Where?"}, {"answer": "It is on its way."}]
+    assert [json.loads(said[0][1]) for said in server.said(root)] == [{"question": "Where?"}, {"answer": "It is on its way."}]
     assert spans["lookup"]["parent_span_id"] == spans["broken"]["parent_span_id"] == root["span_id"]
     assert spans["answer"]["parent_span_id"] == spans["lookup"]["span_id"]
     assert (spans["lookup"]["step"], spans["lookup"]["tool"]["name"]) == ("tool", "lookup")
@@ -83,6 +73,7 @@ def test_the_trace_is_the_root_of_its_spans(server, replayed, name):
 
 @pytest.mark.parametrize("name", SDKS)
 def test_an_error_says_type_and_message(replayed, name):
+    """shows: A57 B12"""
     broken = replayed(name)[1]["broken"]
     assert (broken["status"], broken["error_type"], broken["status_message"], broken["error_class"]) == \
         ("error", "TimeoutError", "no answer", "timeout")
@@ -91,7 +82,7 @@ def test_an_error_says_type_and_message(replayed, name):
 
 @pytest.mark.parametrize("name", SDKS)
 def test_feedback_is_of_the_span_the_trace_or_the_thread(server, replayed, name):
-    """shows: A78 C3"""
+    """shows: A78 J2"""
     trace, spans, scores = replayed(name)
     assert (scores["correct"]["value"], scores["correct"]["comment"], scores["correct"]["span_id"]) == (1, "fine", spans["answer"]["span_id"])
     helpful = scores["helpful"]
@@ -103,7 +94,6 @@ def test_feedback_is_of_the_span_the_trace_or_the_thread(server, replayed, name)
 
 @pytest.mark.parametrize("mount", ["", "/api", "/opik/api"])
 def test_single_objects_are_created_and_patched_wherever_it_is_mounted(server, mount):
-    """shows: B5 C2"""
     trace_id, span_id = str(uuid.uuid4()), str(uuid.uuid4())
     base = mount + "/v1/private"
     call(server, "PATCH", f"{base}/spans/{span_id}", {"trace_id": trace_id, "end_time": "2026-11-21T10:00:02Z", "output": {"a": 1}, "ttft": 250,
@@ -162,12 +152,10 @@ def test_methods_and_paths_that_are_not_there(server):
 
 
 def test_the_key_comes_without_a_scheme(new_server):
-    """shows: C13"""
+    """shows: P19"""
     server = new_server(auth__mode="on")
     server.start()
-    made = subprocess.run([BINARY, "key", "create", f"--data_dir={server.data_dir}", "--project=shop", "--permissions=ingest,read", "--json"],
-                          capture_output=True, text=True, env=CLEAN_ENV, check=True)
-    key = json.loads(made.stdout)["token"]
+    key = server.create_key("shop", "ingest,read")
     call(server, "GET", "/api/is-alive/ping", expect=200)
     wait_until(lambda: server.request("GET", "/api/v1/private/auth", None, {"authorization": key}, server.otlp_port).status == 200, 10, "the key")
     trace = {"id": str(uuid.uuid4()), "name": "mine", "start_time": "2026-11-21T10:00:00Z"}

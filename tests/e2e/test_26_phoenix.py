@@ -4,7 +4,7 @@ SPDX-License-Identifier: Apache-2.0"""
 import json
 
 import pytest
-from conftest import JSON, PROTOBUF, make_span, new_span_id, new_trace_id, replay_native, request_of, wait_until
+from conftest import PROTOBUF, make_span, new_span_id, new_trace_id, replay_native, request_of, wait_until
 from phoenix.client import Client
 from phoenix.client.exceptions import SpanCreationError
 from phoenix.otel import register
@@ -25,13 +25,6 @@ def client(server):
     return Client(base_url=url_of(server), api_key="test-key")
 
 
-def scores_of(server, count, **params):
-    def look():
-        items = server.api("/scores", **params)["items"]
-        return items if len(items) >= count else None
-    return wait_until(look, 15, f"{count} scores of {params}")
-
-
 def json_span(trace_id, span_id, name="answer", kind="LLM", parent=None, **more):
     span = {"name": name, "context": {"trace_id": trace_id, "span_id": span_id}, "span_kind": kind,
             "start_time": "2026-11-21T10:00:00.5+00:00", "end_time": "2026-11-21T10:00:02Z", "status_code": "OK", **more}
@@ -39,15 +32,12 @@ def json_span(trace_id, span_id, name="answer", kind="LLM", parent=None, **more)
 
 
 def post(server, path, body, expect=200, **headers):
-    answer = server.request("POST", path, body if isinstance(body, (str, bytes)) else json.dumps(body),
-                            {"content-type": JSON, **headers})
-    assert answer.status == expect, answer
-    return answer
+    return server.call("POST", path, body, expect, **headers)
 
 
 @pytest.mark.parametrize("how", ["http/protobuf", "grpc"])
 def test_phoenix_otel_sends_its_spans_with_the_project(server, how):
-    """shows: B2 B7"""
+    """shows: R17 A9 A10 A18"""
     is_grpc = how == "grpc"
     endpoint = f"http://127.0.0.1:{server.grpc_port}" if is_grpc else url_of(server) + "/v1/traces"
     provider = register(endpoint=endpoint, protocol=how, project_name=f"shop-{how[:4]}", api_key="test-key", verbose=False,
@@ -64,7 +54,7 @@ def test_phoenix_otel_sends_its_spans_with_the_project(server, how):
 
 
 def test_spans_logged_by_the_client_are_spans_of_the_model(server, client):
-    """shows: B2 B7"""
+    """shows: R17 A31 A38 A57 A59 A60 A62"""
     trace_id, root, call, tool = new_trace_id(), new_span_id(), new_span_id(), new_span_id()
     events = [{"name": "exception", "timestamp": "2026-11-21T10:00:01Z",
                "attributes": {"exception.type": "TimeoutError", "exception.message": "too slow"}}]
@@ -88,7 +78,6 @@ def test_spans_logged_by_the_client_are_spans_of_the_model(server, client):
 
 
 def test_a_bad_span_is_named_and_its_neighbours_are_kept(server, client):
-    """shows: B15"""
     trace_id, good, bad = new_trace_id(), new_span_id(), new_span_id()
     with pytest.raises(SpanCreationError) as error:
         client.spans.log_spans(project_identifier="shop", spans=[
@@ -100,7 +89,7 @@ def test_a_bad_span_is_named_and_its_neighbours_are_kept(server, client):
 
 
 def test_annotations_of_span_trace_session_and_document_are_scores(server, client):
-    """shows: A78 A81 C2"""
+    """shows: A78 J2"""
     trace_id, span_id, session = new_trace_id(), new_span_id(), f"s-{new_span_id()}"
     server.send_spans(make_span({"session.id": session}, trace_id=trace_id, span_id=span_id))
     given = client.spans.add_span_annotation(span_id=span_id, annotation_name="quality", annotator_kind="LLM", label="good",
@@ -112,39 +101,38 @@ def test_annotations_of_span_trace_session_and_document_are_scores(server, clien
     for place in (0, 1):
         client.spans.add_document_annotation(span_id=span_id, document_position=place, annotation_name="relevance",
                                              annotator_kind="LLM", score=0.5 + place / 4)
-    of_span = {(s["name"], s["metadata"].get("document_position")): s for s in scores_of(server, 4, span_id=span_id)}
+    of_span = {(s["name"], s["metadata"].get("document_position")): s for s in server.wait_scores(4, span_id=span_id)}
     quality = of_span[("quality", None)]
     assert (quality["value"], quality["label"], quality["comment"], quality["source"]) == (0.9, "good", "clear", "judge")
     assert quality["metadata"] == {"judge": "gpt-4o"}
     assert (of_span[("thumb", None)]["value"], of_span[("thumb", None)]["source"]) == ("up", "human")
     assert (of_span[("relevance", 0)]["value"], of_span[("relevance", 1)]["value"]) == (0.5, 0.75)
-    [correct] = scores_of(server, 1, trace_id=trace_id)
+    [correct] = server.wait_scores(1, trace_id=trace_id)
     assert (correct["name"], correct["value"], correct["source"]) == ("correct", 1, "code")
-    [solved] = scores_of(server, 1, session_id=session)
+    [solved] = server.wait_scores(1, session_id=session)
     assert (solved["value"], solved["metadata"]) == ("yes", {"identifier": "r-1"})
     assert {s["name"] for s in server.wait_trace(trace_id)["scores"]} == {"quality", "thumb", "correct", "relevance"}
 
 
 def test_the_packages_for_javascript_are_understood_as_recorded(server):
-    """@arizeai/phoenix-otel and @arizeai/phoenix-client.  shows: B2 A78"""
+    """@arizeai/phoenix-otel and @arizeai/phoenix-client.  shows: A20 A59 A60 A78"""
     replay_native(server, "phoenix-js")
     [row] = server.wait_spans('name = "answer" and session_id = "chat-8"', settled=True)
     assert (row["step"], row["request_model"], row["input_tokens"], row["output_tokens"]) == ("model", "gpt-4o-mini", 12, 4)
     assert row["attributes"]["openinference.project.name"] == "shop-web"
     [logged] = server.wait_trace("4bf92f3577b34da6a3ce929d0e0e4736")["spans"]
     assert (logged["name"], logged["step"], logged["latency_ms"]) == ("logged", "retrieval", 1000)
-    scores_of(server, 3, span_id=row["span_id"])
+    server.wait_scores(3, span_id=row["span_id"])
     scores = server.wait_trace(row["trace_id"])["scores"]
     assert sorted((s["name"], s["value"], s["source"]) for s in scores if s["name"] != "note") == [
         ("correct", 0.75, "code"), ("quality", 0.75, "judge"), ("relevance", 0.75, "judge")]
     assert sorted(s["comment"] for s in scores if s["name"] == "note") == ["look again", "of the trace"]
     assert [s["metadata"].get("document_position") for s in scores if s["name"] == "relevance"] == [2]
-    assert {(s["name"], s["value"], s["comment"]) for s in scores_of(server, 2, session_id="chat-8")} == {
+    assert {(s["name"], s["value"], s["comment"]) for s in server.wait_scores(2, session_id="chat-8")} == {
         ("solved", 0.75, "clear"), ("note", None, "of the session")}
 
 
 def test_the_same_name_target_and_identifier_replace_and_another_identifier_does_not(server, client):
-    """shows: C3"""
     span_id = new_span_id()
     for score, identifier in ((0.1, None), (0.2, "alice"), (0.3, None), (0.4, "alice")):
         client.spans.add_span_annotation(span_id=span_id, annotation_name="q", score=score, identifier=identifier, sync=True)
@@ -152,11 +140,11 @@ def test_the_same_name_target_and_identifier_replace_and_another_identifier_does
 
 
 def test_notes_stand_beside_each_other_as_scores_without_a_value(server, client):
-    """shows: C2"""
+    """shows: A78"""
     span_id = new_span_id()
     for note in ("first look", "second look"):
         assert client.spans.add_span_note(span_id=span_id, note=note)["id"]
-    notes = scores_of(server, 2, span_id=span_id)
+    notes = server.wait_scores(2, span_id=span_id)
     assert {(s["name"], s["value"], s["comment"], s["source"]) for s in notes} == \
         {("note", None, "first look", "human"), ("note", None, "second look", "human")}
 
@@ -165,7 +153,7 @@ def test_an_annotation_may_come_before_its_span(server, client):
     """shows: C3"""
     trace_id, span_id = new_trace_id(), new_span_id()
     client.spans.add_span_annotation(span_id=span_id, annotation_name="early", score=1)
-    scores_of(server, 1, span_id=span_id)
+    server.wait_scores(1, span_id=span_id)
     server.send_spans(make_span(trace_id=trace_id, span_id=span_id))
     assert [s["name"] for s in server.wait_trace(trace_id)["scores"]] == ["early"]
 
@@ -180,7 +168,6 @@ def test_projects_and_the_version_are_answered_as_the_clients_read_them(server, 
 
 
 def test_the_header_names_the_project_where_the_resource_does_not(server):
-    """shows: B7"""
     bare, said = make_span(name="bare"), make_span(name="said")
     for span, resource in ((bare, {"service.name": "s"}), (said, {"openinference.project.name": "own"})):
         server.send(request_of([span], resource), headers={"x-project-name": "of the head"})
@@ -206,7 +193,6 @@ BAD = [
 
 @pytest.mark.parametrize("path,body,status", BAD)
 def test_what_cannot_be_read_is_answered_with_a_detail(server, path, body, status):
-    """shows: B15"""
     assert post(server, path, body, status).json["detail"]
 
 
@@ -217,7 +203,7 @@ def test_other_content_types_and_methods_are_refused(server):
 
 
 def test_without_a_good_key_nothing_is_taken(new_server):
-    """shows: L1"""
+    """shows: P19"""
     server = new_server(auth__mode="on").start()
     body = {"data": [{"span_id": new_span_id(), "name": "n", "annotator_kind": "LLM", "result": {"score": 1}}]}
     post(server, "/v1/span_annotations", body, 401, authorization="Bearer test-key")

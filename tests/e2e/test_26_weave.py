@@ -41,7 +41,7 @@ def own_server(new_server):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_calls_of_each_client_become_a_tree(own_server, name):
-    """shows: B2 A3 A4 A18 A20 A31 A57 A59 A61 A63 C6"""
+    """shows: R8 B4 C9 A18 A20 A21 A22 A31 A38 A39 A57 A59 A60 A62 A63"""
     trace = replay(own_server, name)
     spans = {span["name"]: span for span in trace["spans"]}
     root, tool, failed, call = (spans[n] for n in (trace["trace"]["name"], "look_up", "fail", "openai.chat.completions.create"))
@@ -67,7 +67,7 @@ def test_calls_of_each_client_become_a_tree(own_server, name):
 
 @pytest.mark.parametrize("name", RECORDED[:2])
 def test_feedback_of_each_kind_becomes_a_score(own_server, name):
-    """shows: A78 A81 C2"""
+    """shows: R8 A78"""
     trace = replay(own_server, name)["trace"]
     trace = wait_until(lambda: (lambda t: t if len(t["scores"]) == 3 else None)(own_server.trace(trace["trace_id"])), what="three scores")
     scores = {score["name"]: score for score in trace["scores"]}
@@ -93,7 +93,6 @@ def span_of(server, call, look=lambda span: span["latency_ms"] == 2500):
 
 @pytest.mark.parametrize("prefix", ["", "/traces", "/v2/shop/support", "/traces/v2/shop/support"])
 def test_a_call_is_started_and_ended_by_two_requests(server, prefix):
-    """shows: B2 C6"""
     call = call_of()
     assert post(server, prefix + "/call/start", {"start": call}) == {"id": call["id"], "trace_id": call["trace_id"]}
     wait_until(lambda: [s for s in server.spans() if s["source_id"] == call["id"]], what="the begun call")
@@ -103,7 +102,6 @@ def test_a_call_is_started_and_ended_by_two_requests(server, prefix):
 
 
 def test_an_end_without_a_trace_finds_it_after_the_start_was_stored(server):
-    """shows: B2 C6"""
     call = call_of()
     post(server, "/call/start", {"start": call})
     server.wait_trace(call["trace_id"].replace("-", ""))
@@ -112,7 +110,6 @@ def test_an_end_without_a_trace_finds_it_after_the_start_was_stored(server):
 
 
 def test_an_end_whose_start_never_came_stands_alone(server):
-    """shows: C2 C6"""
     call = call_of()
     post(server, "/call/end", {"end": ends_of(call)})
     span = span_of(server, call, look=lambda span: True)
@@ -120,7 +117,6 @@ def test_an_end_whose_start_never_came_stands_alone(server):
 
 
 def test_a_batch_answers_each_item_and_leaves_out_the_bad_ones(server):
-    """shows: C2"""
     call = call_of()
     batch = [{"mode": "start", "req": {"start": call}}, {"mode": "end", "req": {"end": ends_of(call)}}, {"mode": "start", "req": {"start": {"op_name": "x"}}},
              {"mode": "odd", "req": {}}, 5]
@@ -135,14 +131,12 @@ def test_a_batch_answers_each_item_and_leaves_out_the_bad_ones(server):
     ("/feedback/create", b'{"feedback_type":"x","weave_ref":"weave:///a/b/object/o"}'), ("/obj/create", b"{}"), ("/table/create", b'{"table":{}}'),
     ("/table/create", b'{"table":{"rows":[1,}}')])
 def test_damaged_bodies_are_refused_in_the_words_of_its_server(server, path, body):
-    """shows: C2"""
     assert "detail" in post(server, path, body, expect=422)
 
 
 @pytest.mark.parametrize("odd", [{"started_at": 5}, {"started_at": "soon"}, {"inputs": "text"}, {"attributes": 7}, {"attributes": {"weave": 1}},
                                  {"parent_id": 5}, {"exception": "{broken"}, {"summary": [1]}, {"op_name": None}, {"output": {"usage": 1, "model": 2}}])
 def test_odd_members_do_not_lose_the_call(server, odd):
-    """shows: C2 C7"""
     call = call_of(**odd)
     post(server, "/v2/shop/support/calls/complete", {"batch": [call]})
     wait_until(lambda: [s for s in server.spans() if s["source_id"] == call["id"]], what="the call")
@@ -163,7 +157,7 @@ def test_digests_are_the_clients_own_or_of_what_it_sent(server):
 
 
 def test_a_key_goes_as_the_password_of_api(new_server):
-    """shows: D9"""
+    """shows: P19"""
     import base64
     made = new_server(auth__mode="on").start()
     call = call_of()

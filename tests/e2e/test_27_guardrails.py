@@ -30,7 +30,7 @@ def guards_of(rows):
     ("guardrails-fail", {"checkout": "fail", "shop/no_card_numbers": "fail", "shop/polite": "fail"}),
     ("guardrails-error", {"checkout": "fail", "shop/no_card_numbers": "fail", "shop/polite": "pass"})])
 def test_validators_of_guardrails_ai_are_guards_with_a_verdict(server, name, expected):
-    """shows: R9 A83 B4"""
+    """shows: R9 A83"""
     rows = one_trace(server, name)
     assert guards_of(rows) == expected
     assert {row["name"]: row["step"] for row in rows if row["step"] != "guard"} == {"step": "workflow", "call": "workflow"}
@@ -50,7 +50,7 @@ def test_validators_of_guardrails_ai_are_guards_with_a_verdict(server, name, exp
     ("nemo-block", {"check card numbers": "fail"}, "I cannot help with that."),
     ("nemo-output", {"check card numbers": "pass", "check politeness": "fail"}, "I cannot help with that.")])
 def test_rails_of_nemo_that_check_are_guards_and_those_that_answer_are_not(server, name, expected, said):
-    """shows: R9 A82 A83 B4"""
+    """shows: R9 A82 A83"""
     rows = one_trace(server, name)
     assert guards_of(rows) == expected
     guards = {row["guard"]["name"]: row for row in rows if row["step"] == "guard"}
@@ -68,7 +68,7 @@ def test_rails_of_nemo_that_check_are_guards_and_those_that_answer_are_not(serve
 
 
 def test_pass_rate_and_time_of_each_guard_can_be_asked_for(new_server):
-    """shows: F35 I21 R9"""
+    """shows: R9 A83 F35"""
     server = new_server().start()
     for name in ("nemo-pass", "nemo-block", "nemo-output"):
         replay(server, name)
@@ -97,7 +97,7 @@ SPEC_MADE = [  # attributes; name, verdict, stage, policy version
 
 @pytest.mark.parametrize("attributes,expected", SPEC_MADE)
 def test_words_of_other_guards_are_understood(server, attributes, expected):
-    """spec-made.  shows: R9 A82 A83"""
+    """spec-made.  shows: A82 A83"""
     span = make_span(attributes, name="check")
     server.send_spans(span)
     [row] = server.wait_trace(span["traceId"])["spans"]
@@ -107,7 +107,7 @@ def test_words_of_other_guards_are_understood(server, attributes, expected):
 
 @pytest.mark.parametrize("answer,verdict", [("safe", "pass"), ("unsafe\nS1,S10", "fail"), ("\n\nunsafe\nS2", "fail"), ("I think so", None)])
 def test_the_answer_of_a_guard_model_is_its_verdict(server, answer, verdict):
-    """spec-made: Llama Guard's answers.  shows: R9 A83"""
+    """spec-made: Llama Guard's answers.  shows: A83"""
     trace_id = new_trace_id()
     said = [{"role": "assistant", "parts": [{"type": "text", "content": answer}]}]
     server.send_spans(make_span({"gen_ai.operation.name": "chat", "gen_ai.request.model": "meta-llama/Llama-Guard-3-8B",

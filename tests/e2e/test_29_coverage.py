@@ -24,7 +24,7 @@ def made(tool, server):
 
 
 def test_the_coverage_page_is_what_the_recordings_give(tool, made):
-    """A new recording, or a field that is got or lost, changes the page: run tools/coverage.  shows: B1 R2"""
+    """A new recording, or a field that is got or lost, changes the page: run tools/coverage."""
     with open(os.path.join(ROOT, tool.DOC), encoding="utf-8") as page:
         assert page.read() == tool.page(made), "docs/coverage.md is stale: run tools/coverage and look at what changed"
 

@@ -170,6 +170,7 @@ def test_killed_on_a_full_disk_it_comes_back(new_server, small_disk):
 
 
 def test_a_read_that_cannot_be_audited_is_refused(new_server, small_disk):
+    """shows: P7"""
     server = new_server(folder=small_disk, log__disk_free="1")
     server.start()
     span = call(1)

@@ -109,7 +109,6 @@ def break_open(path):
     (break_missing, "restore"), (break_wrong, "fingerprint"), (break_truncated, "64 hex digits"),
     (break_unreadable, "master.key"), (break_open, "chmod")], ids=lambda how: getattr(how, "__name__", None))
 def test_a_bad_master_key_is_named_with_the_way_out_and_nothing_changes(used, how, named):
-    """shows: P19"""
     server, path, span = used
     how(path)
     before = tree(server.folder)

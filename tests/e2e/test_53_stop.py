@@ -39,7 +39,7 @@ def send_until_gone(port, acknowledged):
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGTERM] * 3, [signal.SIGINT, signal.SIGTERM]],
                          ids=["once", "three times", "Ctrl-C and TERM"])
 def test_a_stop_under_load_loses_nothing(new_server, signals):
-    """shows: C10 X5"""
+    """shows: X5"""
     server = new_server().start()
     acknowledged = []
     senders = [threading.Thread(target=send_until_gone, args=(server.otlp_port, acknowledged)) for _ in range(4)]
@@ -80,7 +80,6 @@ def test_the_lock_goes_with_the_process(new_server):
 
 
 def test_a_folder_that_will_not_do_is_named(tmp_path):
-    """shows: P19"""
     file = tmp_path / "file"
     file.write_text("not a folder")
     for path in (str(file), str(file / "below"), "/proc/nothing", "/dev/null/data"):

@@ -85,7 +85,7 @@ def shop(server):
 # ---- traces ----
 
 def test_traces_lists_name_model_tokens_cost_and_latency(server, shop):
-    """shows: A1 A59 A63"""
+    """shows: E40"""
     lines = done(server, "traces").splitlines()
     row = next(line for line in lines if shop[:8] in line)
     assert lines[0].split()[:2] == ["TIME", "(UTC)"]
@@ -104,7 +104,6 @@ def test_traces_takes_a_filter_a_limit_and_an_order(server, shop):
 
 
 def test_traces_json_is_the_answer_of_the_api(server, shop):
-    """shows: M36"""
     answer = json.loads(done(server, "traces", "--json", "-q", "tenant:acme"))
     assert [item["trace_id"] for item in answer["items"]] == [shop]
     assert answer["items"] == server.api("/traces", q="tenant:acme")["items"]
@@ -128,7 +127,7 @@ def test_a_terminal_gets_colour_a_hint_and_rows_that_fit(server, shop):
 # ---- trace ----
 
 def test_trace_draws_children_under_their_parents(server, shop):
-    """shows: A1 B4 E14"""
+    """shows: A1 B4"""
     text = done(server, "trace", shop[:10])
     assert shop in text.splitlines()[0]
     tree = [line for line in text.splitlines() if " ms" in line or " s " in line][1:]
@@ -199,7 +198,7 @@ def test_a_trace_that_is_not_there_is_1_and_what_is_no_id_is_2(server):
 
 
 def test_content_is_printed_only_when_asked_for_redacted_and_audited(server, shop):
-    """shows: P7 P8"""
+    """shows: P7"""
     assert SECRET_TEXT not in done(server, "trace", shop)
     text = done(server, "trace", shop, "--content", "--reason=ticket 812")
     assert SECRET_TEXT in text and "audit" in text
@@ -213,7 +212,7 @@ def test_content_is_printed_only_when_asked_for_redacted_and_audited(server, sho
 # ---- cost ----
 
 def test_cost_is_what_a_hand_computes(server, shop):
-    """shows: G1 G4
+    """shows: G1
 
     1842 x 0.15e-6 + 318 x 0.60e-6 = 0.0004671 dollars."""
     row = next(line for line in done(server, "cost", "--by=tenant").splitlines() if "acme" in line)
@@ -223,6 +222,7 @@ def test_cost_is_what_a_hand_computes(server, shop):
 
 
 def test_cost_says_which_calls_have_no_price(server):
+    """shows: G4"""
     server.send_spans(make_span(dict(MODEL, **{"gen_ai.request.model": "own-model-7"}), "unpriced"))
     server.wait_spans("request_model:own-model-7", settled=True)
     text = done(server, "cost")
@@ -277,7 +277,6 @@ def send_until(server, tail, name, seconds=15):
 
 
 def test_tail_shows_spans_as_they_arrive_and_ends_with_0_at_ctrl_c(server, tail):
-    """shows: E17"""
     running = tail(server)
     send_until(server, running, "tail-me")
     started = time.monotonic()
@@ -336,7 +335,7 @@ def test_what_is_no_telltale_server_is_said(server, tmp_path):
 
 
 def test_a_certificate_of_ones_own_is_trusted_when_given(new_server, tmp_path):
-    """shows: P19"""
+    """shows: D9"""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
                     "-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")], capture_output=True, check=True)
@@ -351,7 +350,6 @@ def test_a_certificate_of_ones_own_is_trusted_when_given(new_server, tmp_path):
 
 
 def test_keys_made_and_revoked_beside_a_server_count_at_once(new_server, tmp_path):
-    """shows: P1 P9"""
     made = new_server(auth__mode="on").start()
     refused = cli(made, "traces")
     assert refused.returncode == 1
@@ -462,7 +460,6 @@ def test_log_verify_says_when_keys_are_missing_or_do_not_fit(stopped, new_server
 
 
 def test_log_dump_shows_batches_and_never_what_is_in_them(stopped):
-    """shows: P5"""
     text = done(stopped, "log", "dump")
     rows = [line.split() for line in text.splitlines()[1:]]
     assert len(rows) == 3 and all(row[-1] == "default" for row in rows)
@@ -490,7 +487,7 @@ def test_key_status_counts_keys_and_shows_modes(stopped):
 
 
 def test_audit_verify_finds_a_changed_line(new_server):
-    """shows: P9"""
+    """shows: P8"""
     made = new_server(auth__mode="on").start()
     for _ in range(3):
         assert cli(made, "key", "create").returncode == 0
@@ -513,7 +510,7 @@ TEXT = "write to jo@example.org, card 4111 1111 1111 1111\n"
 
 
 def test_redact_test_prints_the_text_and_counts_apart(server, tmp_path):
-    """shows: P3"""
+    """shows: P2"""
     file = tmp_path / "prompt.txt"
     file.write_text(TEXT)
     shown = cli(server, "redact", "test", str(file))

@@ -3,57 +3,37 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "base/check.h"
+#include "fuzz_vendor.h"
 #include "wire/json.h"
 #include "wire/langfuse.h"
 
-#include <math.h>
+static const struct otlp_limits limits = { .items_max = 64, .attrs_max = 16 };
 
-enum { INPUT_MAX = 1 << 20 };
+static enum err decode(uint8_t form, struct arena *arena, str bytes, struct raw_batch *ret_batch,
+                       struct diag *reterr_why)
+{
+    if ((form & 3) == 0)
+        return langfuse_score_decode(arena, bytes, &limits, ret_batch, reterr_why);
+    if ((form & 3) == 1)
+        return langfuse_media_decode(arena, bytes, ret_batch, reterr_why);
+    return langfuse_batch_decode(arena, bytes, &limits, ret_batch, reterr_why);
+}
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void span_holds(const struct raw_span *span)
+{
+    assert(span->is_addition && span->scope);
+}
+
+static void score_holds(const struct raw_score *raw)
+{
+    assert(raw->score.has_trace_id || !str_is_none(raw->score.session_id));
+}
 
 static void batch_holds(const struct raw_batch *batch)
 {
     assert(batch->reply_status >= 200 && batch->reply_status < 300);
     assert(json_check(batch->reply));
-    assert(batch->rejected_scores <= batch->rejected_count);
-    for (uint32_t i = 0; i < batch->span_count; i++) {
-        assert(batch->spans[i].is_addition && batch->spans[i].scope);
-        assert(!id8_is_zero(batch->spans[i].span_id));
-        assert(!id16_is_zero(batch->spans[i].trace_id));
-    }
-    for (uint32_t i = 0; i < batch->score_count; i++) {
-        const struct score *score = &batch->scores[i].score;
-        assert(!str_is_none(score->name) && score->name.len <= SCORE_NAME_BYTES_MAX);
-        assert(score->has_trace_id || !str_is_none(score->session_id));
-        assert(!score->has_value || isfinite(score->value));
-    }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    if (size == 0 || size > INPUT_MAX)
-        return 0;
-    char *bytes = xmalloc(size);
-    memcpy(bytes, data + 1, size - 1);
-    str body = str_make(bytes, size - 1);
-    struct arena arena;
-    struct raw_batch batch;
-    struct diag why = DIAG_NONE;
-    static const struct otlp_limits limits = { .items_max = 64, .attrs_max = 16 };
-    arena_init(&arena, data[0] & 4 ? 256 * KIB : 64 * MIB);
-    enum err err;
-    if ((data[0] & 3) == 0)
-        err = langfuse_score_decode(&arena, body, &limits, &batch, &why);
-    else if ((data[0] & 3) == 1)
-        err = langfuse_media_decode(&arena, body, &batch, &why);
-    else
-        err = langfuse_batch_decode(&arena, body, &limits, &batch, &why);
-    assert(err == ERR_OK || why.text[0] || err == ERR_LIMIT);
-    if (!err)
-        batch_holds(&batch);
-    arena_clear(&arena);
-    xfree(bytes);
-    return 0;
-}
+FUZZ_VENDOR(.has_form = true, .small_arena_if = 4, .decode = decode, .span_holds = span_holds,
+            .score_holds = score_holds, .batch_holds = batch_holds)

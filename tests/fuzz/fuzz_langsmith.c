@@ -4,41 +4,36 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "base/check.h"
+#include "fuzz_vendor.h"
 #include "wire/langsmith.h"
 
-enum { ARENA_BYTES = 65536, ITEMS_MAX = 8, ATTRS_MAX = 16 }; /* small, so that they are met too */
+enum { ITEMS_MAX = 8, ATTRS_MAX = 16 }; /* small, so that they are met too */
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static enum err decode(uint8_t form, struct arena *arena, str bytes, struct raw_batch *ret_batch,
+                       struct diag *reterr_why)
 {
-    if (size == 0)
-        return 0;
     struct otlp_limits limits = otlp_limits_default;
-    struct arena arena;
-    struct raw_batch batch;
-    struct diag why = DIAG_NONE;
     limits.items_max = ITEMS_MAX;
     limits.attrs_max = ATTRS_MAX;
-    arena_init(&arena, ARENA_BYTES);
     const struct langsmith_input input = {
-        .kind = (enum langsmith_body)(data[0] % (LANGSMITH_FEEDBACK_PATCH + 1)),
-        .body = str_make((const char *)data + 1, size - 1),
+        .kind = (enum langsmith_body)(form % (LANGSMITH_FEEDBACK_PATCH + 1)),
+        .body = bytes,
         .id = STR_OF("1"),
         .content_type = STR_OF("multipart/form-data; boundary=B"),
         .limits = &limits,
     };
-    enum err err = langsmith_decode(&arena, &input, &batch, &why);
-    assert(err == ERR_OK || err == ERR_BAD_INPUT || err == ERR_LIMIT);
-    if (!err) {
-        assert(batch.span_count + batch.score_count <= ITEMS_MAX + 1);
-        for (uint32_t i = 0; i < batch.span_count; i++) {
-            assert(batch.spans[i].attr_count <= ATTRS_MAX);
-            assert(!id8_is_zero(batch.spans[i].span_id));
-            assert(!id16_is_zero(batch.spans[i].trace_id));
-        }
-    }
-    arena_clear(&arena);
-    return 0;
+    return langsmith_decode(arena, &input, ret_batch, reterr_why);
 }
+
+static void span_holds(const struct raw_span *span)
+{
+    assert(span->attr_count <= ATTRS_MAX);
+}
+
+static void batch_holds(const struct raw_batch *batch)
+{
+    assert(batch->span_count + batch->score_count <= ITEMS_MAX + 1);
+}
+
+FUZZ_VENDOR(.has_form = true, .lacks_names = true, .small_arena_if = UINT8_MAX, .decode = decode,
+            .span_holds = span_holds, .batch_holds = batch_holds)

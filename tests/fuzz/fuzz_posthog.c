@@ -2,47 +2,24 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "base/check.h"
+#include "fuzz_vendor.h"
 #include "wire/posthog.h"
 
-#include <math.h>
-
-enum { INPUT_MAX = 1 << 20 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void items_hold(const struct raw_batch *batch)
+static enum err decode(uint8_t form, struct arena *arena, str bytes, struct raw_batch *ret_batch,
+                       struct diag *reterr_why)
 {
-    for (uint32_t i = 0; i < batch->score_count; i++) {
-        const struct score *score = &batch->scores[i].score;
-        assert(score->name.len > 0 && score->name.len <= SCORE_NAME_BYTES_MAX);
-        assert(score->has_trace_id);
-        assert(!score->has_value || isfinite(score->value));
-    }
-    for (uint32_t i = 0; i < batch->span_count; i++) {
-        const struct raw_span *span = &batch->spans[i];
-        assert(span->scope && span->scope->resource && span->start_ns <= span->end_ns);
-        assert(!id16_is_zero(span->trace_id) && !id8_is_zero(span->span_id));
-    }
+    (void)form;
+    return posthog_decode(arena, bytes, &otlp_limits_default, ret_batch, reterr_why);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void span_holds(const struct raw_span *span)
 {
-    if (size > INPUT_MAX)
-        return 0;
-    char *bytes = xmalloc(size + 1);
-    if (size)
-        memcpy(bytes, data, size);
-    struct arena arena;
-    struct raw_batch batch;
-    struct diag why = DIAG_NONE;
-    arena_init(&arena, 64 * MIB);
-    enum err err =
-        posthog_decode(&arena, str_make(bytes, size), &otlp_limits_default, &batch, &why);
-    assert(err == ERR_OK || why.text[0]);
-    if (!err)
-        items_hold(&batch);
-    arena_clear(&arena);
-    xfree(bytes);
-    return 0;
+    assert(span->scope && span->scope->resource && span->start_ns <= span->end_ns);
 }
+
+static void score_holds(const struct raw_score *raw)
+{
+    assert(raw->score.has_trace_id);
+}
+
+FUZZ_VENDOR(.decode = decode, .span_holds = span_holds, .score_holds = score_holds)

@@ -9,6 +9,7 @@ const ROW = ".trace-row:not(.head)";
 const names = (page) => page.locator(`${ROW} .c-name a`).allTextContents();
 const query = (page) => new URL(page.url()).searchParams;
 
+// shows: E40
 test("the list shows each trace with its totals", async ({ open, servers }) => {
   const page = await open("/");
   await page.waitForSelector(ROW);
@@ -59,6 +60,7 @@ test("scrolling loads page after page", async ({ open, servers }) => {
   ok((await page.locator(ROW).count()) < 80, "only rows in sight are in the page");
 });
 
+// shows: E8
 test("a filter narrows the list and lands in the URL", async ({ open }) => {
   const page = await open("/traces");
   await page.waitForSelector(ROW);

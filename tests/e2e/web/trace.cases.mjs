@@ -9,6 +9,7 @@ const ACTIVE = ".span-row.active";
 const step = (page, name) => page.locator(".span-row:not(.head)", { hasText: name }).first();
 const panel = (page) => page.locator(".panel");
 
+// shows: A53 A75
 test("the waterfall shows each step where and as long as it was", async ({ open, servers }) => {
   const page = await open(`/traces/${servers.ids.question}`);
   await page.waitForSelector(ACTIVE);
@@ -22,6 +23,7 @@ test("the waterfall shows each step where and as long as it was", async ({ open,
   equal(await step(page, "rag.retrieve").locator(".s-long").getAttribute("title"), "17 ms itself", "its own time");
 });
 
+// shows: A57 B12 E25
 test("an error is named where it happened", async ({ open, servers }) => {
   const page = await open(`/traces/${servers.ids.refund}`);
   await page.waitForSelector(ACTIVE);
@@ -32,6 +34,7 @@ test("an error is named where it happened", async ({ open, servers }) => {
   ok((await page.locator(".event").innerText()).includes('File "refund.py", line 88'), "the stack");
 });
 
+// shows: A37 P7
 test("content is a preview until it is revealed, and revealing is audited", async ({ open, servers }) => {
   const { spans } = await api(servers.main, `/traces/${servers.ids.audited}`);
   const id = spans.find((s) => s.name === "llm.chat").span_id;
@@ -82,6 +85,7 @@ test("documents have their scores", async ({ open, servers }) => {
   ok((await page.locator(".document").first().innerText()).includes("kb/refunds.md#2"), "the id");
 });
 
+// shows: A78 A81
 test("what was thought of the answer stands in the head", async ({ open, servers }) => {
   const page = await open(`/traces/${servers.ids.question}`);
   const scores = page.getByRole("list", { name: "Scores" }).getByRole("listitem");
@@ -91,6 +95,7 @@ test("what was thought of the answer stands in the head", async ({ open, servers
   equal(await (await open(`/traces/${servers.ids.refund}`)).getByRole("list", { name: "Scores" }).count(), 0);
 });
 
+// shows: A62 A63
 test("usage and cost add up by bucket", async ({ open, servers }) => {
   const page = await open(`/traces/${servers.ids.question}?tab=usage`);
   await page.waitForSelector(".figures-table");
@@ -148,6 +153,7 @@ test("a dimension leads to the other traces that have it", async ({ open, server
   equal(new URL(page.url()).searchParams.get("q"), "tenant:globex", "the filter");
 });
 
+// shows: A1
 test("an id cut short finds its trace, an unknown one says so", async ({ open, servers }) => {
   const page = await open(`/traces/${servers.ids.question.slice(0, 12)}`);
   await page.waitForSelector(ACTIVE);

@@ -36,7 +36,7 @@ static int listen_to(const struct surface *surface, const char *path, struct buf
     return fd;
 }
 
-/* shows: C12 */
+/* shows: P19 */
 static void a_listener_sees_his_project_and_what_his_filter_says(void **state)
 {
     (void)state;

@@ -22,6 +22,7 @@
     }
 STUB(list_traces)
 STUB(list_unmapped)
+STUB(sql)
 STUB(get_trace)
 STUB(get_trace_summary)
 STUB(list_spans)

@@ -127,7 +127,7 @@ static enum err verify(struct fixture *f, struct audit_head *ret_head, struct di
     return audit_verify(f->path, &sys_files_real, ret_head, reterr_why);
 }
 
-/* shows: P7 P9 */
+/* shows: P7 */
 static void a_read_leaves_one_line_with_every_part(void **state)
 {
     struct fixture *f = *state;
@@ -331,7 +331,7 @@ static void a_missing_file_is_not_verified(void **state)
     assert_int_equal(verify(f, &head, NULL), ERR_NOT_FOUND);
 }
 
-/* shows: P9 */
+/* shows: P8 */
 static void two_openings_append_in_turn_to_one_chain(void **state)
 {
     struct fixture *f = *state;
@@ -350,7 +350,7 @@ static void two_openings_append_in_turn_to_one_chain(void **state)
     assert_int_equal(head.sequence, 10);
 }
 
-/* shows: P9 */
+/* shows: P8 */
 static void processes_that_append_at_once_keep_the_chain(void **state)
 {
     enum { PROCESSES = 4, LINES = 25 };
@@ -394,7 +394,7 @@ static void a_torn_line_of_another_is_cut_before_the_next(void **state)
     assert_int_equal(head.sequence, 2);
 }
 
-/* shows: P7 */
+/* shows: P8 */
 static void a_line_changed_meanwhile_refuses_the_next(void **state)
 {
     struct fixture *f = *state;

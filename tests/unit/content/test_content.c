@@ -122,7 +122,7 @@ static void check(struct place *place, struct content_store *store, struct conte
     assert_true(str_equal_c(json, text));
 }
 
-/* shows: D1 D8 */
+/* shows: D8 */
 static void content_and_previews_are_read_back_by_their_own_pointers(void **state)
 {
     (void)state;
@@ -160,7 +160,7 @@ static void content_and_previews_are_read_back_by_their_own_pointers(void **stat
     place_clear(&place);
 }
 
-/* shows: D16 */
+/* shows: D8 D16 */
 static void content_whose_key_is_destroyed_is_not_found(void **state)
 {
     (void)state;

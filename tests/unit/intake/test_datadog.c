@@ -1,87 +1,11 @@
 /* test_datadog.c -- which requests are a Datadog tracer's, and how each is answered.
  *
- * As in test_intake.c, a request is what this file says it is.
- *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "unit.h"
-
-#include "intake/intake.h"
-
-enum { HEADERS_MAX = 4 };
-
-struct request {
-    struct request_head head;
-    struct header headers[HEADERS_MAX];
-    struct arena arena;
-    struct response response;
-};
-
-str request_header(const struct request_head *head, str name_lower)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (str_equal(head->headers[i].name, name_lower))
-            return head->headers[i].value;
-    return STR_NONE;
-}
-
-const struct request_head *request_head(const struct request *request)
-{
-    return &request->head;
-}
-
-struct arena *request_arena(struct request *request)
-{
-    return &request->arena;
-}
-
-void request_respond(struct request *request, const struct response *response)
-{
-    request->response = *response;
-    request->response.body = arena_str(&request->arena, response->body);
-}
-
-static struct request request;
-static struct intake_route route;
-static struct diag why;
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&request, 0, sizeof request);
-    arena_init(&request.arena, MIB);
-    why = DIAG_NONE;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&request.arena);
-    return 0;
-}
-
-static enum err asked(const char *method, const char *path, const char *type)
-{
-    request.head = (struct request_head){ .method = str_from_c(method),
-                                          .path = str_from_c(path),
-                                          .headers = request.headers };
-    if (type)
-        request.headers[request.head.header_count++] =
-            (struct header){ STR("content-type"), str_from_c(type) };
-    return intake_match(&request.head, &route, &why);
-}
-
-static str answered(enum err err)
-{
-    struct intake_answer outcome = { .err = err, .why = err ? &why : NULL };
-    route.source->answer(&request, &route, &outcome);
-    return request.response.body;
-}
+#include "source_help.h"
 
 static const char json[] = "application/json", msgpack[] = "application/msgpack";
 
-/* shows: R18 */
 static void the_intake_is_found_directly_and_behind_each_proxy(void **state)
 {
     (void)state;
@@ -191,5 +115,5 @@ int main(void)
         cmocka_unit_test(another_method_or_type_is_refused_and_other_paths_are_not_ours),
         cmocka_unit_test(a_body_is_read_by_the_form_of_its_path),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, source_setup, request_teardown);
 }

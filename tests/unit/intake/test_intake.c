@@ -1,97 +1,18 @@
 /* test_intake.c -- which requests are telemetry, how a body becomes plain, and each answer.
  *
- * A request is what this file says it is: the four functions of net/ that a source uses are
- * written here, so that no socket is needed.
- *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "unit.h"
+#include "request_help.h"
 
 #include "intake/intake.h"
 #include <jansson.h>
 #include <zlib.h>
-
-enum { HEADERS_MAX = 8 };
-
-/* ---- requests without a network ---- */
-struct request {
-    struct request_head head;
-    struct header headers[HEADERS_MAX];
-    struct arena arena;
-    struct response response; /* texts in the arena */
-};
-
-str request_header(const struct request_head *head, str name_lower)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (str_equal(head->headers[i].name, name_lower))
-            return head->headers[i].value;
-    return STR_NONE;
-}
-
-const struct request_head *request_head(const struct request *request)
-{
-    return &request->head;
-}
-
-struct arena *request_arena(struct request *request)
-{
-    return &request->arena;
-}
-
-void request_respond(struct request *request, const struct response *response)
-{
-    request->response = *response;
-    request->response.body = arena_str(&request->arena, response->body);
-    request->response.grpc_message = arena_str(&request->arena, response->grpc_message);
-    request->response.grpc_details = arena_str(&request->arena, response->grpc_details);
-    for (size_t i = 0; i < response->extra_count; i++)
-        request->response.extra[i].value = arena_str(&request->arena, response->extra[i].value);
-}
-
-static struct request request;
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&request, 0, sizeof request);
-    arena_init(&request.arena, MIB);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&request.arena);
-    return 0;
-}
-
-static void head_is(const char *method, const char *path)
-{
-    request.head = (struct request_head){ .method = str_from_c(method),
-                                          .path = str_from_c(path),
-                                          .headers = request.headers };
-}
-
-static void header_is(const char *name, const char *value)
-{
-    request.headers[request.head.header_count++] =
-        (struct header){ str_from_c(name), str_from_c(value) };
-}
 
 static void post_is(const char *path, const char *type)
 {
     head_is("POST", path);
     if (type)
         header_is("content-type", type);
-}
-
-static str said(const char *name)
-{
-    for (size_t i = 0; i < request.response.extra_count; i++)
-        if (str_equal_c(request.response.extra[i].name, name))
-            return request.response.extra[i].value;
-    return STR_NONE;
 }
 
 static const char type_json[] = "application/json", type_pb[] = "application/x-protobuf";
@@ -227,7 +148,6 @@ static enum err unpack(const struct source_ops *source, str body, size_t plain_m
     return err;
 }
 
-/* shows: C7 */
 static void a_body_is_unpacked_to_the_limit_and_one_byte_past_it_is_too_large(void **state)
 {
     (void)state;
@@ -399,7 +319,6 @@ static void a_browser_is_answered_for_its_own_origin(void **state)
     assert_true(str_is_none(said("access-control-allow-origin")));
 }
 
-/* shows: B2 */
 static void vendors_own_paths_are_known_by_method_and_path(void **state)
 {
     (void)state;
@@ -467,7 +386,6 @@ static void a_prepared_answer_is_given_as_it_is_and_an_error_in_the_vendors_word
     assert_true(str_starts(request.response.body, STR_OF("{\"code\":429,\"message\":\"")));
 }
 
-/* shows: B7 */
 static void a_project_named_in_a_header_is_said_by_each_resource_that_does_not_say_one(void **state)
 {
     (void)state;
@@ -522,7 +440,7 @@ static void paths_of_phoenix_are_its_own_and_questions_have_no_body(void **state
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, request_setup, request_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -433,7 +433,6 @@ static void what_goes_in_comes_out(struct dice *dice)
     coded_clear(&coded);
 }
 
-/* shows: X5 X4 */
 static void every_field_of_every_type_goes_in_and_comes_out(void **state)
 {
     (void)state;

@@ -30,7 +30,6 @@ static bool same(const struct score *a, const struct score *b, const char *id_a,
     return memcmp(&one, &two, sizeof one) == 0;
 }
 
-/* shows: C3 */
 static void the_senders_id_says_which_score_is_meant(void **state)
 {
     (void)state;

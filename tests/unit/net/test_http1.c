@@ -194,7 +194,6 @@ static const struct http1_case cases[] = {
     GOOD("bytes from 0x80 in a value", HEAD_11 "A: \xc3\xa4\r\n\r\n", "HE"),
 };
 
-/* shows: C1 D9 */
 static void every_strictness_case_has_its_answer(void **state)
 {
     (void)state;

@@ -70,7 +70,6 @@ static void fixture_answer_held(void *arg)
     fixture->held = NULL;
 }
 
-/* shows: C1 */
 static void pipelined_requests_are_answered_in_order(void **state)
 {
     (void)state;

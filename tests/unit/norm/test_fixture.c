@@ -82,7 +82,7 @@ static void check_fixture(const char *name, str text)
     }
 }
 
-/* shows: A31 A38 A59 A60 A62 V1 */
+/* shows: A31 A38 A59 A60 A62 R2 */
 static void each_dialect_gives_the_expected_span(void **state)
 {
     const char *folder = *state;

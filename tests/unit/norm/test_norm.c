@@ -438,7 +438,7 @@ static void a_long_value_is_content_and_leaves_a_marker(void **state)
     assert_int_equal(span_part(span, CONTENT_ATTRS)->json.len, 1025 + strlen("{\"x.past\":\"\"}"));
 }
 
-/* shows: A65 A77 */
+/* shows: A65 A77 H2 */
 static void query_and_chunks_are_never_attributes(void **state)
 {
     (void)state;
@@ -523,7 +523,7 @@ static void a_differing_latency_of_the_sender_is_kept_and_shown(void **state)
     FIELD_IS(span, "latency_ns", "2000");
 }
 
-/* shows: A57 */
+/* shows: A45 A57 */
 static void error_classes_are_kept_apart(void **state)
 {
     (void)state;
@@ -573,7 +573,7 @@ static void exception_and_first_token_events_are_read(void **state)
     assert_null(span_part(span, CONTENT_EVENTS));
 }
 
-/* shows: A20 A21 */
+/* shows: A20 A21 T13 */
 static void the_model_asked_for_stays_apart_from_the_one_that_answered(void **state)
 {
     static const struct {
@@ -594,7 +594,7 @@ static void the_model_asked_for_stays_apart_from_the_one_that_answered(void **st
     }
 }
 
-/* shows: A57 X4 */
+/* shows: D4 */
 static void what_does_not_fit_the_field_of_events_is_content(void **state)
 {
     static char run[1025];
@@ -622,7 +622,7 @@ static void what_does_not_fit_the_field_of_events_is_content(void **state)
     assert_true(span_part(span, CONTENT_EVENTS)->json.len > 16 * 1024);
 }
 
-/* shows: A31 A38 V1 */
+/* shows: A31 A38 */
 static void content_events_become_parts_and_leave_no_text(void **state)
 {
     (void)state;

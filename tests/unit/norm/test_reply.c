@@ -29,7 +29,7 @@ static struct span *answer(const char *asked, const char *body)
     return help_run(&help);
 }
 
-/* shows: A20 A21 A62 */
+/* shows: A20 A21 */
 static void id_model_and_reasoning_of_the_provider_are_found_in_its_answer(void **state)
 {
     (void)state;
@@ -81,7 +81,6 @@ static void what_an_attribute_says_wins_over_the_body(void **state)
     assert_string_equal(help_field(&help, span, "reasoning"), "9");
 }
 
-/* shows: A41 */
 static void tools_of_a_whole_request_are_tools(void **state)
 {
     (void)state;
@@ -117,7 +116,7 @@ static void a_call_and_a_result_beside_the_parts_are_parts(void **state)
         "{\"type\":\"tool_call_response\",\"id\":\"c1\",\"response\":\"found\"}]}]");
 }
 
-/* shows: A18 A20 */
+/* shows: A19 A20 */
 static void what_kind_of_call_and_which_model_are_known_by_other_names(void **state)
 {
     (void)state;

@@ -97,7 +97,7 @@ static void assert_sums(uint32_t calls, int64_t input, int64_t output)
 
 /* ---- one call counts once ---- */
 
-/* shows: C9 A59 A60 */
+/* shows: C9 */
 static void usage_on_an_agent_over_its_model_calls_is_a_rollup(void **state)
 {
     (void)state;
@@ -328,7 +328,7 @@ static void unknown_usage_and_cost_are_unknown_not_zero(void **state)
     assert_true(isnan(made.row.faithfulness));
 }
 
-/* shows: A58 A42 A55 A82 */
+/* shows: A55 A58 A82 */
 static void errors_tools_retries_and_flags_are_counted(void **state)
 {
     (void)state;
@@ -366,7 +366,6 @@ static void a_trace_spans_from_its_first_start_to_its_last_end(void **state)
     assert_int_equal(made.row.end_ns, start + NS_PER_S + 7);
 }
 
-/* shows: A91 */
 static void the_answer_is_that_of_the_call_that_ends_last(void **state)
 {
     (void)state;

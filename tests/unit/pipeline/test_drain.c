@@ -262,7 +262,7 @@ static void a_restart_numbers_on_and_reads_nothing_twice(void **state)
     pipe_clear(&pipe);
 }
 
-/* shows: X5 C8 */
+/* shows: X5 */
 static void many_crashes_in_a_row_change_nothing(void **state)
 {
     (void)state;
@@ -280,7 +280,6 @@ static void many_crashes_in_a_row_change_nothing(void **state)
 
 /* ---- versions and duplicates ---- */
 
-/* shows: C8 */
 static void one_span_in_two_bodies_is_one_row(void **state)
 {
     (void)state;
@@ -303,7 +302,6 @@ static void one_span_in_two_bodies_is_one_row(void **state)
     pipe_clear(&pipe);
 }
 
-/* shows: C8 */
 static void a_later_version_of_a_stored_span_replaces_it(void **state)
 {
     (void)state;
@@ -328,7 +326,7 @@ static void a_later_version_of_a_stored_span_replaces_it(void **state)
 }
 
 /* Stored traces are read back many at a time; one of them is larger than that allows.
- * shows: C8 X5 */
+ * shows: X5 */
 static void many_late_spans_each_reach_their_own_trace(void **state)
 {
     (void)state;

@@ -338,7 +338,6 @@ static void a_version_that_knows_no_usage_does_not_hide_where_it_came_from(void 
     assert_true(str_equal_c(first->usage_source, "partial"));
 }
 
-/* shows: C6 */
 static void what_was_derived_of_a_stored_part_is_open_again(void **state)
 {
     (void)state;

@@ -77,7 +77,7 @@ static void assert_stored_whole(struct pipe *pipe, size_t traces)
     pipe_rows_clear(&rows);
 }
 
-/* shows: A8 A59 A60 X5 */
+/* shows: X5 */
 static void what_is_acknowledged_is_stored_with_its_content_and_cost(void **state)
 {
     (void)state;
@@ -102,6 +102,7 @@ static void what_is_acknowledged_is_stored_with_its_content_and_cost(void **stat
     pipe_clear(&pipe);
 }
 
+/* shows: X5 */
 static void a_bad_span_is_rejected_alone_and_counted(void **state)
 {
     (void)state;
@@ -125,7 +126,7 @@ static void a_bad_span_is_rejected_alone_and_counted(void **state)
     pipe_clear(&pipe);
 }
 
-/* shows: X5 C10 */
+/* shows: X5 */
 static void a_crash_before_settling_gives_the_same_rows(void **state)
 {
     (void)state;
@@ -245,6 +246,7 @@ static enum err send_as_tenant(struct pipe *pipe, str body, str tenant)
     return pipe_send_as(pipe, &input, &rejected);
 }
 
+/* shows: C12 */
 static void a_key_bound_to_a_tenant_writes_as_that_tenant(void **state)
 {
     (void)state;
@@ -299,7 +301,7 @@ static void await_commit(void)
         continue;
 }
 
-/* shows: X5 C10 */
+/* shows: X5 */
 static void a_store_that_fails_for_a_while_loses_nothing(void **state)
 {
     (void)state;
@@ -478,7 +480,6 @@ static void messages_that_come_as_events_before_and_after_their_span_are_joined(
     pipe_clear(&pipe);
 }
 
-/* shows: P1 */
 /* A trace in as many batches as are cached, and in one more: its content is of other batches
  * by the time it is written. */
 static void content_of_a_trace_in_many_batches_is_each_spans_own(void **state)
@@ -560,6 +561,7 @@ static void records_of_all_sizes_one_after_the_other_are_each_their_own(void **s
     pipe_clear(&pipe);
 }
 
+/* shows: P2 */
 static void a_secret_is_in_no_row_and_no_content(void **state)
 {
     (void)state;

@@ -130,7 +130,6 @@ static void items_are_taken_to_the_limit_and_one_past_it_is_refused(void **state
     receiver_free(receiver);
 }
 
-/* shows: C7 C10 */
 static void a_request_past_its_memory_is_refused_and_the_next_is_not(void **state)
 {
     (void)state;
@@ -197,7 +196,7 @@ static void send_prompt(uint32_t number, uint64_t span)
 }
 
 /* A worker keeps the keys of 64 projects and starts over with the next.
- * shows: A28 D3 */
+ * shows: A28 */
 static void equal_prompts_have_equal_hashes_in_a_project_and_others_elsewhere(void **state)
 {
     (void)state;

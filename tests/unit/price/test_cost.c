@@ -98,7 +98,7 @@ static void expect_unknown(struct fixture *fixture, const struct call *call)
     assert_false(SPAN_KNOWS(&span, price_date));
 }
 
-/* shows: G1 G5 A59 A60 A63 */
+/* shows: A63 G1 */
 static void costs_of_plain_calls_equal_hand_computed_ones(void **state)
 {
     static const struct {
@@ -176,7 +176,7 @@ static void costs_of_plain_calls_equal_hand_computed_ones(void **state)
         expect(*state, &cases[i].call, cases[i].price_id, cases[i].nanousd);
 }
 
-/* shows: G5 A62 */
+/* shows: G5 */
 static void every_bucket_has_its_own_price(void **state)
 {
     static const struct {
@@ -426,7 +426,6 @@ static void an_unknown_model_is_unknown_and_never_free(void **state)
     }
 }
 
-/* shows: G5 */
 static void the_response_model_counts_before_the_requested_one(void **state)
 {
     struct fixture *fixture = *state;
@@ -440,7 +439,6 @@ static void the_response_model_counts_before_the_requested_one(void **state)
     assert_int_equal(span.cost_nanousd, 2500000);
 }
 
-/* shows: A61 */
 static void totals_stand_in_for_buckets_that_are_not_known(void **state)
 {
     struct fixture *fixture = *state;
@@ -467,7 +465,7 @@ static void a_span_without_usage_or_model_is_left_alone(void **state)
     assert_false(SPAN_KNOWS(&span, cost_source));
 }
 
-/* shows: G6 A63 */
+/* shows: A63 */
 static void the_senders_cost_is_never_touched(void **state)
 {
     struct fixture *fixture = *state;

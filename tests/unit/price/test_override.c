@@ -81,7 +81,7 @@ static void expect(const struct price_table *table, struct asked asked, const ch
     assert_int_equal(got, nanousd);
 }
 
-/* shows: G1 G2 A93 */
+/* shows: G1 G2 */
 static void the_flat_form_prices_a_model_by_name(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void the_flat_form_prices_a_model_by_name(void **state)
     price_table_unref(table);
 }
 
-/* shows: A93 */
+/* shows: G2 */
 static void the_flat_form_may_be_json(void **state)
 {
     (void)state;
@@ -171,7 +171,7 @@ static void overrides_have_context_and_service_tiers(void **state)
     price_table_unref(table);
 }
 
-/* shows: G4 */
+/* shows: G4 T22 */
 static void a_placeholder_of_zero_is_not_a_price(void **state)
 {
     (void)state;

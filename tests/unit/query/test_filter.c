@@ -92,7 +92,7 @@ static void expect_all(struct fixture *f, bool expected, const char *const *text
     expect_all(f, false, (const char *[]){ __VA_ARGS__ },                                          \
                COUNT_OF(((const char *[]){ __VA_ARGS__ })))
 
-/* shows: E8 X1 */
+/* shows: E8 */
 static void the_example_of_the_architecture_matches(void **state)
 {
     YES(*state, "service:checkout model:gpt-4o* cost>0.05 latency>8s status:error tenant:acme "

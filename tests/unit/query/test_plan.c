@@ -193,7 +193,6 @@ static void a_list_refuses_with_the_parameter_and_a_suggestion(void **state)
     }
 }
 
-/* shows: X1 X4 */
 static void an_aggregate_names_metrics_and_dimensions(void **state)
 {
     struct store_aggregate plan;

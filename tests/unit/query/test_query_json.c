@@ -169,7 +169,6 @@ static void a_span_has_fields_attributes_end_settled_and_payload_roles(void **st
     expect_part(out, "\"end_time\":null");
 }
 
-/* shows: E9 */
 static void groups_have_units_and_the_trace_behind_the_number(void **state)
 {
     struct buf *out = *state;

@@ -62,6 +62,7 @@ static void a_private_key_goes_as_a_block(void **state)
     assert_string_equal(plain(fixture, public.ptr), public.ptr);
 }
 
+/* shows: P2 */
 static void replacement_follows_the_policy(void **state)
 {
     struct fixture *fixture = *state;
@@ -310,7 +311,7 @@ static void a_value_is_judged_by_the_name_of_its_attribute(void **state)
     assert_true(str_equal_c(attrs[5].value.text, "120"));
 }
 
-/* shows: A9 P2 */
+/* shows: A9 P13 T6 */
 static void identity_follows_its_own_policy(void **state)
 {
     struct fixture *fixture = *state;

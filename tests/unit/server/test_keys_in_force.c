@@ -76,7 +76,7 @@ static void create_key(struct node *node, uint32_t permissions, int64_t expires_
     assert_int_equal(meta_key_create(node->meta, &row, NULL), ERR_OK);
 }
 
-/* shows: C12 */
+/* shows: P19 */
 static void the_first_start_prints_a_key_that_may_everything_and_only_once(void **state)
 {
     (void)state;

@@ -58,7 +58,7 @@ static enum err load_one(const char *argument, struct options *options, struct d
     return load(options, argv, no_environment, why);
 }
 
-/* shows: X6 */
+/* shows: P19 */
 static void without_any_option_it_listens_on_loopback(void **state)
 {
     (void)state;
@@ -162,7 +162,6 @@ static enum err load_number(const struct bind_row *row, int64_t number, int64_t 
     return err;
 }
 
-/* shows: C7 */
 static void every_number_is_taken_at_its_bounds_and_refused_past_them(void **state)
 {
     (void)state;
@@ -207,7 +206,6 @@ static void every_option_is_named_once_and_explained(void **state)
 /* A dummy key: 64 times the digit 1. */
 #define KEY_HEX "1111111111111111111111111111111111111111111111111111111111111111"
 
-/* shows: P1 */
 static void a_key_is_taken_from_the_environment_and_never_shown(void **state)
 {
     (void)state;

@@ -191,7 +191,6 @@ static void the_same_commit_twice_stores_it_once(void **state)
     assert_int_equal(log_count, 0);
 }
 
-/* shows: C8 */
 static void a_commit_says_up_to_where_items_are_stored(void **state)
 {
     struct fixture *f = *state;

@@ -168,7 +168,7 @@ static void kill_while_making(struct fixture *f, int64_t after_ns)
     close(ends[0]);
 }
 
-/* shows: X5 C10 */
+/* shows: X5 */
 static void a_kill_while_files_are_made_leaves_a_folder_that_opens(void **state)
 {
     if (!can_fork) {

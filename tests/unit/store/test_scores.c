@@ -148,7 +148,6 @@ static void what_was_not_said_is_unknown(void **state)
     assert_int_equal(got->score.type, SCORE_LABEL);
 }
 
-/* shows: C3 */
 static void the_same_id_again_replaces_the_score(void **state)
 {
     struct fixture *f = *state;
@@ -217,7 +216,7 @@ static void a_question_names_trace_span_session_name_and_source(void **state)
     assert_int_equal(get(f, ask, &got), 2);
 }
 
-/* Vendors name a span alone.  shows: C3 */
+/* Vendors name a span alone. */
 static void a_score_that_names_only_a_span_is_of_the_trace_that_has_it(void **state)
 {
     struct fixture *f = *state;
@@ -244,7 +243,7 @@ static void a_score_that_names_only_a_span_is_of_the_trace_that_has_it(void **st
     assert_memory_equal(&got->score.span_id, &spans[0], sizeof spans[0]);
 }
 
-/* shows: L1 */
+/* shows: P19 */
 static void projects_and_tenants_see_their_own(void **state)
 {
     struct fixture *f = *state;

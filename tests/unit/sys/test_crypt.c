@@ -196,7 +196,6 @@ static void any_changed_bit_is_refused(struct dice *dice)
     crypt_gcm_free(gcm);
 }
 
-/* shows: D8 */
 static void a_change_of_any_bit_is_refused_and_the_next_message_still_opens(void **state)
 {
     (void)state;

@@ -83,7 +83,6 @@ static void lines_below_the_level_are_not_printed(void **state)
     assert_null(strstr(said, "no"));
 }
 
-/* shows: P1 */
 static void a_secret_shows_its_length_alone(void **state)
 {
     (void)state;

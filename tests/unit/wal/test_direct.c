@@ -111,7 +111,6 @@ static uint16_t flags_of(struct fixture *fixture, uint32_t number, int64_t *ret_
     return header.flags;
 }
 
-/* shows: X5 */
 static void only_a_segment_that_begins_with_a_large_group_goes_past_the_cache(void **state)
 {
     (void)state;

@@ -449,7 +449,6 @@ a_reader_left_behind_in_a_file_that_is_used_again_goes_on_with_what_is_there(voi
     fixture_clear(&fixture);
 }
 
-/* shows: C10 */
 static void spares_hold_a_part_of_the_log_size_and_the_rest_is_unlinked(void **state)
 {
     (void)state;
@@ -477,7 +476,6 @@ static void spares_hold_a_part_of_the_log_size_and_the_rest_is_unlinked(void **s
     fixture_clear(&fixture);
 }
 
-/* shows: C10 */
 static void spares_go_when_the_disk_is_short(void **state)
 {
     (void)state;

@@ -99,7 +99,7 @@ static void a_reader_goes_on_behind_the_record_it_was_told_of(void **state)
     fixture_clear(&fixture);
 }
 
-/* shows: C5 D8 */
+/* shows: D8 */
 static void plaintext_never_reaches_the_file(void **state)
 {
     (void)state;

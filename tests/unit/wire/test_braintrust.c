@@ -2,12 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "vendor_help.h"
 
 #include "wire/braintrust.h"
 
@@ -16,34 +11,15 @@
     "\"metadata\":{\"a\":1,\"b\":2},\"error\":\"Traceback\\n  x\\nKeyError: 'k'\\n\","             \
     "\"scores\":{\"q\":0.5,\"none\":null,\"text\":\"x\"}}"
 
-static struct arena arena;
-static struct raw_batch batch;
-
-static int setup(void **state)
+static enum err decoded(const char *text)
 {
-    (void)state;
-    arena_init(&arena, MIB);
-    return 0;
+    return braintrust_decode(&arena, str_from_c(text), &limits, &batch, NULL);
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&arena);
-    return 0;
-}
-
-static enum err decoded(const char *text, const struct otlp_limits *limits)
-{
-    return braintrust_decode(&arena, str_from_c(text), limits ? limits : &otlp_limits_default,
-                             &batch, NULL);
-}
-
-/* shows: B7 */
 static void a_row_is_a_part_of_a_span_and_its_scores(void **state)
 {
     (void)state;
-    assert_int_equal(decoded("{\"rows\":[" SPAN "]}", NULL), ERR_OK);
+    assert_int_equal(decoded("{\"rows\":[" SPAN "]}"), ERR_OK);
     assert_int_equal(batch.span_count, 1);
     assert_int_equal(batch.score_count, 1); /* null and texts are none */
     const struct raw_span *span = &batch.spans[0];
@@ -59,8 +35,7 @@ static void feedback_names_the_row(void **state)
     (void)state;
     assert_int_equal(
         decoded("{\"rows\":[{\"id\":\"r\",\"scores\":{\"q\":1}},{\"id\":\"c\",\"comment\":{"
-                "\"text\":\"nice\"},\"origin\":{\"id\":\"r\"}}]}",
-                NULL),
+                "\"text\":\"nice\"},\"origin\":{\"id\":\"r\"}}]}"),
         ERR_OK);
     assert_int_equal(batch.span_count, 0);
     assert_int_equal(batch.score_count, 2);
@@ -69,21 +44,20 @@ static void feedback_names_the_row(void **state)
     assert_true(str_equal_c(batch.scores[1].score.comment, "nice"));
 }
 
-/* shows: C10 */
+/* shows: C7 */
 static void limits_hold_at_and_one_past(void **state)
 {
     (void)state;
-    struct otlp_limits limits = otlp_limits_default;
     limits.items_max = 1;
-    assert_int_equal(decoded("{\"rows\":[" SPAN "]}", &limits), ERR_OK);
-    assert_int_equal(decoded("{\"rows\":[" SPAN "," SPAN "]}", &limits), ERR_LIMIT);
+    assert_int_equal(decoded("{\"rows\":[" SPAN "]}"), ERR_OK);
+    assert_int_equal(decoded("{\"rows\":[" SPAN "," SPAN "]}"), ERR_LIMIT);
     limits.items_max = 9;
     limits.attrs_max = 3;
-    assert_int_equal(decoded("{\"rows\":[" SPAN "]}", &limits), ERR_OK);
+    assert_int_equal(decoded("{\"rows\":[" SPAN "]}"), ERR_OK);
     assert_int_equal(batch.spans[0].attr_count, 3);
     assert_int_equal(batch.spans[0].dropped_attr_count, 0);
     limits.attrs_max = 2;
-    assert_int_equal(decoded("{\"rows\":[" SPAN "]}", &limits), ERR_OK);
+    assert_int_equal(decoded("{\"rows\":[" SPAN "]}"), ERR_OK);
     assert_int_equal(batch.spans[0].attr_count, 2);
     assert_int_equal(batch.spans[0].dropped_attr_count, 1);
 }
@@ -91,15 +65,7 @@ static void limits_hold_at_and_one_past(void **state)
 static void a_spent_budget_is_a_limit_at_any_point(void **state)
 {
     (void)state;
-    size_t budget = 64;
-    enum err err;
-    do {
-        arena_clear(&arena);
-        arena_init(&arena, budget);
-        err = decoded("{\"rows\":[" SPAN "]}", NULL);
-        assert_true(err == ERR_OK || err == ERR_LIMIT);
-        budget += 64;
-    } while (err);
+    ASSERT_SPENT_BUDGET_IS_A_LIMIT(decoded("{\"rows\":[" SPAN "]}"));
     assert_int_equal(batch.span_count, 1);
 }
 

@@ -2,42 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "vendor_help.h"
 
-#include <cmocka.h>
-
-#include "base/check.h"
 #include "wire/helicone_int.h"
 #include "wire/native.h"
-
-static struct arena arena;
-static struct raw_batch batch;
-static struct diag why;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 16 * MIB);
-    why = DIAG_NONE;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&arena);
-    return 0;
-}
-
-static void assert_text(str text, const char *expected)
-{
-    if (!str_equal_c(text, expected))
-        fail_msg("\"%.*s\" is not \"%s\"", STR_ARG(text), expected);
-}
 
 static str json_of(const struct value *value)
 {
@@ -48,14 +16,6 @@ static str json_of(const struct value *value)
     buf_clear(&out);
     return text;
 }
-
-static str attr_of(const struct raw_span *span, const char *key)
-{
-    const struct attr *attr = attr_find(span->attrs, span->attr_count, str_from_c(key));
-    return attr ? json_of(&attr->value) : STR_OF("");
-}
-
-#define ASSERT_ATTR(span, key, json) assert_text(attr_of((span), (key)), (json))
 
 static const struct attr headers[] = {
     { STR("helicone-session-id"), { .type = VALUE_STR, .text = STR("s-1") } },
@@ -182,7 +142,6 @@ static void what_is_no_stream_stays_text(void **state)
     ASSERT_ATTR(span, "helicone.response", "\"boom\\nat f\"");
 }
 
-/* shows: C7 */
 static void a_bad_body_is_refused_and_a_limit_holds(void **state)
 {
     (void)state;
@@ -193,7 +152,6 @@ static void a_bad_body_is_refused_and_a_limit_holds(void **state)
         assert_int_equal(helicone_decode_feedback(&arena, &body, &batch, &why), ERR_BAD_INPUT);
         assert_int_equal(helicone_decode_scores(&arena, &body, NULL, &batch, &why), ERR_BAD_INPUT);
     }
-    struct otlp_limits limits = otlp_limits_default;
     struct helicone_body body = { .bytes = STR("{\"providerRequest\":{\"json\":{\"a\":1}}}") };
     limits.attrs_max = 2;
     assert_int_equal(helicone_decode_log(&arena, &body, &limits, &batch, &why), ERR_OK);

@@ -1,39 +1,13 @@
 /* test_langfuse.c -- events of Langfuse's batch ingestion, one by one.
  *
- * shows: B2 C2
- *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "vendor_help.h"
 
 #include "base/text.h"
 #include "wire/langfuse.h"
-#include <string.h>
 
 #define T0 UINT64_C(1795255200000000000) /* 2026-11-21T10:00:00Z */
-static struct arena arena;
-static struct raw_batch batch;
-static struct diag why;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 8 * MIB);
-    why = (struct diag){ 0 };
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&arena);
-    return 0;
-}
 
 static enum err decode(const char *text)
 {
@@ -249,7 +223,7 @@ static void a_member_that_is_said_twice_is_read_as_it_was_said_last(void **state
 static void events_and_attributes_are_taken_to_the_limit_and_not_past_it(void **state)
 {
     (void)state;
-    struct otlp_limits limits = { .items_max = 2, .attrs_max = 2 };
+    limits = (struct otlp_limits){ .items_max = 2, .attrs_max = 2 };
     str two = STR_OF(
         "{\"batch\":[{\"id\":\"1\",\"type\":\"sdk-log\"},{\"id\":\"2\",\"type\":\"sdk-log\"}]}");
     assert_int_equal(langfuse_batch_decode(&arena, two, &limits, &batch, &why), ERR_OK);

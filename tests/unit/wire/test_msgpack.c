@@ -130,7 +130,6 @@ static void what_ends_too_early_is_an_error_at_its_place(void **state)
     }
 }
 
-/* shows: C7 */
 static void a_count_that_the_bytes_cannot_hold_costs_nothing(void **state)
 {
     (void)state;

@@ -1,38 +1,12 @@
 /* test_opik.c -- objects of Opik's own API, one by one.
  *
- * shows: B2 C2
- *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "vendor_help.h"
 
 #include "wire/opik.h"
-#include <string.h>
 
 #define T0 UINT64_C(1795255200000000000) /* 2026-11-21T10:00:00Z */
-static struct arena arena;
-static struct raw_batch batch;
-static struct diag why;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena, 8 * MIB);
-    why = (struct diag){ 0 };
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_clear(&arena);
-    return 0;
-}
 
 static enum err items(enum opik_kind kind, bool is_list, const char *id, const char *body)
 {
@@ -161,7 +135,7 @@ static void one_that_cannot_be_read_is_left_out_alone(void **state)
 static void items_are_taken_to_the_limit_and_not_past_it(void **state)
 {
     (void)state;
-    struct otlp_limits limits = { .items_max = 2, .attrs_max = 1 };
+    limits = (struct otlp_limits){ .items_max = 2, .attrs_max = 1 };
     struct opik_request request = {
         .is_list = true,
         .id = STR_NONE,

@@ -332,7 +332,6 @@ static void nesting_is_read_at_its_limit_and_rejected_past_it(void **state)
         }
 }
 
-/* shows: A92 */
 static void logs_take_their_time_and_event_name_from_where_they_are(void **state)
 {
     (void)state;
@@ -361,7 +360,6 @@ static void logs_take_their_time_and_event_name_from_where_they_are(void **state
                         "record 4 of scope \"\": trace_id is not 32 hex digits");
 }
 
-/* shows: F41 */
 static void stale_points_have_no_value_and_uneven_buckets_are_rejected(void **state)
 {
     (void)state;
