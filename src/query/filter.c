@@ -11,11 +11,11 @@
 
 /* ---- terms, not, and, or ---- */
 
-/* field~pattern, or nothing where a trace's own row is asked and has no such field. */
+/* `any` or field~pattern; `any` alone where a trace's own row is asked and has no such field. */
 static const struct filter *or_like(struct parser *parser, const struct filter *any,
                                     enum field field, str pattern)
 {
-    if (parser->in_trace && !trace_has_field(field))
+    if (parser->failed != ERR_OK || (parser->in_trace && !trace_has_field(field)))
         return any;
     const struct subject subject = { .field = field, .offset = parser->lexer.at };
     const struct filter *like = node_leaf(parser, FILTER_LIKE, &subject, value_str(pattern));
@@ -31,12 +31,12 @@ static const struct filter *parse_word(struct parser *parser, const struct token
     str start = pattern_of(parser, "", text, "*", false);
     str part = pattern_of(parser, "*", text, "*", false);
     const struct filter *any = or_like(parser, NULL, FIELD_name, part);
-    static const enum field ids[] = { FIELD_request_id, FIELD_source_id };
-    for (size_t i = 0; any && i < COUNT_OF(ids); i++)
-        any = or_like(parser, any, ids[i], start);
-    if (!any || text.len < ID_PREFIX_HEX_MIN || text.len > 32 || !text_is_hex(text))
-        return any;
-    return or_like(parser, any, FIELD_trace_id, pattern_of(parser, "", text, "*", true));
+    any = or_like(parser, any, FIELD_request_id, start);
+    any = or_like(parser, any, FIELD_source_id, start);
+    if (text.len >= ID_PREFIX_HEX_MIN && text.len <= 32 && text_is_hex(text))
+        any = or_like(parser, any, FIELD_trace_id, pattern_of(parser, "", text, "*", true));
+    assert(any || parser->failed != ERR_OK); /* a trace's row has the request's id */
+    return parser->failed == ERR_OK ? any : NULL;
 }
 
 static const struct filter *parse_group(struct parser *parser)

@@ -184,6 +184,7 @@ static void the_trace_itself_can_be_asked(void **state)
     expect(f, "trace(cost>0.5 session:s1) op:tool", "cd");
     expect(f, "trace.cost!=0.1 op:request", "a");
     expect(f, "has:trace.cost op:request", "af");
+    expect(f, "trace(req_7) or trace(req_8 req_9)", "");
     expect_traces(f, "trace.cost>0.5", "1");
     expect_traces(f, "any(op:tool)", "1");
     expect_traces(f, "parent(op:request) cost<0.5", "2");
