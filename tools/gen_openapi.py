@@ -3,7 +3,8 @@
 
 usage: gen_openapi.py SRC_DIR VERSION OUT.json OUT.c
 
-Read: api/routes.def, api/params.def, model/fields.def, base/err.def, query/metric.def.
+Read: api/routes.def, api/params.def, model/fields.def, base/err.def, query/metric.def,
+query/share.def, query/view.def.
 Written: the document, and the same bytes as the C array openapi_json.
 
 SPDX-License-Identifier: Apache-2.0
@@ -51,8 +52,8 @@ def nullable(kind, doc=None):
     return schema
 
 
-def closed(properties):
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def closed(properties, **optional):
+    return {"type": "object", "properties": dict(properties, **optional), "required": list(properties)}
 
 
 def span_schema(src):
@@ -95,6 +96,9 @@ TRACE = ("trace_id:ID16 root_span_id:ID8 name:STR step:STR service:STR endpoint:
          "index_version:STR top_k_returned:I64 source_ids:STRS safety_blocked:BOOL eval_sampled:BOOL "
          "faithfulness:F64")
 
+LOG = "time:TIME trace_id:ID16 span_id:ID8 severity:I64 severity_text:STR event_name:STR service:STR"
+LOG_BODY = "the first 1024 bytes, redacted"
+
 SCORE = ("id:ID16 trace_id:ID16 span_id:ID8 session_id:STR response_id:STR tenant_id:STR name:STR label:STR comment:STR "
          "source:STR evaluator:STR evaluator_version:STR judge_model:STR time:TIME")
 
@@ -107,20 +111,73 @@ def array(of):
     return {"type": "array", "items": of}
 
 
+def instrumentation(src):
+    names = [cells[1] for _, cells in rows(src / "query/share.def", "SHARE") if cells[2] == "SHOWN"]
+    share = closed({"count": {"type": "integer"}, "share": nullable("F64", "of the model calls; null: there are none")})
+    counts = {"model_calls": {"type": "integer"}, "shares": closed({name: share for name in names}),
+              "spans": {"type": "integer"}, "traces": {"type": "integer"},
+              "no_request_root": {"type": "integer", "description": "traces whose root is a bare model call"},
+              "logs": {"type": "integer"}, "unstructured_logs": {"type": "integer"}}
+    need = closed({"what": {"type": "string"}, "share": nullable("F64"), "needed": nullable("F64", "null: some"),
+                   "how": {"type": "string"}})
+    stage = dict(closed({"number": {"type": "integer", "minimum": 0, "maximum": 3},
+                         "name": {"enum": ["blind", "traced", "measured", "closed_loop"]},
+                         "next": nullable("STR"), "missing": array(need)}), type=["object", "null"])
+    place = {"service": nullable("STR"), "span_name": nullable("STR")}
+    gap = closed(dict({"what": {"type": "string"}}, **place, missing={"type": "integer"},
+                      model_calls={"type": "integer"}, how={"type": "string"}, exemplar_trace_id=nullable("ID16")))
+    return closed(dict(
+        fields("from:TIME to:TIME"), **counts,
+        services=array(closed(dict({"service": nullable("STR")}, **counts, stage=stage))), gaps=array(gap),
+        gap_count={"type": "integer", "description": "of which gaps has the first"},
+        partially_traced=array(closed(dict(place, traces={"type": "integer"}, exemplar_trace_id=nullable("ID16")))),
+        emitters=array(closed(dict(fields("scope:STR scope_version:STR dialect:STR convention:STR"),
+                                   model_calls={"type": "integer"}))),
+        unmapped=dict(closed({"names": {"type": "integer"}, "attributes": {"type": "integer"},
+                              "href": {"type": "string"}}), type=["object", "null"]),
+        truncated={"type": "boolean", "description": "more groups than were read: counts are too low"}))
+def view_schemas(src, metrics):
+    """Rows of the lists of view.def: the key, its numbers, a trace."""
+    members = {cells[0]: cells[1] for _, cells in rows(src / "query/metric.def", "METRIC")}
+    views = {}
+    for name, by, rest in re.findall(r'^VIEW\((\w+), "([^"]*)", "[^"]*",((?:\s+"[^"]*")+)\)',
+                                     (src / "query/view.def").read_text(encoding="utf-8"), re.M):
+        numbers = "".join(re.findall(r'"([^"]*)"', rest)).split(",")
+        views[name] = dict({by: nullable("STR")}, **{members[n]: metrics[members[n]] for n in numbers},
+                           exemplar_trace_id=nullable("ID16", "a trace behind the numbers"))
+    return {"Session": closed(views["SESSIONS"]), "User": closed(views["USERS"]),
+            "SessionDetail": closed(dict(views["SESSIONS"], traces=array(ref("Trace")))),
+            "UserDetail": closed(dict(views["USERS"], latest_traces=array(ref("Trace"))))}
+
+
 def schemas(src):
     codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
-    metrics = {cells[2]: {"type": ["integer" if cells[3] == "COUNT" else "number", "null"],
-                          "description": cells[4]}
+    kinds = {"COUNT": ["integer", "null"], "TIME": ["string", "null"]}
+    metrics = {cells[1]: {"type": kinds.get(cells[2], ["number", "null"]), "description": cells[7]}
                for _, cells in rows(src / "query/metric.def", "METRIC")}
+    counts = {"type": "object", "additionalProperties": nullable("I64")}
+    shares = {"type": ["object", "null"], "additionalProperties": nullable("F64")}
+    values = {"type": "object", "properties": metrics}
     group = closed({"time": nullable("TIME", "start of the step"), "by": {"type": "object"},
-                    "values": {"type": "object", "properties": metrics},
-                    "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
-    trace = closed(dict(fields(TRACE), settled={"type": "boolean"}))
+                    "values": values, "exemplar_trace_id": nullable("ID16", "a trace behind the numbers")})
+    group["properties"].update({
+        "unknown": dict(counts, description="of metrics that say nothing about some spans: about how many"),
+        "baseline": {"type": ["object", "null"], "description": "the same numbers of what is compared with",
+                     "properties": {"time": nullable("TIME"), "values": values, "unknown": counts,
+                                    "exemplar_trace_id": nullable("ID16")}},
+        "change": dict(shares, description="difference as a share of the baseline")})
+    span = closed(fields("from:TIME to:TIME"))
+    side = closed(fields("value:F64 count:I64"))
+    projected = closed(dict(fields("so_far:F64 month:F64 low:F64 high:F64 confidence:F64 days:I64"),
+                            weekdays={"type": "boolean"}))
+    partial = {"type": ["boolean", "null"], "description": "its root is a bare model call: the operation around it was not traced"}
+    trace = closed(dict(fields(TRACE), settled={"type": "boolean"}, partially_traced=partial))
     error = closed({"code": {"type": "string", "enum": codes}, "message": {"type": "string"}})
     error["properties"].update(fields("hint:STR offset:I64 path:STR"))
     messages = array({"type": "object", "properties": {"role": {"type": "string"},
                                                        "parts": array({"type": "object"})}})
     return {
+        **view_schemas(src, metrics),
         "Span": span_schema(src),
         "Trace": trace,
         "TraceDetail": closed({"trace": ref("Trace"), "spans": array(ref("Span")),
@@ -128,11 +185,23 @@ def schemas(src):
                                "next_cursor": nullable("STR", "more spans: the oldest come first")}),
         "Score": closed(dict(fields(SCORE), value={"type": ["number", "boolean", "string", "null"]},
                              metadata={"type": "object"})),
+        "Event": dict(closed(dict(fields("id:ID16 time:TIME tenant_id:STR"), metadata={"type": "object"}, kind={
+            "type": "string", "enum": ["deploy", "outcome", "feedback", "evaluation", "score"]})),
+            description="a deploy has service, environment, version and text; the others what they are about"),
+        "Log": closed(dict(fields(LOG), body=nullable("STR", LOG_BODY), attributes={"type": "object"},
+                           unstructured={"type": "boolean", "description": "plain text: a line and nothing else"})),
+        "Instrumentation": instrumentation(src),
         "Summary": dict(closed(fields(SUMMARY)), additionalProperties=False),
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
-                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")}),
+                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
+                            baseline=span, other=array(ref("Group")),
+                            projection={"type": "object", "additionalProperties": projected}),
+        "Comparison": closed({
+            **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
+            "items": array(closed(dict(fields("metric:STR difference:F64 low:F64 high:F64 p:F64 test:STR verdict:STR better:STR"),
+                                       a=side, b=side)))}),
         "Completion": closed({
             "items": array(closed({"text": {"type": "string"}, "kind": {"type": "string"},
                                    "detail": {"type": "string"}})),
@@ -186,6 +255,7 @@ def paths(src):
     failed = {"description": "failed", "content": {"application/json": {"schema": ref("Error")}}}
     for _, cells in rows(src / "api/routes.def", "ROUTE", "STREAM"):
         method, path, handler, permission, kind, names, summary = cells
+        path = path.replace("*}", "}")
         name = handler if handler not in used else handler + "_alias"
         used.add(name)
         operation = {

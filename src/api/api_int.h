@@ -87,8 +87,19 @@ API_HANDLER(api_list_spans);
 API_HANDLER(api_get_span);
 API_HANDLER(api_get_payload);
 API_HANDLER(api_list_scores);
+API_HANDLER(api_list_events);
 API_HANDLER(api_aggregate);
 API_HANDLER(api_complete);
+API_HANDLER(api_list_logs);
+API_HANDLER(api_get_instrumentation);
+API_HANDLER(api_list_sessions);
+API_HANDLER(api_get_session);
+API_HANDLER(api_list_users);
+API_HANDLER(api_get_user);
+API_HANDLER(api_retrieval);
+API_HANDLER(api_prompts);
+API_HANDLER(api_models);
+API_HANDLER(api_compare);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
@@ -99,6 +110,16 @@ API_HANDLER(api_metrics);
 API_HANDLER(api_openapi);
 
 struct store_scope api_scope(const struct api_job *job);
+/* The workers' tables of names that no row maps: at most API_WORKERS_MAX. */
+struct unmapped;
+uint32_t api_unmapped_tables(const struct api *api, const struct unmapped **ret_tables);
+/* Groups of spans as the job's key sees them; the answer lives in the job's arena. */
+MUST_CHECK enum err api_ask_groups(struct api_job *job, struct store_aggregate *ask,
+                                   struct store_group **ret_groups, size_t *ret_count,
+                                   struct diag *reterr_why);
+/* All questions of a plan, put together. */
+MUST_CHECK enum err api_answer_groups(struct api_job *job, struct query_aggregate *plan,
+                                      struct query_answer *ret_answer, struct diag *reterr_why);
 /* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);

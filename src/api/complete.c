@@ -19,7 +19,7 @@ struct completing {
     struct query_items *items;
 };
 
-/* from and to as for an aggregate. */
+/* from and to as for a list. */
 static enum err range_of(struct api_job *job, struct time_range *ret_range, struct diag *why)
 {
     struct query_param params[2];
@@ -27,11 +27,10 @@ static enum err range_of(struct api_job *job, struct time_range *ret_range, stru
     for (size_t i = 0; i < job->query_count && count < COUNT_OF(params); i++)
         if (str_equal_c(job->query[i].name, "from") || str_equal_c(job->query[i].name, "to"))
             params[count++] = job->query[i];
-    struct store_aggregate aggregate;
-    enum err code =
-        query_plan_aggregate(&job->arena, params, count, clock_now_ns(), &aggregate, why);
+    struct store_list list;
+    enum err code = query_plan_list(&job->arena, params, count, clock_now_ns(), &list, why);
     if (code == ERR_OK)
-        *ret_range = aggregate.scope.range;
+        *ret_range = list.scope.range;
     return code;
 }
 
@@ -79,14 +78,16 @@ static enum err add_values(struct completing *c, enum field field, struct diag *
                              .field = field,
                              .attr_key = c->what->attr_key,
                              .value = value_str(pattern) };
-    struct store_aggregate ask = { .scope = c->scope,
-                                   .filter = &begins,
-                                   .metrics = { STORE_COUNT },
-                                   .metric_count = 1,
-                                   .by = { field },
-                                   .by_attr = { c->what->attr_key },
-                                   .by_count = 1,
-                                   .limit = VALUES_MAX };
+    struct store_aggregate ask = {
+        .scope = c->scope,
+        .filter = &begins,
+        .measures = { { .op = STORE_OP_COUNT, .of = STORE_OF_SPANS, .name = STR_NONE } },
+        .measure_count = 1,
+        .by = { field },
+        .by_attr = { c->what->attr_key },
+        .by_count = 1,
+        .limit = VALUES_MAX
+    };
     struct store_group *groups;
     size_t count = 0;
     enum err code = c->config->store_ops->aggregate(c->config->store, &ask, &c->job->arena, &groups,

@@ -49,6 +49,14 @@ static void add_item(struct buf *out, const struct unmapped_item *item)
     buf_add_char(out, '}');
 }
 
+uint32_t api_unmapped_tables(const struct api *api, const struct unmapped **ret_tables)
+{
+    uint32_t count = atomic_load(&api->worker_count);
+    for (uint32_t i = 0; i < count; i++)
+        ret_tables[i] = receiver_unmapped(ingest_receiver(api->workers[i]->ingest));
+    return count;
+}
+
 API_HANDLER(api_list_unmapped)
 {
     static const char *const allowed[] = { "prefix", "limit" };
@@ -66,9 +74,7 @@ API_HANDLER(api_list_unmapped)
     if (err)
         return err;
     const struct unmapped *tables[API_WORKERS_MAX];
-    uint32_t count = atomic_load(&api->worker_count);
-    for (uint32_t i = 0; i < count; i++)
-        tables[i] = receiver_unmapped(ingest_receiver(api->workers[i]->ingest));
+    uint32_t count = api_unmapped_tables(api, tables);
     struct unmapped_items found;
     str prefix = query_param_find(job->query, job->query_count, STR_OF("prefix"));
     err = unmapped_list(&job->arena, tables, count, job->who.project, prefix, &found);

@@ -23,7 +23,8 @@ static const struct route routes[] = {
 #undef STREAM
 };
 
-/* Segments equal, or captured; *ret_literals counts the equal ones. */
+/* Segments equal, or captured; *ret_literals counts the equal ones.  {name*} captures what is left,
+ * slashes included: ids of applications have them. */
 static bool path_matches(str pattern, str path, struct route_match *match, unsigned *ret_literals)
 {
     str want, have;
@@ -37,6 +38,10 @@ static bool path_matches(str pattern, str path, struct route_match *match, unsig
             if (str_is_empty(have))
                 return false;
             assert(match->param_count < ROUTE_PARAMS_MAX);
+            if (want.ptr[want.len - 2] == '*') {
+                have = str_make(have.ptr, have.len + (str_is_none(path) ? 0 : 1 + path.len));
+                path = STR_NONE;
+            }
             match->params[match->param_count++] = have;
         } else if (str_equal(want, have)) {
             ++*ret_literals;

@@ -60,11 +60,16 @@ enum err api_trace_scores(struct api_job *job, struct id16 trace_id, const struc
                                 .session_id = STR_NONE,
                                 .name = STR_NONE,
                                 .limit = TRACE_SCORES_MAX };
-    for (size_t i = 0; i < span_count && ask.response_id_count + 1 < TRACE_RESPONSES_MAX; i++) {
+    for (size_t i = 0; i < span_count && ask.response_id_count + 2 < TRACE_RESPONSES_MAX; i++) {
         if (SPAN_KNOWS(&spans[i].span, response_id))
             responses[ask.response_id_count++] = spans[i].span.response_id;
         if (SPAN_KNOWS(&spans[i].span, source_id)) /* what feedback may name instead */
             responses[ask.response_id_count++] = spans[i].span.source_id;
+        bool is_new = SPAN_KNOWS(&spans[i].span, request_id) &&
+                      (i == 0 || !SPAN_KNOWS(&spans[i - 1].span, request_id) ||
+                       !str_equal(spans[i].span.request_id, spans[i - 1].span.request_id));
+        if (is_new) /* handed down: nearly always all have the same */
+            responses[ask.response_id_count++] = spans[i].span.request_id;
     }
     for (size_t i = 0; i < span_count && i < TRACE_SPANS_MAX; i++)
         span_ids[ask.span_id_count++] = spans[i].span.span_id;

@@ -18,10 +18,85 @@ struct snapshot {
     struct {
         uint64_t queries, queries_failed, queries_refused, payload_reads;
     } api;
+    uint64_t cuts[POLICY_CUTS];
     double uptime_s, drain_behind_s;
     bool ready;
     int64_t disk_free;
 };
+
+static uint32_t rule_count(const struct api *api)
+{
+    return api->config.tenants ? policy_rule_count(api->config.tenants) : 0;
+}
+
+static void add_cuts(const struct api *api, struct snapshot *sum)
+{
+    for (uint32_t i = 0; i < rule_count(api); i++) {
+        struct policy_rule_status rule;
+        policy_rule(api->config.tenants, i, &rule);
+        for (size_t cut = 0; cut < POLICY_CUTS; cut++)
+            sum->cuts[cut] += rule.cuts[cut];
+    }
+}
+
+/* A label per rule of the file: as many as the operator wrote. */
+static void add_rule_stats(struct buf *out, const struct api *api)
+{
+    buf_add_c(out,
+              "# HELP telltale_limited_total What each rule of limits.tenants cut, by its line; "
+              "0: the options\n# TYPE telltale_limited_total counter\n");
+    for (uint32_t i = 0; i < rule_count(api); i++) {
+        struct policy_rule_status rule;
+        policy_rule(api->config.tenants, i, &rule);
+        for (size_t cut = 0; cut < POLICY_CUTS; cut++)
+            buf_printf(out, "telltale_limited_total{rule=\"%u\",reason=\"%s\"} %llu\n", rule.line,
+                       policy_cut_name((enum policy_cut)cut), (unsigned long long)rule.cuts[cut]);
+    }
+}
+
+static void add_name(struct buf *out, const char *name, str text)
+{
+    buf_printf(out, "\"%s\":", name);
+    if (str_is_none(text))
+        buf_add_c(out, "null,");
+    else {
+        buf_add_json_str(out, text);
+        buf_add_char(out, ',');
+    }
+}
+
+/* Rules of others are not named to a key. */
+static bool is_seen(const struct policy_rule_status *rule, const struct auth_principal *who)
+{
+    bool is_project = str_is_none(rule->project) || str_equal(rule->project, who->project);
+    bool is_tenant = str_is_none(who->tenant) ||
+                     (!str_is_none(rule->tenant) && str_equal(rule->tenant, who->tenant));
+    return is_project && is_tenant;
+}
+
+static void add_limits(struct buf *out, const struct api_job *job)
+{
+    const struct api *api = job->worker->api;
+    bool first = true;
+    buf_add_c(out, ",\"limits\":[");
+    for (uint32_t i = 0; i < rule_count(api); i++) {
+        struct policy_rule_status rule;
+        policy_rule(api->config.tenants, i, &rule);
+        if (!is_seen(&rule, &job->who))
+            continue;
+        buf_printf(out, "%s{\"rule\":%u,", first ? "" : ",", rule.line);
+        add_name(out, "project", rule.project);
+        add_name(out, "tenant", rule.tenant);
+        add_name(out, "key", rule.key);
+        buf_add_c(out, "\"cut\":{");
+        for (size_t cut = 0; cut < POLICY_CUTS; cut++)
+            buf_printf(out, "%s\"%s\":%llu", cut ? "," : "", policy_cut_name((enum policy_cut)cut),
+                       (unsigned long long)rule.cuts[cut]);
+        buf_add_c(out, "}}");
+        first = false;
+    }
+    buf_add_char(out, ']');
+}
 
 static void add_worker(struct snapshot *sum, const struct api_worker *worker)
 {
@@ -56,6 +131,7 @@ static void take_snapshot(struct api *api, struct snapshot *ret)
     drain_status(api->drain, &ret->drain);
     api->config.store_ops->status(api->config.store, &ret->store);
     content_status(api->config.content, &ret->content);
+    add_cuts(api, ret);
     ret->api.queries = api->queries;
     ret->api.queries_failed = api->queries_failed;
     ret->api.queries_refused = api->queries_refused;
@@ -87,6 +163,7 @@ API_HANDLER(api_metrics)
     const struct drain_status drain = s.drain;
     const struct store_status store = s.store;
     const struct content_status content = s.content;
+    const uint64_t *cuts = s.cuts;
     const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
     const bool ready = s.ready;
     const int64_t disk_free = s.disk_free;
@@ -95,6 +172,7 @@ API_HANDLER(api_metrics)
 #include "api/stats.def"
 #undef STAT
 #undef api
+    add_rule_stats(&job->body, job->worker->api);
     return ERR_OK;
 }
 
@@ -113,6 +191,7 @@ API_HANDLER(api_get_status)
     const struct drain_status drain = s.drain;
     const struct store_status store = s.store;
     const struct content_status content = s.content;
+    const uint64_t *cuts = s.cuts;
     const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
     const bool ready = s.ready;
     const int64_t disk_free = s.disk_free;
@@ -125,7 +204,9 @@ API_HANDLER(api_get_status)
 #include "api/stats.def"
 #undef STAT
 #undef api
-    buf_add_c(&job->body, "}}\n");
+    buf_add_char(&job->body, '}');
+    add_limits(&job->body, job);
+    buf_add_c(&job->body, "}\n");
     return ERR_OK;
 }
 

@@ -1,4 +1,4 @@
-/* traces.c -- lists of traces and spans, one trace with its spans, aggregates.
+/* traces.c -- lists of traces and spans, one trace with its spans.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -306,26 +306,6 @@ API_HANDLER(api_get_trace_summary)
     if (err)
         return err;
     query_summary_json(&job->body, trace);
-    buf_add_char(&job->body, '\n');
-    return ERR_OK;
-}
-
-API_HANDLER(api_aggregate)
-{
-    struct store_aggregate aggregate;
-    struct store_group *groups;
-    size_t count;
-    const struct api_config *config = &job->worker->api->config;
-    enum err err = query_plan_aggregate(&job->arena, job->query, job->query_count, clock_now_ns(),
-                                        &aggregate, reterr_why);
-    if (err)
-        return err;
-    scope_plan(job, &aggregate.scope);
-    err = config->store_ops->aggregate(config->store, &aggregate, &job->arena, &groups, &count,
-                                       reterr_why);
-    if (err)
-        return err;
-    query_groups_json(&job->body, &aggregate, groups, count);
     buf_add_char(&job->body, '\n');
     return ERR_OK;
 }

@@ -127,7 +127,9 @@ enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret
     size_t count = headers[0] ? 1 : 0;
     headers[count] = reason_header(call, get->reason);
     count += headers[count] != NULL;
-    headers[count] = is_post ? "content-type: text/plain" : NULL;
+    if (is_post)
+        headers[count] =
+            get->is_json ? "content-type: application/json" : "content-type: text/plain";
     if (!call->client)
         call->client = client_new();
     str url = arena_printf(&call->arena, "%.*s%s", STR_ARG(server_base(call)), get->path);

@@ -154,7 +154,8 @@ const char *cli_server(const struct cli_call *call); /* URL without a slash at i
 void cli_query_add(struct buf *path, const char *name, const char *value);
 struct cli_get {
     const char *path; /* with its query */
-    str body;         /* not empty: POST it as text/plain */
+    str body;         /* not empty: POST it as text/plain, or JSON */
+    bool is_json;     /* the body */
     const char *reason;
     int64_t timeout_ns; /* 0: 30 s; -1: none */
     bool (*piece)(void *arg, str bytes);

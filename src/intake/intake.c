@@ -5,14 +5,17 @@
 #include "intake/intake.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "sys/clock.h"
+#include "wire/events_json.h"
 
-const struct source_ops *const intake_sources[] = { &source_otlp_grpc, &source_otlp_http,
-                                                    &source_scores,    &source_langfuse,
-                                                    &source_langsmith, &source_opik,
-                                                    &source_weave,     &source_datadog,
-                                                    &source_helicone,  &source_phoenix,
-                                                    &source_mlflow,    &source_braintrust,
-                                                    &source_posthog,   NULL };
+const struct source_ops *const intake_sources[] = {
+    &source_otlp_grpc, &source_otlp_http,  &source_scores,
+    &source_langfuse,  &source_langfuse,   &source_langsmith,
+    &source_opik,      &source_weave,      &source_datadog,
+    &source_helicone,  &source_helicone,   &source_phoenix,
+    &source_mlflow,    &source_braintrust, &source_posthog,
+    &source_events,    &source_text_logs,  NULL
+};
 
 enum err intake_match(const struct request_head *head, struct intake_route *ret_route,
                       struct diag *reterr_why)
@@ -130,8 +133,11 @@ enum err intake_unpack(const struct request_head *head, struct decompress *decom
 enum err intake_decode_otlp(struct arena *arena, const struct intake_body *body,
                             struct raw_batch *ret_batch, struct diag *reterr_why)
 {
-    return otlp_decode(arena, body->signal, body->encoding, body->bytes, body->limits, ret_batch,
-                       reterr_why);
+    enum err err = otlp_decode(arena, body->signal, body->encoding, body->bytes, body->limits,
+                               ret_batch, reterr_why);
+    if (!err && ret_batch->log_count)
+        err = events_of_logs(arena, body->limits, clock_now_ns(), ret_batch, reterr_why);
+    return err;
 }
 
 static void retry_header(struct response *response, struct arena *arena, int64_t retry_after_ms)

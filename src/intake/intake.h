@@ -73,6 +73,8 @@ struct source_ops {
 extern const struct source_ops source_otlp_http;
 extern const struct source_ops source_otlp_grpc;
 extern const struct source_ops source_scores;
+extern const struct source_ops source_events;
+extern const struct source_ops source_text_logs;
 extern const struct source_ops source_langfuse;
 extern const struct source_ops source_opik;
 extern const struct source_ops source_langsmith;

@@ -85,6 +85,16 @@ static enum err check_type(const struct request_head *head, enum endpoint endpoi
     return ERR_MEDIA_TYPE;
 }
 
+/* GET /api/v1/sessions is ours as well (sessions of users); LangSmith's clients name a project. */
+static bool is_our_sessions(const struct request_head *head, enum endpoint endpoint)
+{
+    str query = head->query;
+    bool has_name =
+        str_starts(query, STR_OF("name=")) || str_find(query, STR_OF("&name=")) < query.len;
+    return endpoint == ENDPOINT_SESSIONS && str_equal_c(head->path, "/api/v1/sessions") &&
+           !str_equal_c(head->method, "OPTIONS") && !has_name;
+}
+
 static enum err match(const struct request_head *head, struct intake_route *ret_route,
                       struct diag *reterr_why)
 {
@@ -93,7 +103,8 @@ static enum err match(const struct request_head *head, struct intake_route *ret_
     bool is_options = str_equal_c(head->method, "OPTIONS");
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         const struct path_row *row = &paths[i];
-        if (!path_is(path, row, &id) || (!is_options && !str_equal_c(head->method, row->method)))
+        if (!path_is(path, row, &id) || (!is_options && !str_equal_c(head->method, row->method)) ||
+            is_our_sessions(head, row->endpoint))
             continue;
         ret_route->endpoint = (int)row->endpoint;
         ret_route->is_options = is_options;

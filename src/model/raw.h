@@ -97,7 +97,8 @@ struct raw_score {
 
 /* Everything one request held.  A bad item is left out alone and counted. */
 struct raw_batch {
-    bool is_utf8; /* every text is valid UTF-8: the codec saw to it */
+    bool is_utf8;    /* every text is valid UTF-8: the codec saw to it */
+    bool may_repeat; /* the same body again is not a retry: lines of text say nothing of when */
     struct raw_span *spans;
     uint32_t span_count;
     struct raw_log *logs;
@@ -108,6 +109,7 @@ struct raw_batch {
     uint32_t score_count;
     uint32_t rejected_count;
     uint32_t rejected_scores; /* of rejected_count */
+    uint32_t cut_attr_count;  /* attributes that the codec left out, there being too many */
     char rejected_why[200];   /* the first reason and its place: "span 3 of scope 'x': ..." */
     int reply_status; /* HTTP status of success, where the source prepares its answer; or 0 */
     str reply;        /* and its body */

@@ -12,6 +12,13 @@
 #include "base/err.h"
 #include "model/score.h"
 
+/* The first attribute of a record that is plain text, "stage 0": no event name, no attributes of
+ * its own, no trace.  Ours alone: one of that name that was sent is left out. */
+#define LOG_UNSTRUCTURED_ATTR "telltale.unstructured"
+/* The attribute of its row that has the first LOG_BODY_BYTES of its body, redacted. */
+#define LOG_BODY_ATTR "body"
+enum { LOG_BODY_BYTES = 1024 };
+
 /* A log record that is not a GenAI event (those become span additions). */
 struct log_record {
     struct id8 log_id; /* random; names its body in the content store */

@@ -6,8 +6,10 @@
 #include "base/hash.h"
 
 static const str source_names[SCORE_SOURCE_COUNT] = {
-    [SCORE_BY_API] = STR("api"),   [SCORE_BY_USER] = STR("user"),   [SCORE_BY_JUDGE] = STR("judge"),
-    [SCORE_BY_CODE] = STR("code"), [SCORE_BY_HUMAN] = STR("human"),
+    [SCORE_BY_API] = STR("api"),       [SCORE_BY_USER] = STR("user"),
+    [SCORE_BY_JUDGE] = STR("judge"),   [SCORE_BY_CODE] = STR("code"),
+    [SCORE_BY_HUMAN] = STR("human"),   [SCORE_IS_OUTCOME] = STR("outcome"),
+    [SCORE_IS_DEPLOY] = STR("deploy"),
 };
 
 str score_source_name(enum score_source source)
@@ -29,7 +31,7 @@ bool score_source_of(str name, enum score_source *ret_source)
         { STR("feedback"), SCORE_BY_USER },   { STR("end_user"), SCORE_BY_USER },
     };
     *ret_source = SCORE_BY_API;
-    for (int i = 0; i < SCORE_SOURCE_COUNT; i++)
+    for (int i = 0; i < SCORE_IS_DEPLOY; i++)
         if (str_equal_nocase(name, source_names[i])) {
             *ret_source = (enum score_source)i;
             return true;

@@ -19,9 +19,21 @@ enum score_type {
     SCORE_LABEL,  /* label; maybe a value beside it */
 };
 
-/* Who says it (ARCHITECTURE: score). */
-enum score_source { SCORE_BY_API, SCORE_BY_USER, SCORE_BY_JUDGE, SCORE_BY_CODE, SCORE_BY_HUMAN };
-enum { SCORE_SOURCE_COUNT = SCORE_BY_HUMAN + 1 };
+/* Who says it (ARCHITECTURE: score).  The last two are no opinions but events that are kept the
+ * same way (docs/decisions/0041): what became of an answer (name: of the outcome), and that a
+ * version was deployed (name: of the service, label: the version, comment: the text; no target). */
+enum score_source {
+    SCORE_BY_API,
+    SCORE_BY_USER,
+    SCORE_BY_JUDGE,
+    SCORE_BY_CODE,
+    SCORE_BY_HUMAN,
+    SCORE_IS_OUTCOME,
+    SCORE_IS_DEPLOY,
+};
+enum { SCORE_SOURCE_COUNT = SCORE_IS_DEPLOY + 1 };
+/* Bits of sources: all that are about an answer. */
+enum { SCORE_SOURCES_OF_ANSWERS = (1 << SCORE_IS_DEPLOY) - 1 };
 
 struct score {
     struct id16 score_id; /* score_identity() */
@@ -49,10 +61,10 @@ void score_texts(struct score *score, str *ret_texts[SCORE_TEXTS]);
 
 enum { SCORE_NAME_BYTES_MAX = 256, SCORE_TEXT_BYTES_MAX = 4096 };
 
-/* "api", "user", "judge", "code", "human". */
+/* "api", "user", "judge", "code", "human", "outcome", "deploy". */
 str score_source_name(enum score_source source);
 /* Also the words of others: "annotator_kind" LLM, CODE, HUMAN; "model", "app", "sdk", "ui".
- * False: unknown, and *ret_source is SCORE_BY_API. */
+ * False: unknown (a deploy is none), and *ret_source is SCORE_BY_API. */
 bool score_source_of(str name, enum score_source *ret_source);
 /* Of the sender's own id where there is one; else of target, name and source, so that a
  * second opinion of the same kind replaces the first. */

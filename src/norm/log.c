@@ -7,6 +7,7 @@
  */
 #include "base/hash.h"
 #include "norm/norm_int.h"
+#include "wire/json.h"
 
 static str event_name_of(const struct raw_log *log)
 {
@@ -76,6 +77,28 @@ static str body_json(struct norm *norm, const struct value *body)
     return out_take(norm);
 }
 
+/* Names that say where a line was written, by whoever collected it: no structure of its own. */
+static bool is_of_place(str key)
+{
+    static const str prefixes[] = { STR("log."), STR("code."), STR("thread.") };
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+        if (str_starts(key, prefixes[i]))
+            return true;
+    return false;
+}
+
+/* Plain text: nothing but a line (LOG_UNSTRUCTURED_ATTR). */
+static bool is_unstructured(const struct raw_log *log)
+{
+    if (log->body.type != VALUE_STR || event_name_of(log).len > 0)
+        return false;
+    for (uint32_t i = 0; i < log->attr_count; i++)
+        if (!is_of_place(log->attrs[i].key))
+            return false;
+    str text = str_trim(log->body.text);
+    return text.len == 0 || text.ptr[0] != '{' || !json_check(text);
+}
+
 static void log_attrs(struct norm *norm, const struct raw_log *log, struct log_record *record)
 {
     record->attrs = arena_alloc(norm->arena, (log->attr_count + 1) * sizeof(struct attr));
@@ -83,11 +106,16 @@ static void log_attrs(struct norm *norm, const struct raw_log *log, struct log_r
         norm->spent = true;
         return;
     }
+    if (is_unstructured(log))
+        record->attrs[record->attr_count++] =
+            (struct attr){ STR(LOG_UNSTRUCTURED_ATTR), value_bool(true) };
     for (uint32_t i = 0; i < log->attr_count; i++) {
-        record->attrs[i].key = text_clean(norm, log->attrs[i].key);
-        record->attrs[i].value = value_clean(norm, &log->attrs[i].value);
+        if (str_equal_c(log->attrs[i].key, LOG_UNSTRUCTURED_ATTR))
+            continue;
+        struct attr *attr = &record->attrs[record->attr_count++];
+        attr->key = text_clean(norm, log->attrs[i].key);
+        attr->value = value_clean(norm, &log->attrs[i].value);
     }
-    record->attr_count = log->attr_count;
 }
 
 static void log_take(struct norm *norm, const struct raw_log *log, uint32_t index,
@@ -101,7 +129,8 @@ static void log_take(struct norm *norm, const struct raw_log *log, uint32_t inde
     *record = (struct log_record){
         .trace_id = log->trace_id,
         .span_id = log->span_id,
-        .time_ns = time ? (int64_t)MIN(time, (uint64_t)INT64_MAX) : norm->config->received_ns,
+        .time_ns = time ? (int64_t)MIN(time, (uint64_t)INT64_MAX)
+                        : norm->config->received_ns + index, /* they keep their order */
         .severity = log->severity,
         .severity_text = text_clean(norm, log->severity_text),
         .event_name = text_clean(norm, event_name_of(log)),

@@ -530,8 +530,31 @@ void norm_begin(struct norm *norm, const struct raw_span *raw, struct span *span
     }
 }
 
+/* What SDKs put into a schema URL is often not what they write: the names are asked. */
+static void finish_convention(struct norm *norm)
+{
+    static const struct {
+        const char *key;
+        enum target target;
+        str convention;
+    } names[] = {
+#define NAME(key, target, convention) { key, TARGET_##target, STR(convention) },
+#include "norm/convention.def"
+#undef NAME
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const struct winner *winner = &norm->winner[names[i].target];
+        if (!norm->score[names[i].target] || !winner->attr ||
+            !str_equal_c(winner->attr->key, names[i].key))
+            continue;
+        SPAN_SET(norm->span, convention, names[i].convention);
+        return;
+    }
+}
+
 static void finish_dialect(struct norm *norm)
 {
+    finish_convention(norm);
     str dialect = dialect_text(norm);
     if (dialect.len)
         SPAN_SET(norm->span, dialect, dialect);

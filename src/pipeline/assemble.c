@@ -13,6 +13,7 @@
 #include "pipeline/assemble.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "wire/event_form.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -274,6 +275,21 @@ static void mark_wrappers(struct tree *tree)
             at = tree->nodes[at].parent;
         }
     }
+}
+
+static bool is_payload(const struct span *span)
+{
+    return SPAN_KNOWS(span, name) && str_equal_c(span->name, EVENT_TRACE_NAME);
+}
+
+/* A trace payload (wire/event_form.h) says what its calls say: it counts where there are none. */
+static void mark_payloads(struct tree *tree)
+{
+    bool has_call = false;
+    for (size_t i = 0; i < tree->count; i++)
+        has_call |= tree->nodes[i].is_call && !is_payload(tree->nodes[i].span);
+    for (size_t i = 0; i < tree->count && has_call; i++)
+        tree->nodes[i].has_inner |= is_payload(tree->nodes[i].span);
 }
 
 /* An agent inside a workflow, both with usage and no calls below: the inner counts. */
@@ -564,6 +580,7 @@ enum err assemble_trace(struct arena *arena, struct span **spans, size_t count,
     join_ancestors(&tree);
     mark_wrappers(&tree);
     mark_outer_wrappers(&tree);
+    mark_payloads(&tree);
     if (!choose_counting(&tree))
         return ERR_LIMIT;
     struct trace_row trace = {

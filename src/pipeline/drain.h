@@ -19,6 +19,7 @@
 #include "keys/keys.h"
 #include "pipeline/digest.h"
 #include "pipeline/open_traces.h"
+#include "pipeline/policy.h"
 #include "price/price.h"
 #include "store/store.h"
 #include "wal/wal.h"
@@ -33,6 +34,7 @@ struct drain_config {
     struct content_store *content;
     struct keystore *keystore;
     const struct price_table *prices; /* for spans whose parts came apart */
+    struct policy *tenants;           /* whose content is kept; NULL: all */
     bool leave_unreported;            /* no tokens are counted that nobody reported */
     struct settle_times settle;
     size_t open_bytes_max; /* default 96 MiB */

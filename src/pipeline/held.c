@@ -8,7 +8,6 @@
 
 enum {
     HELD_MAX = 65536, /* of a kind, in one commit */
-    LOG_BODY_COLUMN_BYTES = 1024,
     HELD_ARENA_BYTES = 512 * 1024 * 1024,
 };
 
@@ -50,9 +49,9 @@ static void body_to_attr(struct arena *arena, struct log_record *log)
         return;
     if (value.type != VALUE_STR)
         value = value_str(log->body_json);
-    value.text = str_sub(value.text, 0, LOG_BODY_COLUMN_BYTES);
+    value.text = str_sub(value.text, 0, LOG_BODY_BYTES);
     value.text.len = utf8_valid_prefix(value.text);
-    attrs[log->attr_count] = (struct attr){ STR("body"), value };
+    attrs[log->attr_count] = (struct attr){ STR(LOG_BODY_ATTR), value };
     log->attrs = attrs;
     log->attr_count++;
 }

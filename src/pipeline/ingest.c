@@ -5,6 +5,7 @@
 #include "pipeline/ingest.h"
 #include "base/check.h"
 #include "intake/intake.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/queue.h"
 
@@ -28,6 +29,7 @@ struct flight {
     struct request *request; /* NULL: the client left */
     struct intake_route route;
     struct ingest_identity who;
+    struct policy_limits limits;
     struct receive_ticket ticket;
 };
 
@@ -46,18 +48,53 @@ static void answer(struct flight *flight, enum err err, const struct diag *why)
     flight->route.source->answer(flight->request, &flight->route, &outcome);
 }
 
-/* Answer before a body was read: there is no flight yet. */
-static enum err answer_head(struct request *request, const struct intake_route *route, enum err err,
-                            const struct diag *why, str project)
+/* Refused before a body was read: there is no flight yet. */
+static enum err refuse_head(struct request *request, const struct intake_route *route, enum err err,
+                            const struct diag *why, int64_t wait_ns)
 {
+    int64_t wait_ms = (wait_ns + NS_PER_MS - 1) / NS_PER_MS;
     struct intake_answer outcome = {
-        .project = project,
+        .project = STR_NONE,
         .err = err,
         .why = why,
-        .retry_after_ms = err && err_is_retryable(err) ? RETRY_AFTER_MS : 0,
+        .retry_after_ms = err_is_retryable(err) ? MAX(wait_ms, (int64_t)RETRY_AFTER_MS) : 0,
     };
     route->source->answer(request, route, &outcome);
     return err;
+}
+
+/* Does the sender keep to its rate?  Else it waits *ret_wait_ns. */
+static enum err check_rate(struct ingest *ingest, const struct ingest_identity *who,
+                           struct policy_limits *ret_limits, int64_t *ret_wait_ns, struct diag *why)
+{
+    struct policy *policy = ingest->config.receive.tenants;
+    if (!policy)
+        return ERR_OK;
+    const struct policy_sender sender = { who->project, who->tenant, who->key };
+    policy_find(policy, &sender, ret_limits);
+    *ret_wait_ns = policy_wait_ns(policy, ret_limits, clock_monotonic_ns());
+    if (*ret_wait_ns <= 0)
+        return ERR_OK;
+    policy_count(policy, ret_limits->rule, POLICY_CUT_RATE, 1);
+    diag_set(why, ERR_BUSY, "over the rate of %s",
+             str_is_none(who->tenant) ? "this project" : "this tenant");
+    diag_hint(why, "send it again after Retry-After; limits.rate, limits.bytes_rate or "
+                   "limits.tenants say how much is allowed");
+    return ERR_BUSY;
+}
+
+static enum err check_room(const struct ingest *ingest, const struct request_head *head,
+                           struct diag *why)
+{
+    if (head->content_length > (int64_t)ingest->config.body_bytes_max)
+        return diag_set(why, ERR_TOO_LARGE, "the body of %lld bytes is over the limit of %zu",
+                        (long long)head->content_length, ingest->config.body_bytes_max);
+    if (ingest->flight_count >= ingest->config.flights_max)
+        return diag_set(why, ERR_BUSY, "%u requests are waiting for the disk",
+                        ingest->flight_count);
+    if (wal_fill_percent(ingest->config.receive.wal) >= 100) /* before any work is done */
+        return diag_set(why, ERR_BUSY, "the log is full until what it holds is stored");
+    return ERR_OK;
 }
 
 static enum err on_head(void *arg, struct request *request, size_t *ret_body_max)
@@ -66,7 +103,9 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     CHECK(ingest, INGEST_MAGIC);
     const struct request_head *head = request_head(request);
     struct intake_route route;
-    struct ingest_identity who = { .project = STR_NONE, .tenant = STR_NONE };
+    struct ingest_identity who = { .project = STR_NONE, .tenant = STR_NONE, .key = STR_NONE };
+    struct policy_limits limits = { 0 };
+    int64_t wait_ns = 0;
     struct diag why = DIAG_NONE;
     enum err err = intake_match(head, &route, &why);
     if (err == ERR_NOT_FOUND)
@@ -75,25 +114,23 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     if (!err && !is_open)
         err = ingest->config.authenticate(ingest->config.authenticate_arg, request, &who, &why);
     if (!err && (is_open || route.is_query)) {
-        answer_head(request, &route, ERR_OK, NULL, who.project);
+        struct intake_answer outcome = { .project = who.project };
+        route.source->answer(request, &route, &outcome);
         return ERR_CANCELLED; /* answered: no body wanted */
     }
-    if (!err && head->content_length > (int64_t)ingest->config.body_bytes_max)
-        err = diag_set(&why, ERR_TOO_LARGE, "the body of %lld bytes is over the limit of %zu",
-                       (long long)head->content_length, ingest->config.body_bytes_max);
-    if (!err && ingest->flight_count >= ingest->config.flights_max)
-        err =
-            diag_set(&why, ERR_BUSY, "%u requests are waiting for the disk", ingest->flight_count);
-    if (!err && wal_fill_percent(ingest->config.receive.wal) >= 100) /* before any work is done */
-        err = diag_set(&why, ERR_BUSY, "the log is full until what it holds is stored");
+    if (!err)
+        err = check_room(ingest, head, &why);
+    if (!err)
+        err = check_rate(ingest, &who, &limits, &wait_ns, &why);
     if (err)
-        return answer_head(request, &route, err, &why, STR_NONE);
+        return refuse_head(request, &route, err, &why, wait_ns);
     struct flight *flight = xcalloc(1, sizeof *flight);
     *flight = (struct flight){ .handler = &ingest->handler,
                                .ingest = ingest,
                                .request = request,
                                .route = route,
-                               .who = who };
+                               .who = who,
+                               .limits = limits };
     ingest->flight_count++;
     *request_slot(request) = flight;
     *ret_body_max = ingest->config.body_bytes_max;
@@ -144,7 +181,8 @@ static void on_body(void *arg, struct request *request, str body)
                                              .endpoint = flight->route.endpoint,
                                              .head = request_head(request) },
                                    .project = flight->who.project,
-                                   .tenant = flight->who.tenant };
+                                   .tenant = flight->who.tenant,
+                                   .sender = &flight->limits };
     buf_reset(&ingest->plain);
     enum err err = flight->route.source->unpack(request_head(request), ingest->decompress, body,
                                                 &ingest->plain, &input.body.bytes, &why);

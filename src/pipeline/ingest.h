@@ -19,6 +19,7 @@ struct ingest;
 struct ingest_identity {
     str project;
     str tenant; /* STR_NONE: the key is bound to none */
+    str key;    /* its id */
 };
 
 struct ingest_config {

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "norm/norm.h"
+#include "pipeline/cut.h"
 #include "sys/clock.h"
 #include <stdatomic.h>
 
@@ -120,6 +121,35 @@ static str content_hash(void *arg, struct arena *arena, str bytes)
     return str_make(text, sizeof prefix - 1 + 2 * sizeof hash);
 }
 
+/* What is over the sender's limits goes, and counts; what it sent counts against its rate. */
+static enum err keep_limits(struct receiver *receiver, const struct receive_input *input,
+                            struct raw_batch *raw, struct diag *why)
+{
+    struct policy *policy = receiver->config.tenants;
+    const struct policy_limits *sender = input->sender;
+    if (!policy || !sender)
+        return ERR_OK;
+    const struct policy_values *values = &sender->values;
+    if (values->items_per_s || values->bytes_per_s)
+        policy_charge(policy, sender,
+                      (uint64_t)raw->span_count + raw->log_count + raw->metric_count +
+                          raw->score_count + raw->rejected_count,
+                      input->body.bytes.len, clock_monotonic_ns());
+    policy_count(policy, sender->rule, POLICY_CUT_ATTRS, raw->cut_attr_count);
+    bool is_small = (uint64_t)values->attr_value_cut_bytes >= input->body.bytes.len;
+    if (is_small && (uint64_t)values->attrs_max >= receiver->config.limits.attrs_max)
+        return ERR_OK; /* nothing can be over them */
+    struct cut_limits limits = { .value_bytes_max = (size_t)values->attr_value_cut_bytes,
+                                 .attrs_max = (uint32_t)values->attrs_max };
+    struct cut_counts counts;
+    enum err err = cut_batch(&receiver->arena, &limits, raw, &counts);
+    policy_count(policy, sender->rule, POLICY_CUT_VALUE, counts.values);
+    policy_count(policy, sender->rule, POLICY_CUT_ATTRS, counts.attrs);
+    return err ? diag_set(why, err, "the request needs more than %zu bytes of memory",
+                          receiver->config.arena_bytes_max)
+               : ERR_OK;
+}
+
 /* A name that is kept for people to see; STR_NONE when there is no memory for it. */
 static str clean_name(void *arg, struct arena *arena, str name)
 {
@@ -175,6 +205,8 @@ static enum err understand(struct receiver *receiver, const struct receive_input
                                         hash_str(input->project) + (uint64_t)input->body.signal);
     if (input->body.head) /* a path may name what is changed: the same change of two is no retry */
         sender = hash_bytes_seeded(input->body.head->path.ptr, input->body.head->path.len, sender);
+    if (raw->may_repeat)
+        sender = hash_bytes_seeded(&norm.received_ns, sizeof norm.received_ns, sender);
     ret_batch->body_hash = hash_bytes_seeded(input->body.bytes.ptr, input->body.bytes.len, sender);
     return redact_batch(receiver->config.redactor, receiver->scratch, &receiver->config.policy,
                         &receiver->arena, ret_batch, why);
@@ -318,6 +350,8 @@ enum err receive_take(struct receiver *receiver, const struct receive_input *inp
     struct intake_body body = input->body;
     body.limits = &receiver->config.limits;
     enum err err = input->source->decode(&receiver->arena, &body, &raw, reterr_why);
+    if (!err)
+        err = keep_limits(receiver, input, &raw, reterr_why);
     if (!err)
         err = use_project(receiver, input->project, reterr_why);
     if (!err)

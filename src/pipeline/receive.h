@@ -19,6 +19,7 @@
 #include "norm/mapping.h"
 #include "norm/unmapped.h"
 #include "pipeline/digest.h"
+#include "pipeline/policy.h"
 #include "price/price.h"
 #include "redact/redact.h"
 #include "wal/wal.h"
@@ -30,6 +31,7 @@ struct receive_config {
     struct digests *digests; /* for a drain that is behind; may be NULL */
     struct price_table *prices;
     const struct mapping *mapping; /* the operator's; may be NULL */
+    struct policy *tenants;        /* what a sender may; NULL: all that `limits` allow */
     const struct redactor *redactor;
     struct redact_policy policy;
     struct otlp_limits limits;
@@ -41,7 +43,8 @@ struct receive_input {
     const struct source_ops *source; /* its decode() */
     struct intake_body body;         /* decompressed; limits are the receiver's */
     str project;
-    str tenant; /* of a tenant-bound key; STR_NONE: as sent */
+    str tenant;                         /* of a tenant-bound key; STR_NONE: as sent */
+    const struct policy_limits *sender; /* with a policy */
 };
 
 struct receive_ticket {

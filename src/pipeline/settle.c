@@ -16,6 +16,8 @@
 #include "wire/json.h"
 
 enum { STORE_RETRY_MS = 250 };
+/* A flag of a span whose content was not kept, as of most traces (docs/limits.md). */
+#define SETTLE_SAMPLED_OUT "content_sampled_out"
 enum {
     KNOWN_SPANS_MAX = 100000,  /* of one trace that was stored before */
     TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
@@ -374,6 +376,7 @@ static struct store_span *rows_of(struct span **spans, size_t count, bool are_ro
 static enum err make_final(struct settling *settling, size_t index, struct span **spans,
                            size_t count)
 {
+    assert(count > 0 && spans[0]);
     struct store_span *final = rows_of(spans, count, !settling->known[index]);
     bool is_copy = !final;
     if (is_copy)
@@ -422,6 +425,45 @@ static enum err price_parts(struct settling *settling, struct span **spans, size
     return err;
 }
 
+/* A sender marks what it wants to look at: then the trace has a share of its own. */
+static bool is_for_debugging(struct span **spans, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_debug;
+        const struct attr *attr =
+            attr_find(spans[i]->attrs, spans[i]->attr_count, STR_OF("telltale.debug"));
+        if (attr && value_as_bool(&attr->value, &is_debug) && is_debug)
+            return true;
+    }
+    return false;
+}
+
+/* Content of a share of the traces only: all else of a trace stays, and says so.  Its tokens are
+ * counted already. */
+static enum err sample_content(struct settling *settling, const struct trace_row *row,
+                               struct span **spans, size_t count)
+{
+    struct policy *policy = settling->drain->config.tenants;
+    const struct policy_sender who = { row->project, row->tenant_id, STR_NONE };
+    struct policy_limits limits;
+    bool is_dropped = false;
+    if (!policy || !policy_samples(policy))
+        return ERR_OK;
+    policy_find(policy, &who, &limits);
+    if (policy_keeps_content(&limits, row->trace_id, is_for_debugging(spans, count)))
+        return ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (spans[i]->part_count == 0)
+            continue;
+        spans[i]->part_count = 0;
+        is_dropped = true;
+        if (!span_add_flag(spans[i], settling->arena, STR_OF(SETTLE_SAMPLED_OUT)))
+            return ERR_LIMIT;
+    }
+    policy_count(policy, limits.rule, POLICY_CUT_CONTENT, is_dropped);
+    return ERR_OK;
+}
+
 static enum err settle_trace(struct settling *settling, size_t index)
 {
     struct drain *drain = settling->drain;
@@ -452,9 +494,11 @@ static enum err settle_trace(struct settling *settling, size_t index)
         err = assemble_trace(settling->arena, spans, count, row);
     if (!err)
         err = estimate_calls(settling, spans, count, row);
+    row->project = project;
+    if (!err)
+        err = sample_content(settling, row, spans, count);
     if (err)
         return err;
-    row->project = project;
     err = write_content(settling, row, spans, count);
     return err ? err : make_final(settling, index, spans, count);
 }

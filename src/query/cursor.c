@@ -131,11 +131,61 @@ str query_cursor_of_score(struct arena *arena, const struct score *score)
     return cursor_write(arena, &position);
 }
 
+str query_cursor_of_log(struct arena *arena, const struct log_record *log)
+{
+    struct position position = { .sort = STORE_SORT_START,
+                                 .value = log->time_ns,
+                                 .start_ns = log->time_ns,
+                                 .span_id = log->log_id };
+    return cursor_write(arena, &position);
+}
+
 static enum err cursor_error(struct diag *reterr_why, const char *text)
 {
     (void)diag_set(reterr_why, ERR_BAD_INPUT, "%s", text);
     (void)diag_hint(reterr_why, "take next_cursor of the page before, unchanged, or leave it out");
     return ERR_BAD_INPUT;
+}
+
+/* -- cursors of any length -- */
+
+enum { SEAL_VERSION = 2, SEAL_BYTES_MAX = 2048 };
+
+str cursor_seal(struct arena *arena, const void *bytes, size_t len)
+{
+    uint8_t sealed[SEAL_BYTES_MAX];
+    struct buf out;
+    if (len + 5 > sizeof sealed)
+        return STR_NONE;
+    sealed[0] = SEAL_VERSION;
+    memcpy(sealed + 1, bytes, len);
+    uint32_t sum = hash_crc32c(0, sealed, len + 1);
+    for (int i = 0; i < 4; i++)
+        sealed[len + 1 + (size_t)i] = (uint8_t)(sum >> (8 * i));
+    buf_init(&out, (size_t)2 * SEAL_BYTES_MAX);
+    buf_add_hex(&out, sealed, len + 5);
+    str text = arena_str(arena, buf_str(&out));
+    buf_clear(&out);
+    return text;
+}
+
+enum err cursor_open(struct arena *arena, str text, str *ret_bytes, struct diag *reterr_why)
+{
+    size_t len = text.len / 2;
+    uint8_t *bytes = arena_alloc(arena, len + 1);
+    if (!bytes)
+        return ERR_LIMIT;
+    if (len < 6 || len > SEAL_BYTES_MAX || text.len % 2 || !hex_decode(text, bytes, len))
+        return cursor_error(reterr_why, "this is not a cursor");
+    if (bytes[0] != SEAL_VERSION)
+        return cursor_error(reterr_why, "the cursor is of another version of this server");
+    uint32_t sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum |= (uint32_t)bytes[len - 4 + (size_t)i] << (8 * i);
+    if (sum != hash_crc32c(0, bytes, len - 4))
+        return cursor_error(reterr_why, "the cursor was changed or cut");
+    *ret_bytes = str_make((const char *)bytes + 1, len - 5);
+    return ERR_OK;
 }
 
 enum err cursor_read(str text, struct store_list *list, struct diag *reterr_why)

@@ -204,6 +204,11 @@ static void add_trace_dimensions(struct buf *out, const struct trace_row *trace)
         add_text(out, texts[i].name, texts[i].text);
 }
 
+bool query_is_partial(str root_step)
+{
+    return str_equal_c(root_step, "model") || str_equal_c(root_step, "embedding");
+}
+
 void query_trace_json(struct buf *out, const struct trace_row *trace)
 {
     buf_add_char(out, '{');
@@ -212,6 +217,8 @@ void query_trace_json(struct buf *out, const struct trace_row *trace)
             sizeof trace->root_span_id);
     add_text(out, "name", trace->root_name);
     add_text(out, "step", trace->root_step);
+    add_bool(out, "partially_traced", !str_is_none(trace->root_step),
+             query_is_partial(trace->root_step));
     add_text(out, "service", trace->service);
     add_text(out, "endpoint", trace->endpoint);
     add_text(out, "status", trace->status);
@@ -270,104 +277,5 @@ void query_summary_json(struct buf *out, const struct trace_row *trace)
              trace->safety_blocked == 1);
     /* A91 has whole milliseconds */
     add_i64(out, "latency_ms", true, (trace->end_ns - trace->start_ns + NS_PER_MS / 2) / NS_PER_MS);
-    buf_add_char(out, '}');
-}
-
-/* ---- aggregates ---- */
-
-enum metric_kind { KIND_COUNT, KIND_NANO, KIND_NS };
-static const struct {
-    const char *json;
-    enum metric_kind kind;
-} metrics[STORE_METRIC_COUNT] = {
-#define METRIC(name, id, json, kind, doc) [STORE_##id] = { json, KIND_##kind },
-#include "query/metric.def"
-#undef METRIC
-};
-
-static void add_metric(struct buf *out, enum store_metric metric, bool is_known, double value)
-{
-    bool is_whole = isfinite(value) && fabs(value) < 9e18;
-    add_key(out, metrics[metric].json);
-    if (!is_known || !isfinite(value))
-        add_null(out);
-    else if (metrics[metric].kind == KIND_NS)
-        buf_add_f64(out, value / (double)NS_PER_MS);
-    else if (metrics[metric].kind == KIND_NANO && is_whole)
-        buf_add_nanousd(out, llround(value));
-    else if (is_whole)
-        buf_add_i64(out, llround(value));
-    else
-        buf_add_f64(out, value);
-}
-
-static void add_by_value(struct buf *out, enum field field, str text)
-{
-    int64_t number;
-    enum field_type type = field == FIELD_COUNT ? FIELD_TYPE_STR : field_table[field].type;
-    bool is_plain =
-        (type == FIELD_TYPE_I64 && str_to_i64(text, &number)) ||
-        (type == FIELD_TYPE_BOOL && (str_equal_c(text, "true") || str_equal_c(text, "false")));
-    if (str_is_none(text))
-        add_null(out);
-    else if (is_plain)
-        buf_add_str(out, text);
-    else
-        buf_add_json_str(out, text);
-}
-
-static str by_name(const struct store_aggregate *aggregate, uint32_t index)
-{
-    enum field field = aggregate->by[index];
-    return field == FIELD_COUNT ? aggregate->by_attr[index] : str_from_c(name_of_field(field));
-}
-
-static void add_group(struct buf *out, const struct store_aggregate *aggregate,
-                      const struct store_group *group)
-{
-    buf_add_char(out, '{');
-    add_time(out, "time", aggregate->step_ns > 0, group->bucket_ns);
-    add_key(out, "by");
-    buf_add_char(out, '{');
-    for (uint32_t i = 0; i < aggregate->by_count; i++) {
-        if (i)
-            buf_add_char(out, ',');
-        buf_add_json_str(out, by_name(aggregate, i));
-        buf_add_char(out, ':');
-        add_by_value(out, aggregate->by[i], group->by[i]);
-    }
-    buf_add_char(out, '}');
-    add_key(out, "values");
-    buf_add_char(out, '{');
-    for (uint32_t i = 0; i < aggregate->metric_count; i++)
-        add_metric(out, aggregate->metrics[i], group->known[i], group->values[i]);
-    buf_add_char(out, '}');
-    add_hex(out, "exemplar_trace_id", !id16_is_zero(group->exemplar_trace_id),
-            &group->exemplar_trace_id, sizeof group->exemplar_trace_id);
-    buf_add_char(out, '}');
-}
-
-void query_groups_json(struct buf *out, const struct store_aggregate *aggregate,
-                       const struct store_group *groups, size_t count)
-{
-    buf_add_c(out, "{\"items\":[");
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            buf_add_char(out, ',');
-        add_group(out, aggregate, &groups[i]);
-    }
-    buf_add_c(out, "],\"next_cursor\":null,\"metrics\":[");
-    for (uint32_t i = 0; i < aggregate->metric_count; i++)
-        buf_printf(out, "%s\"%s\"", i ? "," : "", metrics[aggregate->metrics[i]].json);
-    buf_add_c(out, "],\"by\":[");
-    for (uint32_t i = 0; i < aggregate->by_count; i++) {
-        if (i)
-            buf_add_char(out, ',');
-        buf_add_json_str(out, by_name(aggregate, i));
-    }
-    buf_add_char(out, ']');
-    add_ms(out, "step_ms", aggregate->step_ns > 0, aggregate->step_ns);
-    add_time(out, "from", true, aggregate->scope.range.from_ns);
-    add_time(out, "to", true, aggregate->scope.range.to_ns);
     buf_add_char(out, '}');
 }

@@ -122,31 +122,189 @@ MUST_CHECK enum err query_plan_list(struct arena *arena, const struct query_para
 /* GET /api/v1/traces/{id}: limit cursor, of its spans, the oldest first. */
 MUST_CHECK enum err query_plan_trace(const struct query_param *params, size_t count,
                                      struct store_list *ret_list, struct diag *reterr_why);
-/* GET /api/v1/aggregate: metric (comma list) by (comma list) step q from to limit. */
+enum query_kind {
+    QUERY_KIND_COUNT,    /* a whole number */
+    QUERY_KIND_NUMBER,   /* any */
+    QUERY_KIND_SHARE,    /* 0 to 1 */
+    QUERY_KIND_NANO,     /* nano-dollars, shown as dollars */
+    QUERY_KIND_NS,       /* nanoseconds, shown as ms */
+    QUERY_KIND_TIME,     /* nanoseconds since 1970 */
+    QUERY_KIND_COUNT_OF, /* how many there are */
+};
+/* How the value of a metric is made of its measures (metric.def). */
+enum query_combine {
+    QUERY_COMBINE_ONE,
+    QUERY_COMBINE_RATIO,
+    QUERY_COMBINE_COMPLEMENT,
+    QUERY_COMBINE_DIFFERENCE,
+    QUERY_COMBINE_PER_NS,
+    QUERY_COMBINE_PER_SECOND,
+    QUERY_COMBINE_PER_DAY,
+};
+struct query_metric {
+    str name, json; /* in metric=; in the answer */
+    enum query_kind kind;
+    enum query_combine combine;
+    uint32_t top, bottom, unknown; /* places in ask.measures */
+    bool has_unknown;
+};
+enum query_compare {
+    QUERY_COMPARE_NONE,
+    QUERY_COMPARE_RANGE,  /* baseline.range, of the same length or not */
+    QUERY_COMPARE_VALUES, /* of one field: ask.filter and baseline.filter have the values */
+    QUERY_COMPARE_SINCE,  /* before and after the first span of `since` */
+};
+enum { QUERY_METRICS_MAX = 32, QUERY_TOP_MAX = 100 };
+struct query_aggregate {
+    struct store_aggregate ask;
+    struct query_metric metrics[QUERY_METRICS_MAX];
+    uint32_t metric_count;
+    int64_t now_ns;
+    enum query_compare compare;
+    struct time_range baseline_range;
+    const struct filter *baseline_filter, *since;
+    uint32_t top;    /* 0: no; else so many groups, and the rest as `other` */
+    bool projection; /* to the end of the month */
+};
+/* GET /api/v1/aggregate: metric (comma list) by (comma list) step q from to limit compare top
+ * projection.  compare: previous, FROM..TO, FIELD:A..B (B against A), FIELD:A (after its first span
+ * against as long before). */
 MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query_param *params,
                                          size_t count, int64_t now_ns,
-                                         struct store_aggregate *ret_aggregate,
-                                         struct diag *reterr_why);
+                                         struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* Aggregates with a name (view.def): what they are by, of which spans, their numbers. */
+enum query_view {
+#define VIEW(id, by, filter, metrics) QUERY_VIEW_##id,
+#include "query/view.def"
+#undef VIEW
+};
+/* A table: as query_plan_aggregate, with the view's metric= and by= where none is given. */
+MUST_CHECK enum err query_plan_table(struct arena *arena, enum query_view view,
+                                     const struct query_param *params, size_t count, int64_t now_ns,
+                                     struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* A list of known keys: q from to sort limit cursor, sort one of the view's metrics. */
+MUST_CHECK enum err query_plan_keys(struct arena *arena, enum query_view view,
+                                    const struct query_param *params, size_t count, int64_t now_ns,
+                                    struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* One key of a list, with all its numbers: from to. */
+struct query_key {
+    enum query_view view;
+    str key;
+};
+MUST_CHECK enum err query_plan_key(struct arena *arena, const struct query_key *key,
+                                   const struct query_param *params, size_t count, int64_t now_ns,
+                                   struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* GET /api/v1/compare: by (one field; default prompt_version) a b score (comma list) q from to. */
+enum { QUERY_SCORES_MAX = 4, QUERY_COMPARED_MAX = 16 };
+struct query_compare_plan {
+    struct query_aggregate groups;
+    str a, b;
+    str scores[QUERY_SCORES_MAX];
+    uint32_t score_count;
+};
+MUST_CHECK enum err query_plan_compare(struct arena *arena, const struct query_param *params,
+                                       size_t count, int64_t now_ns,
+                                       struct query_compare_plan *ret_plan,
+                                       struct diag *reterr_why);
+/* The whole answer; docs/metrics.md says what the tests are. */
+void query_compare_json(struct buf *out, const struct query_compare_plan *plan,
+                        const struct store_group *groups, size_t count);
+/* Opaque text of the place behind that group, for the same view and sort. */
+str query_cursor_of_group(struct arena *arena, const struct query_aggregate *plan,
+                          const struct store_group *group);
+/* What is asked to find the first span of QUERY_COMPARE_SINCE: its one measure is the time. */
+void query_plan_since(const struct query_aggregate *plan, struct store_aggregate *ret_ask);
+/* Into the plan: the range is split at first_ns. */
+void query_plan_split(struct query_aggregate *plan, int64_t first_ns);
+/* The baseline of a plan that compares. */
+void query_plan_baseline(const struct query_aggregate *plan, struct store_aggregate *ret_ask);
+/* With `top`: the groups alone (is_rest false), or all spans of none of them as one group. */
+MUST_CHECK enum err query_plan_top(struct arena *arena, const struct query_aggregate *plan,
+                                   const struct store_group *groups, size_t count, bool is_rest,
+                                   struct store_aggregate *ret_ask);
+/* The value of a metric of a group of `ask`; false: unknown. */
+bool query_metric_value(const struct query_aggregate *plan, const struct store_aggregate *ask,
+                        const struct store_group *group, uint32_t metric, double *ret_value);
+
+/* What a month will come to, by its days so far (projection.c): low and high hold it with 90 %. */
+struct query_projection {
+    bool is_known;
+    double spent, expected, low, high;
+    uint32_t day_count; /* whole days that it was computed of */
+    bool has_weekdays;
+};
+enum { QUERY_PROJECTION_DAYS = 56 };
+/* days[0..count): whole days up to yesterday, oldest first, of which days[0] is weekday
+ * first_weekday (0 to 6); today so far, and its share that is over; days of the month still to
+ * come; what the month has so far, today included. */
+struct query_days {
+    const double *days;
+    size_t count;
+    uint32_t first_weekday, days_left;
+    double today_over, month_so_far;
+};
+void query_project(const struct query_days *days, struct query_projection *ret_projection);
+/* The daily numbers to ask a store for: metrics that are sums or counts, by UTC days. */
+void query_plan_days(const struct query_aggregate *plan, struct store_aggregate *ret_ask);
+/* Of the answer to that. */
+void query_project_metric(const struct query_aggregate *plan, const struct store_group *days,
+                          size_t count, uint32_t metric, struct query_projection *ret_projection);
+
 /* GET /api/v1/scores: trace_id span_id session_id name source from to limit cursor.  With a trace
  * or session the default range has no start. */
 MUST_CHECK enum err query_plan_scores(const struct query_param *params, size_t count,
                                       int64_t now_ns, struct store_scores *ret_scores,
                                       struct diag *reterr_why);
+/* GET /api/v1/events: kind service trace_id session_id from to limit cursor; likewise. */
+MUST_CHECK enum err query_plan_events(const struct query_param *params, size_t count,
+                                      int64_t now_ns, struct store_scores *ret_scores,
+                                      struct diag *reterr_why);
+/* GET /api/v1/logs: q trace_id severity text from to limit cursor.  With a trace the default range
+ * has no start.  severity: a name (warn) or OTLP's number, and what is worse; q may ask for
+ * service, trace, span, start, name (of the event) and attributes. */
+MUST_CHECK enum err query_plan_logs(struct arena *arena, const struct query_param *params,
+                                    size_t count, int64_t now_ns, struct store_log_list *ret_list,
+                                    struct diag *reterr_why);
 /* Opaque text of the cursor after that row, to be given as cursor= with the same sort=.
  * It is checksummed, not secret: a page is scoped by the key that asks for it. */
 str query_cursor_of_span(struct arena *arena, enum store_sort sort, const struct store_span *span);
 str query_cursor_of_trace(struct arena *arena, enum store_sort sort, const struct trace_row *trace);
 str query_cursor_of_score(struct arena *arena, const struct score *score);
+str query_cursor_of_log(struct arena *arena, const struct log_record *log);
 
 /* JSON of the API (ARCHITECTURE section 13), one object each.  A span's `payload` has a
  * member per content role that is stored (null: its size is not known here); its `preview`,
  * `scores` and `events` are for the caller to serve by their own routes. */
+/* `body` is what its row has of it, redacted: the first LOG_BODY_BYTES of a text, and of JSON as
+ * text. */
+void query_log_json(struct buf *out, struct arena *arena, const struct store_log *row);
 void query_score_json(struct buf *out, const struct store_score *row);
+void query_event_json(struct buf *out, const struct store_score *row);
 void query_span_json(struct buf *out, const struct store_span *row);
 void query_trace_json(struct buf *out, const struct trace_row *trace);
+/* The root is a bare model call: what the user asked for was not traced (B5). */
+bool query_is_partial(str root_step);
 /* The 18 keys of REQUIREMENTS A91, exactly. */
 void query_summary_json(struct buf *out, const struct trace_row *trace);
-/* The whole answer: {"items":[{time,by{},values{},exemplar_trace_id}],"next_cursor":null,
- * "metrics":[...],"by":[...],"step_ms":n|null}. */
-void query_groups_json(struct buf *out, const struct store_aggregate *aggregate,
-                       const struct store_group *groups, size_t count);
+/* An aggregate's answer.  baselines[i] belongs to groups[i] (NULL: there is none). */
+struct query_answer {
+    const struct store_aggregate *ask; /* that `groups` answer */
+    const struct store_group *groups;
+    size_t count;
+    const struct store_aggregate *baseline_ask; /* NULL: nothing is compared */
+    const struct store_group *const *baselines;
+    const struct store_group *others;
+    size_t other_count;
+    const struct query_projection *projections; /* per metric; NULL: none */
+};
+/* {"items":[{time,by{},values{},unknown{},exemplar_trace_id}],"next_cursor":null,
+ * "metrics":[...],"by":[...],"step_ms":n|null,...}: docs/metrics.md. */
+void query_answer_json(struct buf *out, const struct query_aggregate *plan,
+                       const struct query_answer *answer);
+/* The members of one row of a list: "session_id":"x","cost_usd":1.5,...,"exemplar_trace_id":"...".
+ */
+void query_key_json(struct buf *out, const struct query_aggregate *plan,
+                    const struct store_group *group);
+/* "values":{...} of a group, with its braces only. */
+void query_values_json(struct buf *out, const struct query_aggregate *plan,
+                       const struct store_aggregate *ask, const struct store_group *group);

@@ -131,9 +131,55 @@ const char *filter_scope_name(enum filter_op op);
 const char *filter_fold_name(enum filter_fold fold);
 const char *filter_call_name(size_t index);
 
+/* ---- plan.c: parameters of a request ---- */
+
+struct asked {
+    const struct query_param *params;
+    size_t count;
+    int64_t now_ns;
+};
+str asked_for(const struct asked *asked, const char *name); /* STR_NONE: not there */
+/* Errors of parsers speak of their own text: say which parameter it was. */
+enum err plan_in_param(enum err code, const char *name, struct diag *reterr_why);
+MUST_CHECK enum err plan_filter(struct arena *arena, const struct asked *asked,
+                                const struct filter **ret_filter, struct diag *reterr_why);
+MUST_CHECK enum err plan_range(const struct asked *asked, struct time_range *ret_range,
+                               struct diag *reterr_why);
+MUST_CHECK enum err plan_limit(const struct asked *asked, uint32_t fallback, uint32_t max,
+                               uint32_t *ret_limit, struct diag *reterr_why);
+/* One of names[]; the error suggests the nearest. */
+MUST_CHECK enum err plan_pick(const char *param, str word, const char *const *names, size_t count,
+                              size_t *ret_index, struct diag *reterr_why);
+
+/* ---- aggregate.c ---- */
+/* What a view gives where the request does not; NULL: nothing. */
+struct aggregate_defaults {
+    const char *metrics, *by, *filter;
+};
+MUST_CHECK enum err plan_groups(struct arena *arena, const struct asked *asked,
+                                const struct aggregate_defaults *defaults,
+                                struct query_aggregate *ret_plan, struct diag *reterr_why);
+MUST_CHECK enum err plan_by(str list, struct store_aggregate *ask, struct diag *reterr_why);
+/* One of the groups of `ask`, by its by[]. */
+const struct filter *filter_of_groups(struct arena *arena, const struct store_aggregate *ask,
+                                      const struct store_group *groups, size_t count);
+/* ---- aggregate_json.c ---- */
+void query_value_json(struct buf *out, enum query_kind kind, bool is_known, double value);
+const struct filter *filter_join(struct arena *arena, enum filter_op op, const struct filter *left,
+                                 const struct filter *right);
+
+/* ---- metric.c ---- */
+/* The metrics of a comma list into the plan, with their measures. */
+MUST_CHECK enum err metrics_plan(struct arena *arena, str list, struct query_aggregate *plan,
+                                 struct diag *reterr_why);
+
 /* ---- wildcard ---- */
 bool wildcard_matches(str pattern, str text);
 
 /* ---- cursor.c ---- */
+/* Bytes (at most 2,000) as hex with a checksum at the end, and back. */
+str cursor_seal(struct arena *arena, const void *bytes, size_t len);
+MUST_CHECK enum err cursor_open(struct arena *arena, str text, str *ret_bytes,
+                                struct diag *reterr_why);
 /* Fills the has_after part of *list; sort must be set before. */
 MUST_CHECK enum err cursor_read(str text, struct store_list *list, struct diag *reterr_why);

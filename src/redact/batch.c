@@ -561,6 +561,27 @@ static bool batch_is_clean(struct work *work, const struct batch *batch)
     return is_clean && gathered_is_clean(scratch);
 }
 
+/* Of who gave it; events name a user as spans do. */
+static enum err score_identity_apply(struct work *work, struct score *score)
+{
+    static const str users[] = { STR("user_id"), STR("user.id"), STR("enduser.id") };
+    enum err code = ERR_OK;
+    if (!str_is_none(score->session_id))
+        code = identity_text(work, FIELD_session_id, &score->session_id);
+    for (uint32_t i = 0; code == ERR_OK && i < score->attr_count; i++) {
+        struct value *value = &score->attrs[i].value;
+        bool is_user = false;
+        for (size_t k = 0; k < COUNT_OF(users); k++)
+            is_user |= str_equal(score->attrs[i].key, users[k]);
+        if (!is_user || value->type != VALUE_STR || work->policy->identity == REDACT_KEEP)
+            continue;
+        code = identity_text(work, FIELD_user_id, &value->text);
+        if (str_is_none(value->text))
+            value->type = VALUE_NULL;
+    }
+    return code;
+}
+
 static enum err identities_apply(struct work *work, const struct batch *batch)
 {
     enum err code = ERR_OK;
@@ -570,8 +591,7 @@ static enum err identities_apply(struct work *work, const struct batch *batch)
             code = identity_apply(work, &batch->spans[i], FIELD_session_id);
     }
     for (uint32_t i = 0; code == ERR_OK && i < batch->score_count; i++)
-        if (!str_is_none(batch->scores[i].session_id))
-            code = identity_text(work, FIELD_session_id, &batch->scores[i].session_id);
+        code = score_identity_apply(work, &batch->scores[i]);
     return code;
 }
 

@@ -107,6 +107,7 @@ enum err node_authenticate(void *arg, struct request *request, struct ingest_ide
         struct arena *arena = request_arena(request);
         ret_who->project = arena_str(arena, who.project);
         ret_who->tenant = arena_str(arena, who.tenant);
+        ret_who->key = arena_str(arena, who.key_id); /* none: only rules of keys miss it */
         bool lost_tenant = str_is_none(ret_who->tenant) && !str_is_none(who.tenant);
         if (str_is_none(ret_who->project) || lost_tenant) /* never wider than the key */
             err = diag_set(reterr_why, ERR_LIMIT, "the request's head is too large");

@@ -217,6 +217,35 @@ static enum err open_mapping(struct node *node, struct diag *why)
     return err;
 }
 
+static enum err open_policy(struct node *node, struct diag *why)
+{
+    struct options *options = &node->options;
+    const struct policy_values values = {
+        .content_sample = options->content_sample,
+        .debug_sample = options->debug_sample,
+        .items_per_s = options->items_per_s,
+        .bytes_per_s = options->bytes_per_s,
+        .attr_value_cut_bytes = options->attr_cut_bytes_max,
+        .attrs_max = options->attrs_max,
+    };
+    bool has_file = options->tenants_file.len > 0;
+    struct buf text;
+    buf_init(&text, YAML_BYTES_MAX);
+    enum err err =
+        has_file ? file_read(options_c(options, options->tenants_file), &text, why) : ERR_OK;
+    if (!err)
+        err = policy_load(&values, options->burst_ns, options->tenants_file,
+                          has_file ? buf_str(&text) : STR_NONE, &node->tenants, why);
+    buf_clear(&text);
+    return err;
+}
+
+static enum err open_rules(struct node *node, struct diag *why)
+{
+    enum err err = open_mapping(node, why);
+    return err ? err : open_policy(node, why);
+}
+
 static enum err open_redactor(struct node *node, struct diag *why)
 {
     struct crypt_key key;
@@ -239,6 +268,7 @@ static void open_drain(struct node *node)
         .content = node->content,
         .keystore = node->keystore,
         .prices = node->prices,
+        .tenants = node->tenants,
         .leave_unreported = !options->estimate_usage,
         .settle = { options->settle_root_ns, options->settle_idle_ns, options->settle_max_ns },
         .open_bytes_max = (size_t)options->open_bytes_max,
@@ -253,6 +283,7 @@ static void open_drain(struct node *node)
         .keystore = node->keystore,
         .auth = node->auth,
         .audit = node->audit,
+        .tenants = node->tenants,
         .query_threads = (uint32_t)options->query_threads,
         .queries_max = (uint32_t)options->queries_max,
         .query_timeout_ns = options->query_timeout_ns,
@@ -296,6 +327,7 @@ static void open_worker(struct node *node, struct worker *worker)
             .keystore = node->keystore,
             .prices = node->prices,
             .mapping = node->mapping,
+            .tenants = node->tenants,
             .redactor = node->redactor,
             .policy = redact_policy_of(options),
             .limits = { (uint32_t)options->items_max, (uint32_t)options->attrs_max,
@@ -380,7 +412,7 @@ enum err node_open(struct node *node, struct diag *reterr_why)
     if (!err)
         err = open_prices(node, reterr_why);
     if (!err)
-        err = open_mapping(node, reterr_why);
+        err = open_rules(node, reterr_why);
     if (!err)
         err = open_redactor(node, reterr_why);
     if (!err)
@@ -449,6 +481,7 @@ void node_close(struct node *node)
     redactor_free(node->redactor);
     price_table_unref(node->prices);
     mapping_free(node->mapping);
+    policy_free(node->tenants);
     auth_free(node->auth);
     if (node->audit)
         audit_close(node->audit);

@@ -38,6 +38,7 @@ struct node {
     uint64_t keys_hash; /* of the keys in the published snapshot */
     struct price_table *prices;
     struct mapping *mapping; /* the operator's; NULL: none */
+    struct policy *tenants;  /* what they may send */
     struct redactor *redactor;
     struct digests *digests;
     struct drain *drain;

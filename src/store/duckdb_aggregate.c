@@ -1,14 +1,14 @@
-/* duckdb_aggregate.c -- sums and percentiles in one statement over all days in range.
+/* duckdb_aggregate.c -- groups and their numbers in one statement over all days in range.
  *
  * One statement, so that a trace that moves to disk meanwhile is counted once:
- * its tables are fixed under the lock (store_int.h).  Percentiles are exact;
- * those of one field share one sort.
+ * its tables are fixed under the lock (store_int.h).  Numbers of scores come from a second
+ * one, in which a score stands once per group, and are put to the groups of the first.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "store/duckdb_int.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 struct answer {
     struct store *store;
@@ -17,60 +17,6 @@ struct answer {
     struct store_group *groups;
     size_t count, capacity;
 };
-
-static const struct metric_info {
-    enum field field;  /* FIELD_COUNT: the SQL alone */
-    const char *sql;   /* with the field's name where there is one */
-    uint32_t quantile; /* index + 1 in quantile_disc's list */
-} metric_table[STORE_METRIC_COUNT] = {
-    [STORE_COUNT] = { FIELD_COUNT, "count(*)", 0 },
-    [STORE_INPUT_TOKENS] = { FIELD_input_tokens, "sum(%s) FILTER (rollup IS NOT TRUE)", 0 },
-    [STORE_OUTPUT_TOKENS] = { FIELD_output_tokens, "sum(%s) FILTER (rollup IS NOT TRUE)", 0 },
-    [STORE_TOTAL_TOKENS] = { FIELD_total_tokens, "sum(%s) FILTER (rollup IS NOT TRUE)", 0 },
-    [STORE_COST] = { FIELD_cost_nanousd, "sum(%s) FILTER (rollup IS NOT TRUE)", 0 },
-    [STORE_LATENCY_AVG] = { FIELD_latency_ns, "avg(%s)", 0 },
-    [STORE_LATENCY_P50] = { FIELD_latency_ns, NULL, 1 },
-    [STORE_LATENCY_P95] = { FIELD_latency_ns, NULL, 2 },
-    [STORE_LATENCY_P99] = { FIELD_latency_ns, NULL, 3 },
-    [STORE_TTFT_P50] = { FIELD_ttft_ns, NULL, 1 },
-    [STORE_TTFT_P95] = { FIELD_ttft_ns, NULL, 2 },
-    [STORE_TTFT_P99] = { FIELD_ttft_ns, NULL, 3 },
-    [STORE_TRACES] = { FIELD_COUNT, "count(DISTINCT (trace_id_hi, trace_id_lo))", 0 },
-};
-
-static void add_unpriced(struct sql *sql)
-{
-    buf_add_c(&sql->text, "count(*) FILTER (rollup IS NOT TRUE AND ");
-    sql_dict_is(sql, FIELD_cost_source, "unknown");
-    buf_add_c(&sql->text, " AND (");
-    sql_dict_is(sql, FIELD_step, "model");
-    buf_add_c(&sql->text, " OR ");
-    sql_dict_is(sql, FIELD_step, "embedding");
-    buf_add_c(&sql->text, "))");
-}
-
-static void add_metric(struct sql *sql, enum store_metric metric)
-{
-    const struct metric_info *info = &metric_table[metric];
-    const char *name = info->field == FIELD_COUNT ? "" : field_table[info->field].name;
-    if (metric == STORE_ERRORS) {
-        buf_add_c(&sql->text, "count(*) FILTER (");
-        sql_dict_is(sql, FIELD_status, "error");
-        buf_add_char(&sql->text, ')');
-    } else if (metric == STORE_UNPRICED) {
-        add_unpriced(sql);
-    } else if (info->quantile) {
-        buf_printf(&sql->text, "quantile_disc(%s,[0.5::DOUBLE,0.95::DOUBLE,0.99::DOUBLE])[%u]",
-                   name, info->quantile);
-    } else if (info->field == FIELD_COUNT) {
-        buf_add_c(&sql->text, info->sql);
-    } else {
-        size_t at = str_find(str_from_c(info->sql), STR_OF("%s"));
-        buf_add(&sql->text, info->sql, at);
-        buf_add_c(&sql->text, name);
-        buf_add_c(&sql->text, info->sql + at + 2);
-    }
-}
 
 /* All tables that can have spans of the range, as one relation. */
 static void add_sources(struct sql *sql)
@@ -102,13 +48,8 @@ static void add_bucket(struct sql *sql, int64_t step_ns)
                    (long long)step_ns, (long long)step_ns);
 }
 
-static void build(struct sql *sql, const struct store_aggregate *ask,
-                  const struct snapshot *snapshots)
+static void add_keys(struct sql *sql, const struct store_aggregate *ask)
 {
-    const struct relations relations = { .range = &ask->scope.range };
-    if (filter_beyond_span(ask->filter, false))
-        sql_relations(sql, &relations, &snapshots[0], ask->filter);
-    buf_add_c(&sql->text, "SELECT ");
     add_bucket(sql, ask->step_ns);
     buf_add_c(&sql->text, " AS bucket");
     for (uint32_t i = 0; i < ask->by_count; i++) {
@@ -116,26 +57,128 @@ static void build(struct sql *sql, const struct store_aggregate *ask,
         sql_group_key(sql, ask->by[i], ask->by_attr[i]);
         buf_printf(&sql->text, " AS by%u", i);
     }
-    for (uint32_t i = 0; i < ask->metric_count; i++) {
-        buf_add_c(&sql->text, ",CAST(");
-        add_metric(sql, ask->metrics[i]);
-        buf_printf(&sql->text, " AS DOUBLE) AS m%u", i);
-    }
-    buf_add_c(&sql->text,
-              ",coalesce(arg_max(trace_id_hi,latency_ns),max(trace_id_hi)) AS hi"
-              ",coalesce(arg_max(trace_id_lo,latency_ns),arg_max(trace_id_lo,trace_id_hi)) AS lo"
-              " FROM ");
-    add_sources(sql);
+}
+
+static void add_spans(struct sql *sql, const struct store_aggregate *ask)
+{
+    buf_add_c(&sql->text, " FROM ");
+    measures_mark(sql, ask, add_sources);
     buf_add_c(&sql->text, " WHERE ");
     sql_scope(sql, true);
     if (ask->filter) {
         buf_add_c(&sql->text, " AND ");
         sql_filter(sql, ask->filter, false);
     }
-    buf_add_c(&sql->text, " GROUP BY ALL HAVING count(*)>0 ORDER BY bucket, m0 DESC NULLS LAST");
+}
+
+static const char *order_of(const struct store_aggregate *ask)
+{
+    return ask->order == STORE_ORDER_RATIO        ? "m0/nullif(m1,0)"
+           : ask->order == STORE_ORDER_DIFFERENCE ? "m0-m1"
+                                                  : "m0";
+}
+
+/* By a number of scores only C can order. */
+static bool is_ordered_by_scores(const struct store_aggregate *ask)
+{
+    return ask->measures[0].of == STORE_OF_SCORES ||
+           (ask->order != STORE_ORDER_VALUE && ask->measures[1].of == STORE_OF_SCORES);
+}
+
+/* The groups that group_is_wanted() says. */
+static void add_wanted(struct sql *sql, const struct store_aggregate *ask)
+{
+    const char *order = order_of(ask);
+    buf_add_c(&sql->text,
+              ask->only_known && ask->by_count ? ") WHERE by0 IS NOT NULL" : ") WHERE true");
+    if (!ask->has_after || is_ordered_by_scores(ask))
+        return;
+    if (ask->after_known)
+        buf_printf(&sql->text,
+                   " AND (%s IS NULL OR %s<CAST('%.17g' AS DOUBLE) OR "
+                   "(%s=CAST('%.17g' AS DOUBLE) AND ",
+                   order, order, ask->after_value, order, ask->after_value);
+    else
+        buf_printf(&sql->text, " AND (%s IS NULL AND (", order);
+    if (str_is_none(ask->after_by)) {
+        buf_add_c(&sql->text, "false))");
+        return;
+    }
+    buf_add_c(&sql->text, "(by0 IS NULL OR by0>");
+    sql_param(sql, ask->after_by);
+    buf_add_c(&sql->text, ")))");
+}
+
+static void build(struct sql *sql, const struct store_aggregate *ask)
+{
+    bool by_scores = is_ordered_by_scores(ask);
+    buf_add_c(&sql->text, "SELECT * FROM (SELECT ");
+    add_keys(sql, ask);
+    measures_add(sql, ask, false);
+    buf_add_c(&sql->text,
+              ",coalesce(arg_max(trace_id_hi,latency_ns),max(trace_id_hi)) AS hi"
+              ",coalesce(arg_max(trace_id_lo,latency_ns),arg_max(trace_id_lo,trace_id_hi)) AS lo");
+    add_spans(sql, ask);
+    buf_add_c(&sql->text, " GROUP BY ALL HAVING count(*)>0");
+    add_wanted(sql, ask);
+    buf_printf(&sql->text, " ORDER BY bucket,%s DESC NULLS LAST", order_of(ask));
     for (uint32_t i = 0; i < ask->by_count; i++)
-        buf_printf(&sql->text, ", by%u", i);
-    buf_printf(&sql->text, " LIMIT %u", ask->limit);
+        buf_printf(&sql->text, ", by%u NULLS LAST", i);
+    buf_printf(&sql->text, " LIMIT %u", by_scores ? STORE_SCORE_GROUPS_MAX + 1 : ask->limit);
+}
+
+/* How a score names a span: each is a join of its own, since one with OR would compare all
+ * spans with all scores. */
+static const struct {
+    const char *join, *scores;
+    bool needs_tenant;
+} score_joins[] = {
+    { "s.thi=p.trace_id_hi AND s.tlo=p.trace_id_lo AND s.span=p.span_id",
+      "trace_id_hi IS NOT NULL AND span_id IS NOT NULL", false },
+    { "s.thi=p.trace_id_hi AND s.tlo=p.trace_id_lo", "trace_id_hi IS NOT NULL AND span_id IS NULL",
+      false },
+    { "s.span=p.span_id", "trace_id_hi IS NULL AND span_id IS NOT NULL", true },
+    { "s.response=p.response_id",
+      "trace_id_hi IS NULL AND span_id IS NULL AND response_id IS NOT NULL", true },
+    { "s.session=p.session_id",
+      "trace_id_hi IS NULL AND span_id IS NULL AND response_id IS NULL AND session_id IS NOT NULL",
+      true },
+};
+
+static void add_score_join(struct sql *sql, const struct store_aggregate *ask, size_t index)
+{
+    buf_add_c(&sql->text, "SELECT p.bucket");
+    for (uint32_t i = 0; i < ask->by_count; i++)
+        buf_printf(&sql->text, ",p.by%u", i);
+    buf_add_c(&sql->text, ",s.ihi,s.ilo,s.name,s.value,s.label,s.source FROM (SELECT ");
+    add_keys(sql, ask);
+    buf_add_c(&sql->text, ",trace_id_hi,trace_id_lo,span_id,response_id,session_id");
+    add_spans(sql, ask);
+    buf_printf(&sql->text,
+               ") AS p JOIN (SELECT id_hi AS ihi,id_lo AS ilo,trace_id_hi AS thi,trace_id_lo AS "
+               "tlo,span_id AS span,response_id AS response,session_id AS session,name,value,label,"
+               "source FROM meta.scores WHERE project=%u AND %s",
+               dict_find(&sql->store->dicts, FIELD_project, ask->scope.project),
+               score_joins[index].scores);
+    if (score_joins[index].needs_tenant && !str_is_none(ask->scope.tenant)) {
+        buf_add_c(&sql->text, " AND tenant_id=");
+        sql_param(sql, ask->scope.tenant);
+    }
+    buf_printf(&sql->text, ") AS s ON %s", score_joins[index].join);
+}
+
+static void build_scores(struct sql *sql, const struct store_aggregate *ask)
+{
+    buf_add_c(&sql->text, "SELECT bucket");
+    for (uint32_t i = 0; i < ask->by_count; i++)
+        buf_printf(&sql->text, ",by%u", i);
+    measures_add(sql, ask, true);
+    buf_add_c(&sql->text, ",0::UBIGINT AS hi,0::UBIGINT AS lo FROM (SELECT DISTINCT * FROM (");
+    for (size_t i = 0; i < COUNT_OF(score_joins); i++) {
+        buf_add_c(&sql->text, i ? " UNION ALL " : "");
+        add_score_join(sql, ask, i);
+    }
+    buf_printf(&sql->text, ")) GROUP BY ALL LIMIT %u", STORE_SCORE_GROUPS_MAX + 1);
 }
 
 static bool is_valid(duckdb_vector vector, idx_t row)
@@ -183,7 +226,7 @@ static bool read_group(struct answer *answer, duckdb_data_chunk chunk, idx_t row
     for (uint32_t i = 0; i < ask->by_count; i++)
         if (!read_key(answer, duckdb_data_chunk_get_vector(chunk, column++), row, i, &group->by[i]))
             return false;
-    for (uint32_t i = 0; i < ask->metric_count; i++) {
+    for (uint32_t i = 0; i < ask->measure_count; i++) {
         vector = duckdb_data_chunk_get_vector(chunk, column++);
         group->known[i] = is_valid(vector, row);
         if (group->known[i])
@@ -210,9 +253,27 @@ static enum err read_chunk(duckdb_data_chunk chunk, void *arg, struct diag *rete
     return ERR_OK;
 }
 
+/* Puts in front what conditions on other spans read, of the question and of its measures. */
+static void add_relations(struct sql *sql, const struct store_aggregate *ask,
+                          const struct snapshot *spans)
+{
+    const struct relations relations = { .range = &ask->scope.range };
+    struct filter both[STORE_MEASURES_MAX + 1];
+    const struct filter *all = filter_beyond_span(ask->filter, false) ? ask->filter : NULL;
+    for (uint32_t i = 0; i < ask->measure_count; i++) {
+        const struct filter *one = ask->measures[i].filter;
+        if (!filter_beyond_span(one, false))
+            continue;
+        both[i] = (struct filter){ .op = FILTER_AND, .left = one, .right = all };
+        all = &both[i];
+    }
+    if (all)
+        sql_relations(sql, &relations, spans, all);
+}
+
 /* snapshots[0] of spans, snapshots[1] of rows of traces. */
 static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct snapshot *snapshots,
-                               struct diag *reterr_why)
+                               bool of_scores, struct diag *reterr_why)
 {
     duckdb_connection connection;
     struct statement statement;
@@ -222,26 +283,100 @@ static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct sn
     pthread_rwlock_rdlock(&sql->store->lock);
     snapshot_take(sql->store, &sql->store->spans, NULL, 0, &snapshots[0]);
     snapshot_take(sql->store, &sql->store->traces, NULL, 0, &snapshots[1]);
-    build(sql, answer->ask, snapshots);
+    add_relations(sql, answer->ask, &snapshots[0]);
+    if (of_scores)
+        build_scores(sql, answer->ask);
+    else
+        build(sql, answer->ask);
     code = sql_prepare(sql, connection, &statement, reterr_why);
     pthread_rwlock_unlock(&sql->store->lock);
     return code == ERR_OK ? sql_execute(sql, &statement, read_chunk, answer, reterr_why) : code;
 }
 
-static enum err aggregate_run(struct sql *sql, struct answer *answer, struct diag *reterr_why)
+static enum err aggregate_run(struct answer *answer, bool of_scores, struct diag *reterr_why)
 {
     struct snapshot snapshots[2] = { { .recent = NULL }, { .recent = NULL } };
+    struct sql *sql = xcalloc(1, sizeof *sql);
+    sql_init(sql, answer->store, answer->arena, &answer->ask->scope);
     enum err code = feed_begin(sql->store, &snapshots[0], &sql->spans_feed, reterr_why);
-    if (code != ERR_OK)
-        return code;
-    code = feed_begin(sql->store, &snapshots[1], &sql->traces_feed, reterr_why);
     if (code == ERR_OK) {
-        code = aggregate_feed(sql, answer, snapshots, reterr_why);
-        feed_end(sql->store, sql->traces_feed);
+        code = feed_begin(sql->store, &snapshots[1], &sql->traces_feed, reterr_why);
+        if (code == ERR_OK) {
+            code = aggregate_feed(sql, answer, snapshots, of_scores, reterr_why);
+            feed_end(sql->store, sql->traces_feed);
+        }
+        feed_end(sql->store, sql->spans_feed);
+        for (size_t i = 0; i < COUNT_OF(snapshots); i++)
+            snapshot_drop(sql->store, &snapshots[i]);
     }
-    feed_end(sql->store, sql->spans_feed);
-    for (size_t i = 0; i < COUNT_OF(snapshots); i++)
-        snapshot_drop(sql->store, &snapshots[i]);
+    sql_clear(sql);
+    xfree(sql);
+    return code;
+}
+
+/* -- numbers of scores, put to the groups -- */
+
+static int key_cmp(const void *a, const void *b)
+{
+    const struct store_group *x = a, *y = b;
+    if (x->bucket_ns != y->bucket_ns)
+        return x->bucket_ns < y->bucket_ns ? -1 : 1;
+    for (int i = 0; i < STORE_BY_MAX; i++) {
+        if (str_is_none(x->by[i]) != str_is_none(y->by[i]))
+            return str_is_none(x->by[i]) ? -1 : 1;
+        int order = str_is_none(x->by[i]) ? 0 : str_cmp(x->by[i], y->by[i]);
+        if (order)
+            return order;
+    }
+    return 0;
+}
+
+static void scores_put(struct answer *answer, const struct answer *scores)
+{
+    const struct store_aggregate *ask = answer->ask;
+    if (scores->count > 0)
+        qsort(scores->groups, scores->count, sizeof *scores->groups, key_cmp);
+    for (size_t i = 0; i < answer->count; i++) {
+        struct store_group *group = &answer->groups[i];
+        const struct store_group *found =
+            scores->count ? bsearch(group, scores->groups, scores->count, sizeof *group, key_cmp)
+                          : NULL;
+        for (uint32_t m = 0; m < ask->measure_count; m++) {
+            if (ask->measures[m].of != STORE_OF_SCORES)
+                continue;
+            group->known[m] = found ? found->known[m] : ask->measures[m].op == STORE_OP_COUNT;
+            group->values[m] = found ? found->values[m] : 0;
+        }
+    }
+}
+
+static void groups_reorder(struct answer *answer)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < answer->count; i++)
+        if (group_is_wanted(answer->ask, &answer->groups[i]))
+            answer->groups[count++] = answer->groups[i];
+    groups_sort(answer->ask, answer->groups, count);
+    answer->count = MIN(count, (size_t)answer->ask->limit);
+}
+
+static enum err add_scores(struct answer *answer, struct diag *reterr_why)
+{
+    const struct store_aggregate *ask = answer->ask;
+    struct answer scores = { .store = answer->store, .ask = ask, .arena = answer->arena };
+    bool is_known =
+        dict_find(&answer->store->dicts, FIELD_project, ask->scope.project) != DICT_NO_ID;
+    enum err code = is_known ? aggregate_run(&scores, true, reterr_why) : ERR_OK;
+    if (code == ERR_OK &&
+        (scores.count > STORE_SCORE_GROUPS_MAX || answer->count > STORE_SCORE_GROUPS_MAX))
+        code = diag_set(reterr_why, ERR_LIMIT, "more than %d groups with scores",
+                        STORE_SCORE_GROUPS_MAX);
+    if (code == ERR_OK) {
+        scores_put(answer, &scores);
+        if (is_ordered_by_scores(ask))
+            groups_reorder(answer);
+    }
+    xfree(scores.groups);
     return code;
 }
 
@@ -251,10 +386,10 @@ enum err duck_aggregate(struct store *store, const struct store_aggregate *ask, 
     enum err code = aggregate_check(ask, reterr_why);
     if (code != ERR_OK)
         return code;
-    struct sql *sql = xcalloc(1, sizeof *sql);
     struct answer answer = { .store = store, .ask = ask, .arena = arena };
-    sql_init(sql, store, arena, &ask->scope);
-    code = aggregate_run(sql, &answer, reterr_why);
+    code = aggregate_run(&answer, false, reterr_why);
+    if (code == ERR_OK && answer.count > 0 && aggregate_has_scores(ask))
+        code = add_scores(&answer, reterr_why);
     /* Without any span and any grouping there is no group, as in the reference. */
     if (code == ERR_OK && answer.count > 0) {
         struct store_group *groups = arena_new(arena, struct store_group, answer.count);
@@ -269,7 +404,5 @@ enum err duck_aggregate(struct store *store, const struct store_aggregate *ask, 
     if (code == ERR_OK)
         *ret_count = answer.count;
     xfree(answer.groups);
-    sql_clear(sql);
-    xfree(sql);
     return code;
 }

@@ -14,8 +14,11 @@
  *   duckdb_list.c       spans, traces
  *   duckdb_open.c       the row of a trace that is not settled, by SQL
  *   duckdb_logs.c       logs of a trace
+ *   duckdb_log_list.c   lists and counts of logs
  *   duckdb_scores.c     scores
- *   duckdb_aggregate.c  sums and percentiles
+ *   duckdb_aggregate.c  groups of spans
+ *   duckdb_measure.c    the numbers of a group as SQL
+ *   duckdb_shares.c     for how many spans a condition holds
  *   sql_*.c             users' SQL: sql_int.h
  *
  * Catalogs of the one engine instance: `meta` (dictionary, checkpoint),
@@ -461,6 +464,12 @@ struct relations {
 };
 void sql_relations(struct sql *sql, const struct relations *relations, const struct snapshot *spans,
                    const struct filter *filter);
+/* -- duckdb_measure.c -- */
+/* ",CAST(... AS DOUBLE) AS m0,...": those of spans, or those of scores; NULL for the others. */
+void measures_add(struct sql *sql, const struct store_aggregate *ask, bool of_scores);
+/* What `sources` adds, with a column for measures of evaluated traces where one asks. */
+void measures_mark(struct sql *sql, const struct store_aggregate *ask,
+                   void (*sources)(struct sql *sql));
 
 /* -- duckdb_open.c -- */
 /* Traces that are not settled as a relation with the columns of the traces table. */
@@ -498,5 +507,17 @@ MUST_CHECK enum err duck_logs(struct store *store, const struct store_scope *sco
 MUST_CHECK enum err duck_aggregate(struct store *store, const struct store_aggregate *ask,
                                    struct arena *arena, struct store_group **ret_groups,
                                    size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err duck_log_list(struct store *store, const struct store_log_list *ask,
+                                  struct arena *arena, struct store_log **ret_logs,
+                                  size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err duck_log_counts(struct store *store, const struct store_scope *scope,
+                                    struct arena *arena, struct store_log_count **ret_counts,
+                                    size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err duck_shares(struct store *store, const struct store_shares *ask,
+                                struct arena *arena, struct store_share_group **ret_groups,
+                                size_t *ret_count, struct diag *reterr_why);
+/* Spans in memory (snapshot sql->spans_feed) and of all days that can have some of the scope's
+ * range, as one relation.  Under the lock. */
+void sql_span_tables(struct sql *sql);
 MUST_CHECK enum err duck_sql(struct store *store, const struct store_sql *ask, struct buf *out,
                              struct store_sql_answer *ret_answer, struct diag *reterr_why);

@@ -190,7 +190,7 @@ static bool score_read(struct scores_run *run, duckdb_data_chunk chunk, idx_t ro
     score->has_trace_id = known[3];
     score->has_span_id = known[5];
     score->type = (enum score_type)MIN(numbers[6], (uint64_t)SCORE_LABEL);
-    score->source = (enum score_source)MIN(numbers[7], (uint64_t)SCORE_BY_HUMAN);
+    score->source = (enum score_source)MIN(numbers[7], (uint64_t)SCORE_IS_DEPLOY);
     score->has_value = known[8];
     memcpy(&score->value, &numbers[8], sizeof score->value);
     if (!chunk_text(run->arena, chunk, NUMBER_COLUMNS, row, &score->name))
@@ -256,8 +256,8 @@ static void conditions(struct sql *sql, const struct store_scores *ask, bool see
                    (unsigned long long)id_low(ask->score_id));
     text_condition(sql, "session_id", ask->session_id);
     text_condition(sql, "name", ask->name);
-    if (ask->has_source)
-        buf_printf(&sql->text, " AND source=%d", (int)ask->source);
+    buf_printf(&sql->text, " AND (%u >> source) %% 2 = 1",
+               ask->sources ? ask->sources : (uint32_t)SCORE_SOURCES_OF_ANSWERS);
     if (ask->has_after)
         buf_printf(&sql->text,
                    " AND (time<CAST('%lld' AS BIGINT) OR (time=CAST('%lld' AS BIGINT) AND "

@@ -191,18 +191,21 @@ static bool is_number(const struct value *value)
     return value->type == VALUE_I64 || (value->type == VALUE_F64 && value->f64 == value->f64);
 }
 
+/* A look for the name in the text spares most rows the reading of JSON. */
+static void rare_text(struct sql *sql, enum field field)
+{
+    const char *name = field_table[field].name;
+    buf_printf(&sql->text,
+               "(CASE WHEN contains(rare,'\"%s\":') THEN json_extract_string(rare,'$.%s') END)",
+               name, name);
+}
+
 /* The expression of a field that has no column: typed text out of `rare`. */
 static void rare_expression(struct sql *sql, enum field field, const char *type)
 {
-    buf_printf(&sql->text,
-               type ? "TRY_CAST(json_extract_string(rare,'$.%s') AS %s)"
-                    : "json_extract_string(rare,'$.%s')",
-               field_table[field].name, type);
-}
-
-static void rare_text(struct sql *sql, enum field field)
-{
-    buf_printf(&sql->text, "json_extract_string(rare,'$.%s')", field_table[field].name);
+    buf_add_c(&sql->text, "TRY_CAST(");
+    rare_text(sql, field);
+    buf_printf(&sql->text, " AS %s)", type);
 }
 
 static void expression(struct sql *sql, const struct column *column, enum field field,
@@ -364,7 +367,10 @@ static void field_condition(struct sql *sql, const struct column *column, const 
         if (column)
             buf_printf(&sql->text, "\"%s\" IS NOT NULL", column->name);
         else
-            buf_printf(&sql->text, "json_exists(rare,'$.%s')", field_table[leaf->field].name);
+            buf_printf(&sql->text, /* CASE: AND would read all of them outside of a WHERE */
+                       "(CASE WHEN contains(rare,'\"%s\":') THEN json_exists(rare,'$.%s') ELSE "
+                       "false END)",
+                       field_table[leaf->field].name, field_table[leaf->field].name);
         return;
     }
     switch (field_table[leaf->field].type) {
@@ -559,24 +565,6 @@ void sql_filter(struct sql *sql, const struct filter *filter, bool negated)
     }
 }
 
-void sql_field_number(struct sql *sql, enum field field)
-{
-    uint8_t index = sql->store->span_columns.of_field[field];
-    bool is_double = field_table[field].type == FIELD_TYPE_F64;
-    expression(sql, index ? &sql->store->span_columns.items[index - 1] : NULL, field,
-               is_double ? "DOUBLE" : "BIGINT");
-}
-
-void sql_attr_number(struct sql *sql, str key)
-{
-    str pointer = pointer_of(sql->arena, key);
-    buf_add_c(&sql->text, "(CASE WHEN ");
-    attr_call(sql, "json_type", pointer);
-    buf_add_c(&sql->text, " IN ('BIGINT','UBIGINT','DOUBLE') THEN TRY_CAST(");
-    attr_call(sql, "json_extract_string", pointer);
-    buf_add_c(&sql->text, " AS DOUBLE) END)");
-}
-
 void sql_group_key(struct sql *sql, enum field field, str attr_key)
 {
     if (field == FIELD_COUNT) {
@@ -589,6 +577,30 @@ void sql_group_key(struct sql *sql, enum field field, str attr_key)
     buf_add_c(&sql->text, is_text ? "" : "CAST(");
     expression(sql, column, field, NULL);
     buf_add_c(&sql->text, is_text ? "" : " AS VARCHAR)");
+}
+
+void sql_field_number(struct sql *sql, enum field field)
+{
+    uint8_t index = sql->store->span_columns.of_field[field];
+    const struct column *column = index ? &sql->store->span_columns.items[index - 1] : NULL;
+    enum field_type type = field_table[field].type;
+    bool is_bool = type == FIELD_TYPE_BOOL;
+    buf_add_c(&sql->text, is_bool ? "CAST(" : "");
+    expression(sql, column, field,
+               is_bool                  ? "BOOLEAN"
+               : type == FIELD_TYPE_F64 ? "DOUBLE"
+                                        : "BIGINT");
+    buf_add_c(&sql->text, is_bool ? " AS INTEGER)" : "");
+}
+
+void sql_attr_number(struct sql *sql, str attr_key)
+{
+    str pointer = pointer_of(sql->arena, attr_key);
+    buf_add_c(&sql->text, "(CASE WHEN ");
+    attr_call(sql, "json_type", pointer);
+    buf_add_c(&sql->text, " IN ('BIGINT','UBIGINT','DOUBLE') THEN TRY_CAST(");
+    attr_call(sql, "json_extract_string", pointer);
+    buf_add_c(&sql->text, " AS DOUBLE) END)");
 }
 
 /* -- running -- */

@@ -300,23 +300,3 @@ enum err filter_check(const struct filter *filter, uint32_t depth, struct diag *
         code = filter_check(filter->right, depth + 1, reterr_why);
     return code;
 }
-
-enum err aggregate_check(const struct store_aggregate *aggregate, struct diag *reterr_why)
-{
-    if (aggregate->metric_count == 0 || aggregate->metric_count > STORE_METRIC_COUNT ||
-        aggregate->by_count > STORE_BY_MAX || aggregate->step_ns < 0)
-        return diag_set(reterr_why, ERR_BAD_INPUT, "1 to %d metrics, at most %d groupings",
-                        STORE_METRIC_COUNT, STORE_BY_MAX);
-    for (uint32_t i = 0; i < aggregate->metric_count; i++)
-        if (aggregate->metrics[i] >= STORE_METRIC_COUNT)
-            return diag_set(reterr_why, ERR_BAD_INPUT, "unknown metric");
-    for (uint32_t i = 0; i < aggregate->by_count; i++) {
-        if (aggregate->by[i] >= FIELD_COUNT)
-            continue;
-        enum field_type type = field_table[aggregate->by[i]].type;
-        if (type != FIELD_TYPE_STR && type != FIELD_TYPE_I64 && type != FIELD_TYPE_BOOL)
-            return diag_set(reterr_why, ERR_BAD_INPUT, "cannot group by %s",
-                            field_table[aggregate->by[i]].name);
-    }
-    return aggregate->filter ? filter_check(aggregate->filter, 0, reterr_why) : ERR_OK;
-}

@@ -262,17 +262,6 @@ static int log_cmp(const void *a, const void *b)
     return memcmp(&x->log_id, &y->log_id, sizeof x->log_id);
 }
 
-static bool log_copy(struct arena *arena, const struct store_log *from, struct store_log *ret_log)
-{
-    *ret_log = *from;
-    str *texts[] = { &ret_log->log.severity_text, &ret_log->log.event_name, &ret_log->log.service,
-                     &ret_log->attrs_json };
-    for (size_t i = 0; i < COUNT_OF(texts); i++)
-        if (!str_is_none(*texts[i]) && str_is_none(*texts[i] = arena_str(arena, *texts[i])))
-            return false;
-    return true;
-}
-
 bool memory_trace_is_visible(struct store *store, const struct store_scope *scope,
                              struct id16 trace_id)
 {
@@ -303,7 +292,7 @@ static enum err logs_collect(struct store *store, const struct store_scope *scop
         if (memcmp(&log->trace_id, &trace_id, sizeof trace_id) == 0 &&
             str_equal(store->logs[i].project, scope->project) &&
             log->time_ns >= scope->range.from_ns && log->time_ns < scope->range.to_ns &&
-            !log_copy(arena, &store->logs[i].row, &logs[count++]))
+            !log_clone(arena, &store->logs[i].row, &logs[count++]))
             return ERR_LIMIT;
     }
     qsort(logs, count, sizeof *logs, log_cmp);
@@ -363,6 +352,9 @@ const struct store_ops store_memory = {
     .traces = memory_traces,
     .aggregate = memory_aggregate,
     .logs = memory_logs,
+    .log_list = memory_log_list,
+    .log_counts = memory_log_counts,
+    .shares = memory_shares,
     .scores = memory_scores,
     .sql = memory_sql,
     .status = memory_status,

@@ -1,13 +1,10 @@
-/* memory_aggregate.c -- sums and percentiles of the reference store.
+/* memory_aggregate.c -- the groups of an aggregate in the reference store.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "store/memory_int.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 struct group {
     int64_t bucket_ns;
@@ -21,7 +18,7 @@ struct groups {
     size_t count, capacity;
 };
 
-static str field_text(struct arena *arena, const struct span *span, enum field field)
+str memory_field_text(struct arena *arena, const struct span *span, enum field field)
 {
     const void *at = span_field_const(span, field);
     if (!span_knows(span, field))
@@ -41,7 +38,7 @@ static str by_text(struct arena *arena, const struct store_span *row,
 {
     str text;
     if (ask->by[index] != FIELD_COUNT)
-        return field_text(arena, &row->span, ask->by[index]);
+        return memory_field_text(arena, &row->span, ask->by[index]);
     return attr_text(arena, row->attrs_json, ask->by_attr[index], &text) ? text : STR_NONE;
 }
 
@@ -73,127 +70,14 @@ static struct group *group_get(struct groups *groups, const struct group *like, 
     return &groups->items[groups->count++];
 }
 
-static int i64_cmp(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The smallest value that at least a share q of all values does not exceed. */
-static bool percentile(const struct memory_hits *hits, enum field field, double q, double *ret)
-{
-    int64_t *values = xcalloc(hits->count + 1, sizeof *values);
-    size_t count = 0;
-    for (size_t i = 0; i < hits->count; i++)
-        if (span_knows(&hits->spans[i]->span, field))
-            values[count++] = *(const int64_t *)span_field_const(&hits->spans[i]->span, field);
-    qsort(values, count, sizeof *values, i64_cmp);
-    if (count > 0) {
-        double n = (double)count;
-        size_t rank = MAX(count - (size_t)floor(n - q * n), (size_t)1);
-        *ret = (double)values[rank - 1];
-    }
-    xfree(values);
-    return count > 0;
-}
-
-static bool is_rollup(const struct span *span)
-{
-    return SPAN_KNOWS(span, rollup) && span->rollup;
-}
-
-static bool sum(const struct memory_hits *hits, enum field field, bool with_rollup, double *ret)
-{
-    long double total = 0;
-    size_t count = 0;
-    for (size_t i = 0; i < hits->count; i++) {
-        const struct span *span = &hits->spans[i]->span;
-        if (!span_knows(span, field) || (!with_rollup && is_rollup(span)))
-            continue;
-        total += (long double)*(const int64_t *)span_field_const(span, field);
-        count++;
-    }
-    *ret = (double)(field == FIELD_latency_ns && count ? total / (long double)count : total);
-    return count > 0;
-}
-
-static bool is_unpriced(const struct span *span)
-{
-    bool is_model = SPAN_KNOWS(span, step) &&
-                    (str_equal_c(span->step, "model") || str_equal_c(span->step, "embedding"));
-    return is_model && !is_rollup(span) && SPAN_KNOWS(span, cost_source) &&
-           str_equal_c(span->cost_source, "unknown");
-}
-
-static int trace_id_cmp(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct id16));
-}
-
-static double count_of(const struct memory_hits *hits, enum store_metric metric)
-{
-    size_t count = 0;
-    struct id16 *ids = xcalloc(hits->count + 1, sizeof *ids);
-    for (size_t i = 0; i < hits->count; i++) {
-        const struct span *span = &hits->spans[i]->span;
-        ids[i] = span->trace_id;
-        if (metric == STORE_COUNT ||
-            (metric == STORE_ERRORS && SPAN_KNOWS(span, status) &&
-             str_equal_c(span->status, "error")) ||
-            (metric == STORE_UNPRICED && is_unpriced(span)))
-            count++;
-    }
-    if (metric == STORE_TRACES) {
-        qsort(ids, hits->count, sizeof *ids, trace_id_cmp);
-        for (size_t i = 0; i < hits->count; i++)
-            count += i == 0 || trace_id_cmp(&ids[i], &ids[i - 1]) != 0;
-    }
-    xfree(ids);
-    return (double)count;
-}
-
-static bool metric_of(const struct memory_hits *hits, enum store_metric metric, double *ret)
-{
-    switch (metric) {
-    case STORE_INPUT_TOKENS:
-        return sum(hits, FIELD_input_tokens, false, ret);
-    case STORE_OUTPUT_TOKENS:
-        return sum(hits, FIELD_output_tokens, false, ret);
-    case STORE_TOTAL_TOKENS:
-        return sum(hits, FIELD_total_tokens, false, ret);
-    case STORE_COST:
-        return sum(hits, FIELD_cost_nanousd, false, ret);
-    case STORE_LATENCY_AVG:
-        return sum(hits, FIELD_latency_ns, true, ret);
-    case STORE_LATENCY_P50:
-        return percentile(hits, FIELD_latency_ns, 0.5, ret);
-    case STORE_LATENCY_P95:
-        return percentile(hits, FIELD_latency_ns, 0.95, ret);
-    case STORE_LATENCY_P99:
-        return percentile(hits, FIELD_latency_ns, 0.99, ret);
-    case STORE_TTFT_P50:
-        return percentile(hits, FIELD_ttft_ns, 0.5, ret);
-    case STORE_TTFT_P95:
-        return percentile(hits, FIELD_ttft_ns, 0.95, ret);
-    case STORE_TTFT_P99:
-        return percentile(hits, FIELD_ttft_ns, 0.99, ret);
-    case STORE_COUNT:
-    case STORE_ERRORS:
-    case STORE_UNPRICED:
-    case STORE_TRACES:
-    case STORE_METRIC_COUNT:
-        break;
-    }
-    *ret = count_of(hits, metric);
-    return true;
-}
-
-static void group_answer(struct group *group, const struct store_aggregate *ask)
+static void group_answer(struct group *group, const struct memory_measures *measures,
+                         struct arena *scratch)
 {
     struct store_group *answer = &group->answer;
     answer->bucket_ns = group->bucket_ns;
-    for (uint32_t i = 0; i < ask->metric_count; i++)
-        answer->known[i] = metric_of(&group->hits, ask->metrics[i], &answer->values[i]);
+    memcpy(answer->by, group->by, sizeof answer->by);
+    for (uint32_t i = 0; i < measures->ask->measure_count; i++)
+        answer->known[i] = memory_measure(measures, i, &group->hits, scratch, &answer->values[i]);
     const struct span *slowest = NULL;
     for (size_t i = 0; i < group->hits.count; i++) {
         const struct span *span = &group->hits.spans[i]->span;
@@ -203,17 +87,6 @@ static void group_answer(struct group *group, const struct store_aggregate *ask)
     }
     if (slowest)
         answer->exemplar_trace_id = slowest->trace_id;
-}
-
-static int group_cmp(const void *a, const void *b)
-{
-    const struct store_group *x = &((const struct group *)a)->answer;
-    const struct store_group *y = &((const struct group *)b)->answer;
-    if (x->bucket_ns != y->bucket_ns)
-        return x->bucket_ns < y->bucket_ns ? -1 : 1;
-    if (x->known[0] != y->known[0])
-        return x->known[0] ? -1 : 1;
-    return (x->values[0] < y->values[0]) - (x->values[0] > y->values[0]);
 }
 
 static void groups_fill(struct groups *groups, const struct memory_hits *hits,
@@ -226,29 +99,39 @@ static void groups_fill(struct groups *groups, const struct memory_hits *hits,
             like.by[b] = by_text(scratch, hits->spans[i], ask, b);
         memory_hits_add(&group_get(groups, &like, ask->by_count)->hits, hits->spans[i]);
     }
-    for (size_t i = 0; i < groups->count; i++)
-        group_answer(&groups->items[i], ask);
-    if (groups->count > 0)
-        qsort(groups->items, groups->count, sizeof *groups->items, group_cmp);
 }
 
-static enum err groups_answer(const struct groups *groups, const struct store_aggregate *ask,
-                              struct arena *arena, struct store_group **ret_groups,
-                              size_t *ret_count, struct diag *reterr_why)
+/* The groups that are wanted, sorted and cut.  xfree them. */
+static struct store_group *groups_choose(struct groups *groups,
+                                         const struct memory_measures *measures,
+                                         struct arena *scratch, size_t *ret_count)
 {
-    size_t count = MIN(groups->count, (size_t)ask->limit);
+    struct store_group *answer = xcalloc(groups->count + 1, sizeof *answer);
+    size_t count = 0;
+    for (size_t i = 0; i < groups->count; i++) {
+        group_answer(&groups->items[i], measures, scratch);
+        if (group_is_wanted(measures->ask, &groups->items[i].answer))
+            answer[count++] = groups->items[i].answer;
+    }
+    groups_sort(measures->ask, answer, count);
+    *ret_count = MIN(count, (size_t)measures->ask->limit);
+    return answer;
+}
+
+static enum err groups_copy(const struct store_group *groups, size_t count, struct arena *arena,
+                            struct store_group **ret_groups, struct diag *reterr_why)
+{
     struct store_group *answer = arena_new(arena, struct store_group, count);
     bool whole = answer != NULL;
     for (size_t i = 0; i < count && whole; i++) {
-        answer[i] = groups->items[i].answer;
-        for (uint32_t b = 0; b < ask->by_count && whole; b++)
-            if (!str_is_none(groups->items[i].by[b]))
-                whole = !str_is_none(answer[i].by[b] = arena_str(arena, groups->items[i].by[b]));
+        answer[i] = groups[i];
+        for (uint32_t b = 0; b < STORE_BY_MAX && whole; b++)
+            if (!str_is_none(groups[i].by[b]))
+                whole = !str_is_none(answer[i].by[b] = arena_str(arena, groups[i].by[b]));
     }
     if (!whole)
         return diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
     *ret_groups = answer;
-    *ret_count = count;
     return ERR_OK;
 }
 
@@ -264,12 +147,18 @@ enum err memory_aggregate(struct store *store, const struct store_aggregate *ask
     struct arena scratch;
     struct memory_hits hits;
     struct groups groups = { 0 };
+    struct memory_measures measures;
+    struct store_group *chosen;
     arena_init(&scratch, MEMORY_TRACE_BYTES_MAX);
     pthread_rwlock_rdlock(&store->lock);
     memory_select(store, &ask->scope, ask->filter, &hits);
     groups_fill(&groups, &hits, ask, &scratch);
-    code = groups_answer(&groups, ask, arena, ret_groups, ret_count, reterr_why);
+    memory_measures_begin(store, ask, &measures);
+    chosen = groups_choose(&groups, &measures, &scratch, ret_count);
+    memory_measures_end(&measures);
+    code = groups_copy(chosen, *ret_count, arena, ret_groups, reterr_why);
     pthread_rwlock_unlock(&store->lock);
+    xfree(chosen);
     for (size_t i = 0; i < groups.count; i++)
         xfree(groups.items[i].hits.spans);
     xfree(groups.items);

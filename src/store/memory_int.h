@@ -61,6 +61,21 @@ void memory_select(struct store *store, const struct store_scope *scope,
 /* ERR_DEADLINE when it has passed: the reference looks at it once. */
 MUST_CHECK enum err memory_deadline(const struct store_scope *scope, struct diag *reterr_why);
 void memory_hits_add(struct memory_hits *hits, const struct store_span *span);
+/* A field that can be grouped by as text; STR_NONE: unknown. */
+str memory_field_text(struct arena *arena, const struct span *span, enum field field);
+
+/* memory_measure.c: what each measure's own filter chooses, and its number for some spans. */
+struct memory_measures {
+    struct store *store;
+    const struct store_aggregate *ask;
+    struct memory_hits chosen[STORE_MEASURES_MAX]; /* sorted by address */
+};
+void memory_measures_begin(struct store *store, const struct store_aggregate *ask,
+                           struct memory_measures *ret_measures);
+void memory_measures_end(struct memory_measures *measures);
+/* False: no value. */
+bool memory_measure(const struct memory_measures *measures, uint32_t index,
+                    const struct memory_hits *hits, struct arena *scratch, double *ret);
 MUST_CHECK enum err memory_aggregate(struct store *store, const struct store_aggregate *aggregate,
                                      struct arena *arena, struct store_group **ret_groups,
                                      size_t *ret_count, struct diag *reterr_why);
@@ -75,6 +90,21 @@ str memory_attrs_text(struct arena *arena, const struct attr *attrs, uint32_t co
 /* Has the scope's tenant, if there is one, a span of that trace? */
 bool memory_trace_is_visible(struct store *store, const struct store_scope *scope,
                              struct id16 trace_id);
+
+/* Rows of traces of the scope, settled or not: each once. */
+void memory_each_trace(struct store *store, const struct store_scope *scope,
+                       void (*each)(const struct trace_row *row, void *arg), void *arg);
+
+/* memory_logs.c, memory_shares.c */
+MUST_CHECK enum err memory_log_list(struct store *store, const struct store_log_list *ask,
+                                    struct arena *arena, struct store_log **ret_logs,
+                                    size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_log_counts(struct store *store, const struct store_scope *scope,
+                                      struct arena *arena, struct store_log_count **ret_counts,
+                                      size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_shares(struct store *store, const struct store_shares *ask,
+                                  struct arena *arena, struct store_share_group **ret_groups,
+                                  size_t *ret_count, struct diag *reterr_why);
 
 /* memory_scores.c */
 MUST_CHECK enum err memory_score_put(struct store *store, str project, const struct score *score,

@@ -442,3 +442,14 @@ enum err memory_traces(struct store *store, const struct store_list *list, struc
     *ret_count = count;
     return ERR_OK;
 }
+
+void memory_each_trace(struct store *store, const struct store_scope *scope,
+                       void (*each)(const struct trace_row *row, void *arg), void *arg)
+{
+    struct trace_view view = { 0 };
+    for (size_t i = 0; i < MEMORY_BUCKETS; i++)
+        for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next)
+            if (str_equal(trace->project, scope->project) && view_row(trace, scope, &view))
+                each(&view.trace, arg);
+    view_end(&view);
+}

@@ -119,11 +119,12 @@ static bool is_asked(const struct store_scores *ask, const struct score *score)
 {
     bool is_of_span =
         score->has_span_id && memcmp(&ask->span_id, &score->span_id, sizeof ask->span_id) == 0;
+    uint32_t sources = ask->sources ? ask->sources : SCORE_SOURCES_OF_ANSWERS;
     bool is_it =
         !ask->has_score_id || memcmp(&ask->score_id, &score->score_id, sizeof ask->score_id) == 0;
     return is_it && is_in_place(ask, score) && is_of_trace(ask, score) &&
            (!ask->has_span_id || is_of_span) && text_is(ask->session_id, score->session_id) &&
-           text_is(ask->name, score->name) && (!ask->has_source || ask->source == score->source);
+           text_is(ask->name, score->name) && (sources >> score->source & 1);
 }
 
 static enum err scores_collect(struct store *store, const struct store_scores *ask,

@@ -134,49 +134,132 @@ struct store_list {
     struct id8 after_span_id;
 };
 
-enum store_metric {
-    STORE_COUNT,
-    STORE_ERRORS,
-    STORE_INPUT_TOKENS,
-    STORE_OUTPUT_TOKENS,
-    STORE_TOTAL_TOKENS,
-    STORE_COST,
-    STORE_UNPRICED,
-    STORE_LATENCY_AVG,
-    STORE_LATENCY_P50,
-    STORE_LATENCY_P95,
-    STORE_LATENCY_P99,
-    STORE_TTFT_P50,
-    STORE_TTFT_P95,
-    STORE_TTFT_P99,
-    STORE_TRACES,
-    STORE_METRIC_COUNT
+/* What is computed of the spans of a group. */
+enum store_op {
+    STORE_OP_COUNT,    /* spans; of a number: those that know it; of a list: its items */
+    STORE_OP_TRACES,   /* distinct traces */
+    STORE_OP_DISTINCT, /* distinct known values of a field that can be grouped by */
+    STORE_OP_SUM,
+    STORE_OP_MIN,
+    STORE_OP_MAX,
+    STORE_OP_VARIANCE, /* of a sample; no value for fewer than two */
+    STORE_OP_QUANTILE, /* exact: the smallest value that a share `quantile` does not exceed */
+    STORE_OP_COUNT_OF, /* how many there are; none itself */
 };
-enum { STORE_BY_MAX = 4 };
+enum store_of {
+    STORE_OF_SPANS,  /* nothing more: COUNT, TRACES */
+    STORE_OF_FIELD,  /* a field: numbers, booleans as 0 and 1, F64S by its items; DISTINCT: any that
+                        can be grouped by */
+    STORE_OF_ATTR,   /* the attribute `name`, where it is a number */
+    STORE_OF_END,    /* start and duration */
+    STORE_OF_BUCKET, /* nano-dollars of the usage bucket `name` */
+    STORE_OF_SCORES, /* values of the scores `name` (STR_NONE: of all names); COUNT: the scores */
+};
+/* A score passes by a value of 0.5 or more, or, without a value, by a label that says so
+ * (score_verdict); with other values and labels it fails. */
+enum store_verdict { STORE_VERDICT_ANY, STORE_VERDICT_PASS, STORE_VERDICT_FAIL };
+
+/* One number of a group.  `filter` narrows the spans of this number alone (not of scores).
+ * A score belongs to the spans that it names: by span and trace, else by trace, span, response
+ * or session, the first that it has; it counts once in each group that has one of them.
+ * Without a trace its tenant must be the scope's, where that has one. */
+struct store_measure {
+    enum store_op op;
+    enum store_of of;
+    enum field field;
+    str name;
+    double quantile; /* 0 to 1 */
+    const struct filter *filter;
+    bool is_evaluated; /* only spans of traces that a score names, other than a user's */
+    enum store_verdict verdict;
+    uint32_t sources; /* of scores: bit per enum score_source; 0: all */
+};
+enum { STORE_BY_MAX = 4, STORE_MEASURES_MAX = 64 };
+/* By which number groups are ordered: measures[0], or it and measures[1]. */
+enum store_order { STORE_ORDER_VALUE, STORE_ORDER_RATIO, STORE_ORDER_DIFFERENCE };
 
 struct store_aggregate {
     struct store_scope scope;
     const struct filter *filter;
-    enum store_metric metrics[STORE_METRIC_COUNT];
-    uint32_t metric_count;
+    struct store_measure measures[STORE_MEASURES_MAX];
+    uint32_t measure_count;
     enum field by[STORE_BY_MAX]; /* text, boolean or integer fields; FIELD_COUNT: attribute */
     str by_attr[STORE_BY_MAX];
     uint32_t by_count;
     int64_t step_ns; /* 0: one bucket; else buckets aligned to multiples of it since 1970 */
-    uint32_t limit;  /* rows, largest first metric first (by time, then that, with a step) */
+    uint32_t limit;  /* rows, largest first (by time, then that, with a step), ties by by[] */
+    enum store_order order;
+    bool only_known; /* groups whose first by[] is known */
+    /* Continue after this group: one known by[], no step.  Its place by `order`. */
+    bool has_after;
+    bool after_known;
+    double after_value;
+    str after_by;
 };
 struct store_group {
     int64_t bucket_ns;
     str by[STORE_BY_MAX];              /* STR_NONE: unknown */
-    bool known[STORE_METRIC_COUNT];    /* by position in metrics[]: false = no value */
-    double values[STORE_METRIC_COUNT]; /* counts and tokens; latency and TTFT in ns; cost in
-                                          nano-dollars */
+    bool known[STORE_MEASURES_MAX];    /* by position in measures[]: false = no value */
+    double values[STORE_MEASURES_MAX]; /* in the unit of the field: ns, nano-dollars */
     struct id16 exemplar_trace_id;     /* a trace behind the number (the slowest span's) */
 };
 
 struct store_log {
     struct log_record log;
-    str attrs_json;
+    str attrs_json; /* the first bytes of its body are attribute LOG_BODY_ATTR (pipeline/held.c) */
+};
+
+/* Which log records: all conditions that are given.  One of a trace that the scope's tenant
+ * has no span of is not his; one without a trace is the project's alone. */
+struct store_log_list {
+    struct store_scope scope;
+    bool has_trace_id;
+    struct id16 trace_id;
+    int32_t severity_min; /* OTLP number; 0: any, those of unknown severity too */
+    str text;             /* its body has this part, byte for byte; STR_NONE: any */
+    /* Asked of the record seen as a span: trace_id, span_id, service, start_time, name (the
+     * event's) and its attributes; NULL: all. */
+    const struct filter *filter;
+    uint32_t limit;
+    /* Newest first, ties by id; continue after this one. */
+    bool has_after;
+    int64_t after_time_ns;
+    struct id8 after_id;
+};
+struct store_log_count {
+    str service; /* empty: unknown */
+    uint64_t count, unstructured_count;
+};
+
+enum { STORE_CONDITIONS_MAX = 24, STORE_SHARES_BY_MAX = 5 };
+
+/* Holds of a span for which one of the first three holds, and `only` too. */
+struct store_condition {
+    const struct filter *filter;       /* of the span itself; NULL: never */
+    const struct filter *trace_filter; /* of some span of its trace in the range; NULL: never */
+    /* Bits by enum score_source: a score by one of these names its trace alone, the span, the
+     * span above it, its response or its session.  Whenever it was given. */
+    uint32_t score_sources;
+    const struct filter *only; /* of the span itself; NULL: any */
+};
+/* In one pass: how many spans there are, and for how many of them each condition holds. */
+struct store_shares {
+    struct store_scope scope;
+    bool of_traces; /* not of spans but of rows of traces: `filter` of a condition is asked of the
+                     * row alone, of its columns; the other two are not possible */
+    const struct filter *filter;        /* which spans; NULL: all */
+    enum field by[STORE_SHARES_BY_MAX]; /* dictionary texts */
+    uint32_t by_count;
+    const struct store_condition *conditions;
+    uint32_t condition_count;
+    uint32_t limit; /* groups, most spans first */
+};
+struct store_share_group {
+    str by[STORE_SHARES_BY_MAX]; /* STR_NONE: unknown */
+    uint64_t count;
+    uint64_t holds[STORE_CONDITIONS_MAX];    /* of them */
+    struct id16 lacks[STORE_CONDITIONS_MAX]; /* where holds < count: the newest trace with a gap */
+    int64_t first_ns, last_ns;               /* starts */
 };
 
 /* Which scores: all conditions that are given. */
@@ -191,8 +274,7 @@ struct store_scores {
     bool has_span_id;
     struct id8 span_id;
     str session_id, name; /* STR_NONE: any */
-    bool has_source;
-    enum score_source source;
+    uint32_t sources;     /* bits of enum score_source; 0: SCORE_SOURCES_OF_ANSWERS */
     bool has_score_id;
     struct id16 score_id;
     uint32_t limit;
@@ -258,6 +340,17 @@ struct store_ops {
                                 struct id16 trace_id, struct arena *arena,
                                 struct store_log **ret_logs, size_t *ret_count,
                                 struct diag *reterr_why);
+    MUST_CHECK enum err (*log_list)(struct store *store, const struct store_log_list *ask,
+                                    struct arena *arena, struct store_log **ret_logs,
+                                    size_t *ret_count, struct diag *reterr_why);
+    /* Log records of the project in the range, by service.  A scope with a tenant counts none:
+     * they are not told apart by tenant. */
+    MUST_CHECK enum err (*log_counts)(struct store *store, const struct store_scope *scope,
+                                      struct arena *arena, struct store_log_count **ret_counts,
+                                      size_t *ret_count, struct diag *reterr_why);
+    MUST_CHECK enum err (*shares)(struct store *store, const struct store_shares *ask,
+                                  struct arena *arena, struct store_share_group **ret_groups,
+                                  size_t *ret_count, struct diag *reterr_why);
     /* A tenant sees scores that its own keys gave, and those of a trace of its own. */
     MUST_CHECK enum err (*scores)(struct store *store, const struct store_scores *ask,
                                   struct arena *arena, struct store_score **ret_scores,

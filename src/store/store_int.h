@@ -47,11 +47,9 @@ bool filter_holds(const struct filter *filter, bool (*leaf)(const struct filter 
                   void *arg);
 MUST_CHECK enum err filter_check(const struct filter *filter, uint32_t depth,
                                  struct diag *reterr_why);
-/* Known metrics, groupable fields, limits. */
-MUST_CHECK enum err aggregate_check(const struct store_aggregate *aggregate,
-                                    struct diag *reterr_why);
 /* The text of an attribute that is a text, a whole number or a boolean. */
 bool attr_text(struct arena *arena, str attrs_json, str key, str *ret_text);
+bool attr_number(struct arena *arena, str attrs_json, str key, double *ret_number);
 /* Lower-case hex of an id field. */
 str id_text(const void *id, size_t len, char out[33]);
 
@@ -67,6 +65,40 @@ struct match_trace {
 bool match_span(const struct filter *filter, const struct match_trace *trace,
                 const struct store_span *span);
 bool match_row(const struct filter *filter, const struct match_trace *trace);
+/* -- log.c -- */
+bool log_is_unstructured(str attrs_json);
+/* Newest first, ties by id: <0: a comes first. */
+int log_order(const struct log_record *a, const struct log_record *b);
+MUST_CHECK bool log_clone(struct arena *arena, const struct store_log *from,
+                          struct store_log *ret_log);
+/* All but project, tenant and limit. */
+bool log_is_asked(const struct store_log_list *ask, const struct store_log *row);
+MUST_CHECK enum err log_list_check(const struct store_log_list *ask, struct diag *reterr_why);
+/* -- shares.c -- */
+MUST_CHECK enum err shares_check(const struct store_shares *ask, struct diag *reterr_why);
+/* Most spans first, then by what they are grouped by. */
+int share_group_cmp(const void *a, const void *b);
+/* -- measure.c -- */
+enum { STORE_BUCKET_BYTES_MAX = 32, SCORE_PASS_LABELS = 9, STORE_SCORE_GROUPS_MAX = 20000 };
+bool field_is_number(enum field field);
+/* Known measures, groupable fields, limits. */
+MUST_CHECK enum err aggregate_check(const struct store_aggregate *aggregate,
+                                    struct diag *reterr_why);
+/* What a group is ordered by; false: it has no such value, and comes after those that have. */
+bool group_order_value(const struct store_aggregate *ask, const struct store_group *group,
+                       double *ret_value);
+int group_cmp(const struct store_aggregate *ask, const struct store_group *a,
+              const struct store_group *b);
+void groups_sort(const struct store_aggregate *ask, struct store_group *groups, size_t count);
+/* Is it after the page before, and known if it must be? */
+bool group_is_wanted(const struct store_aggregate *ask, const struct store_group *group);
+bool aggregate_has_scores(const struct store_aggregate *ask);
+/* Labels, case ignored, by which a score without a value passes. */
+extern const char *const score_pass_labels[SCORE_PASS_LABELS];
+enum store_verdict score_verdict(const struct score *score);
+/* Whose scores are evaluations: not those of users. */
+#define SCORE_EVALUATIONS                                                                          \
+    (1U << SCORE_BY_API | 1U << SCORE_BY_JUDGE | 1U << SCORE_BY_CODE | 1U << SCORE_BY_HUMAN)
 
 /* -- rare.c -- */
 bool field_is_rare(enum field field);

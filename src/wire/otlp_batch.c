@@ -115,6 +115,7 @@ bool otlp_list_is_full(struct otlp *otlp, const struct otlp_field *row, uint32_t
 {
     if (row->kind == KIND_ATTRS && count >= otlp->limits.attrs_max) {
         otlp->dropped_attrs++;
+        otlp->batch.cut_attr_count++;
         return true;
     }
     if (row->kind == KIND_EVENTS && count >= otlp->limits.events_max) {

@@ -56,7 +56,7 @@ static const struct {
 struct reading {
     const struct value *members[MEMBER_COUNT]; /* NULL: not said */
     struct raw_score *to;
-    char why[128];
+    char why[SCORE_JSON_WHY];
 };
 
 static bool refuse(struct reading *reading, const char *member, const char *what)
@@ -255,6 +255,16 @@ static bool score_of(struct arena *arena, struct reading *reading, const struct 
            target_is_said(reading);
 }
 
+bool score_json_read(struct arena *arena, const struct value *object, struct raw_score *ret_score,
+                     char ret_why[SCORE_JSON_WHY])
+{
+    struct reading reading = { .to = ret_score };
+    *ret_score = (struct raw_score){ .sender_id = STR_NONE };
+    bool done = score_of(arena, &reading, object);
+    memcpy(ret_why, reading.why, sizeof reading.why);
+    return done;
+}
+
 /* The list of scores in a document of any of the three forms. */
 static void list_of(const struct value *document, const struct value **ret_items,
                     uint32_t *ret_count)
@@ -290,15 +300,14 @@ enum err score_json_decode(struct arena *arena, str body, const struct otlp_limi
     if (!ret_batch->scores)
         return diag_set(reterr_why, ERR_LIMIT, "no room for %u scores", count);
     for (uint32_t i = 0; i < count; i++) {
-        struct reading reading = { .to = &ret_batch->scores[ret_batch->score_count] };
-        *reading.to = (struct raw_score){ .sender_id = STR_NONE };
-        if (score_of(arena, &reading, &items[i])) {
+        char why[SCORE_JSON_WHY];
+        if (score_json_read(arena, &items[i], &ret_batch->scores[ret_batch->score_count], why)) {
             ret_batch->score_count++;
             continue;
         }
         if (ret_batch->rejected_count++ == 0)
             snprintf(ret_batch->rejected_why, sizeof ret_batch->rejected_why, "score %u: %s", i + 1,
-                     reading.why);
+                     why);
     }
     ret_batch->rejected_scores = ret_batch->rejected_count;
     if (ret_batch->score_count == 0 && ret_batch->rejected_count > 0)

@@ -18,3 +18,8 @@
 MUST_CHECK enum err score_json_decode(struct arena *arena, str body,
                                       const struct otlp_limits *limits, struct raw_batch *ret_batch,
                                       struct diag *reterr_why);
+
+enum { SCORE_JSON_WHY = 128 };
+/* One object.  False: "member what is wrong with it" in ret_why. */
+MUST_CHECK bool score_json_read(struct arena *arena, const struct value *object,
+                                struct raw_score *ret_score, char ret_why[SCORE_JSON_WHY]);

@@ -213,6 +213,7 @@ enum question {
     TRACE_NEAR,
     NEWEST,
     P95,
+    RATES,
     TRACES_NEWEST,
     COSTLIEST,
     COUNT_TRACES, /* count(status:error)>1 */
@@ -223,9 +224,30 @@ enum question {
 };
 static const char *const question_names[] = { "trace by id",          "trace by id, hour known",
                                               "newest 50, 3 filters", "p95 by model over all",
-                                              "newest 50 traces",     "50 costliest",
-                                              "50 traces by count()", "50 spans by count()",
-                                              "50 spans by any()",    "p95 by any()" };
+                                              "eight rates by model", "newest 50 traces",
+                                              "50 costliest",         "50 traces by count()",
+                                              "50 spans by count()",  "50 spans by any()",
+                                              "p95 by any()" };
+
+/* What a table of models shows: counts, sums and distinct traces, some of errors alone. */
+static void rates(struct store_aggregate *sum, const struct filter *error)
+{
+    static const enum field fields[] = { FIELD_input_tokens, FIELD_output_tokens,
+                                         FIELD_cost_nanousd };
+    sum->measure_count = 0;
+    struct store_measure *to = sum->measures;
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        struct store_measure one = {
+            .op = STORE_OP_SUM, .of = STORE_OF_FIELD, .field = fields[i], .name = STR_NONE
+        };
+        to[sum->measure_count++] = one;
+        one.op = STORE_OP_COUNT;
+        to[sum->measure_count++] = one;
+    }
+    to[sum->measure_count++] = (struct store_measure){ .op = STORE_OP_TRACES, .name = STR_NONE };
+    to[sum->measure_count++] =
+        (struct store_measure){ .op = STORE_OP_COUNT, .filter = error, .name = STR_NONE };
+}
 
 static size_t ask(struct bench *b, enum question question)
 {
@@ -258,8 +280,13 @@ static size_t ask(struct bench *b, enum question question)
                                    .limit = 100,
                                    .by_count = 1,
                                    .by = { FIELD_generator_model },
-                                   .metrics = { STORE_COUNT, STORE_LATENCY_P95 },
-                                   .metric_count = 2 };
+                                   .measures = { { .op = STORE_OP_COUNT, .name = STR_NONE },
+                                                 { .op = STORE_OP_QUANTILE,
+                                                   .of = STORE_OF_FIELD,
+                                                   .field = FIELD_latency_ns,
+                                                   .name = STR_NONE,
+                                                   .quantile = 0.95 } },
+                                   .measure_count = 2 };
     int64_t middle = T0 + (int64_t)b->days * DAY / 2;
     if (question == TRACE_NEAR)
         list.scope.range =
@@ -272,7 +299,9 @@ static size_t ask(struct bench *b, enum question question)
     struct store_span *spans;
     struct trace_row *traces;
     struct store_group *groups;
-    if (question == P95 || question == ANY_P95)
+    if (question == RATES)
+        rates(&sum, &error);
+    if (question == P95 || question == RATES || question == ANY_P95)
         must(store_duckdb.aggregate(b->store, &sum, &b->arena, &groups, &count, &b->why), &b->why);
     else if (question == TRACES_NEWEST || question == COUNT_TRACES)
         must(store_duckdb.traces(b->store, &list, &b->arena, &traces, &count, &b->why), &b->why);

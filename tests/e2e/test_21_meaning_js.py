@@ -9,7 +9,7 @@ import os
 import time
 
 import pytest
-from conftest import FIXTURES, attributes_of, from_json, load_fixture
+from conftest import FIXTURES, attributes_of, from_json, load_fixture, wait_until
 from test_20_meaning import calls_of, is_scripted, send_recording, texts
 
 MINI, DATED, EMBEDDER = "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "text-embedding-3-small"
@@ -30,8 +30,8 @@ SENDS = {name: {**USUAL, **own} for name, own in {
     "vercel-5": {**VERCEL, "details": ("stream",), "prompt": True, "ttft": (1, 5000)},
     "vercel-6": {**VERCEL, "prompt": True, "ttft": (1, 5000)},
     "vercel-7": {**VERCEL, "ttft": (1, 5000)},
-    # the wrapper overwrites the model that was asked for, tells neither provider nor why it ended, and counts no embeddings
-    "langfuse-js-openai": {"provider": None, "prompt": True, "asked": DATED, "finish": (None, None), "ttft": (1, 5000), "embed_tokens": None},
+    # the wrapper overwrites the model that was asked for, tells neither provider nor why it ended, and counts no embeddings (then we do)
+    "langfuse-js-openai": {"provider": None, "prompt": True, "asked": DATED, "finish": (None, None), "ttft": (1, 5000)},
     "langfuse-js-tracing": {"scenarios": ("chat", "error"), "provider": None, "answered": MINI, "prompt": True, "finish": (None, None)},
     "otel-js-openai": {"who": False, "details": (), "id": "chatcmpl-", "error": ("NotFoundError", "http"), "embed_text": False},
     "otel-js-responses": {"scenarios": ("chat", "tools"), "who": False, "details": (), "id": "resp_", "finish": ("stop", "tool_call"),
@@ -42,7 +42,13 @@ SENDS = {name: {**USUAL, **own} for name, own in {
     # what a model was asked is on the step around it, which says what it means by words
     "mastra": {"scenarios": (*ALL, "error"), "finish": ("stop", "tool-calls"), "ttft": (1, 5000), "content": False, "lost_status": True},
 }.items()}
-AGENTS = {"claude-code-ask": ("anthropic", "claude-haiku-4-5-20251001", "claude-code", "session.id"), "codex-cli-ask": ("openai", MINI, "codex", "conversation.id")}
+AGENTS = {"claude-code-ask": ("anthropic", "claude-haiku-4-5-20251001", "claude-code", "session.id"), "codex-cli-ask": ("openai", MINI, "codex", "conversation.id"),
+          "gemini-cli-ask": ("gcp.gemini", "gemini-2.5-flash", "gemini-cli", "session.id")}
+# It sends no details of usage, no token limit, none of a stream's usage, the model's name as it was asked for, and no call of a tool.
+LLAMAINDEX = {"chat": ("chatcmpl-days", OPEN, (120, 30), "stop"), "stream": ("chatcmpl-days", OPEN, None, "stop"),
+              "tools": ("chatcmpl-order", SHIPPED, (180, 10), "stop"), "error": None}
+# a coding agent's prompt and answer, and which spans it makes
+SAID = {"claude-code-ask": {"agent": 2, "model": 1}, "codex-cli-ask": {"agent": 1, "model": 1}, "gemini-cli-ask": {"agent": 1, "model": 1}}
 OTHERS = {"langfuse-js-tracing-retrieve", "openinference-js-langchain-retrieve", "langsmith-js-retrieve"}
 
 
@@ -53,7 +59,8 @@ def rows(*scenarios):
 @pytest.fixture(scope="module")
 def replay(server):
     """The traces of a recording; all are sent before the first is asked for, so that they settle together."""
-    sent = {name: send_recording(server, name) for name in [f"{name}-{scenario}" for name, scenario in rows(*ALL, "embed", "error")] + sorted(OTHERS)}
+    sent = {name: send_recording(server, name) for name in [f"{name}-{scenario}" for name, scenario in rows(*ALL, "embed", "error")] + sorted(OTHERS)
+            + [f"llamaindex-js-{scenario}" for scenario in LLAMAINDEX]}
     held = {}
 
     def get(name):
@@ -72,7 +79,7 @@ def dollars(tokens, details):
 def test_every_scripted_recording_has_a_row():
     folder = os.path.join(FIXTURES, "real")
     made = {name for name in os.listdir(folder) if "." not in name and is_scripted(name)}
-    assert made == OTHERS | set(AGENTS) | {f"{name}-{scenario}" for name, scenario in rows(*ALL, "embed", "error")}
+    assert made == OTHERS | set(AGENTS) | {f"llamaindex-js-{scenario}" for scenario in LLAMAINDEX} | {f"{name}-{scenario}" for name, scenario in rows(*ALL, "embed", "error")}
 
 
 @pytest.mark.parametrize("name,scenario", rows(*ALL))
@@ -211,6 +218,23 @@ def test_what_has_a_field_is_not_left_in_the_attributes(replay, name, scenario):
             assert not [key for key, value in held.items() if any(text in str(value) for text in (SYSTEM, DAYS, ORDER, OPEN, SHIPPED))], held
 
 
+@pytest.mark.parametrize("scenario", LLAMAINDEX)
+def test_llamaindex_of_typescript(replay, server, scenario):
+    """shows: A18 A20 A31 A39 A59 A60"""
+    call = calls_of(replay(f"llamaindex-js-{scenario}"))[-1]
+    assert (call["operation"], call["provider"], call["temperature"], call["max_tokens"]) == ("chat", "openai", 0.2, None)
+    if scenario == "error":
+        assert call["status"] == "error" and NOT_FOUND in call["status_message"] and call["input_tokens"] is None
+        return
+    response, said, tokens, finish = LLAMAINDEX[scenario]
+    assert (call["request_model"], call["generator_model"], call["response_id"], call["finish_reason"]) == (MINI, MINI, response, [finish])
+    assert call["usage"]["source"] == ("reported" if tokens else "estimated")
+    assert not tokens or (call["input_tokens"], call["output_tokens"]) == tokens
+    held = server.payload(call["trace_id"], call["span_id"])
+    assert held["system"][0]["content"] == SYSTEM and texts(held["output"], "assistant") == [said]
+    assert texts(held["input"], "user")[0] == CALLS[scenario][0][0]
+
+
 @pytest.mark.parametrize("name", sorted(OTHERS))
 def test_a_retriever_gives_documents(replay, server, name):
     """shows: A70 A74 A77"""
@@ -250,26 +274,79 @@ def log_values(name):
                     yield {attribute.key: attribute.value.string_value for attribute in record.attributes}
 
 
+def in_session(server, name):
+    """The traces of the session that a recording tells of, by its log events; a span of an agent's own tracing is beside them."""
+    key = AGENTS[name][3]
+    session = next(values[key] for values in log_values(name) if key in values)
+    spans = server.wait_spans(f'session:"{session}"', 2, settled=True)
+    found = [server.wait_trace(trace_id) for trace_id in sorted({span["trace_id"] for span in spans})]
+    return session, [whole for whole in found if whole["trace"]["name"] != "llm_call"]
+
+
 @pytest.mark.parametrize("name", list(AGENTS))
 def test_a_coding_agents_log_event_is_a_call(server, name):
     """shows: A10 A18 A19 A20 A50 A59 A60 A61 A63 C8"""
-    provider, model, dialect, session_key = AGENTS[name]
-    session = next(values[session_key] for values in log_values(name) if session_key in values)
+    provider, model, dialect, _ = AGENTS[name]
     send_recording(server, name)
     send_recording(server, name)  # the same events again are the same calls
-    calls = server.wait_spans(f'session:"{session}"', settled=True)
-    assert len(calls) == 1
-    call = server.trace(calls[0]["trace_id"])["spans"][0]
+    session, [whole] = in_session(server, name)
+    steps = [span["step"] for span in whole["spans"]]
+    assert {step: steps.count(step) for step in steps} == SAID[name]
+    [call] = calls_of([whole])
     assert (call["operation"], call["step"], call["provider"], call["request_model"]) == ("chat", "model", provider, model)
     assert (call["input_tokens"], call["output_tokens"], call["total_tokens"]) == (120, 30, 150)
     usage = call["usage"]
-    assert (usage["input_fresh"], usage["cache_read"], usage["reasoning"] or 0) == (56, 64, 12 if provider == "openai" else 0)
-    assert dialect in call["dialect"] and call["session_id"] == session and call["ttft_ms"] > 0
+    assert (usage["input_fresh"], usage["cache_read"], usage["reasoning"] or 0) == (56, 64, 0 if provider == "anthropic" else 12)
+    assert dialect in call["dialect"] and call["session_id"] == session and (call["ttft_ms"] or provider == "gcp.gemini")
     if provider == "anthropic":
         assert call["estimated_cost_usd"] == pytest.approx(0.0002124, abs=1e-9) == call["cost"]["sender_usd"]
         assert call["latency_ms"] >= call["ttft_ms"] and call["prompt_template_id"] is None
-    else:
+    elif provider == "openai":
         assert call["estimated_cost_usd"] == pytest.approx(dollars(CALLS["chat"][0][2], True), abs=1e-12)
+    else:
+        assert call["estimated_cost_usd"] == pytest.approx((56 * 0.3 + 64 * 0.03 + 30 * 2.5) / 1e6, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", list(AGENTS))
+def test_what_is_said_to_a_coding_agent_is_content(server, name):
+    """The prompt is the parent of what was done for it, where its id is told; no words are in an attribute.  shows: A31"""
+    send_recording(server, name)
+    _, [whole] = in_session(server, name)
+    prompt = next(span for span in whole["spans"] if span["name"].endswith(".user_prompt"))
+    parent = None if name == "codex-cli-ask" else prompt["span_id"]
+    assert prompt["parent_span_id"] is None and {span["parent_span_id"] for span in whole["spans"] if span is not prompt} == {parent}
+    held = [server.payload(span["trace_id"], span["span_id"]) for span in whole["spans"]]
+    assert [text for one in held for text in texts(one["input"], "user")] == [DAYS]
+    assert [text for one in held for text in texts(one["output"], "assistant")] == ([] if name == "codex-cli-ask" else [OPEN])  # it tells no answer
+    assert not any(words in json.dumps(span["attributes"]) for span in whole["spans"] for words in (DAYS, OPEN))
+
+
+@pytest.mark.parametrize("name", list(AGENTS))
+def test_a_coding_agents_metrics_are_kept_beside_its_calls_and_counted_once(new_server, name):
+    """They tell the same tokens and dollars as the events.  shows: C8 C9"""
+    server = new_server().start()
+    points = sum(len(getattr(metric, metric.WhichOneof("data")).data_points) for item, _, message in load_fixture(name) if item["signal"] == "metrics"
+                 for resource in message.resource_metrics for scope in resource.scope_metrics for metric in scope.metrics)
+    for batches in (0, 1):  # the second time is a sender's retry
+        send_recording(server, name)
+        wait_until(lambda least=batches: server.metric("telltale_drain_metric_points_total") == points > 4
+                   and server.metric("telltale_drain_duplicate_batches_total") >= least, what="its metric points, once")
+    _, [whole] = in_session(server, name)
+    trace = whole["trace"]
+    assert (trace["input_tokens"], trace["output_tokens"], trace["model_call_count"]) == (120, 30, 1)
+
+
+def test_a_prompt_that_may_not_be_told_is_no_content(server):
+    """After the description of Claude Code's events, not recorded."""
+    session, at = os.urandom(8).hex(), str(time.time_ns())
+    common = {"session.id": session, "prompt.id": "p-1"}
+    events = [{**common, "event.name": "user_prompt", "prompt": "<REDACTED>", "prompt_length": "9"},
+              {**common, "event.name": "assistant_response", "response": "<REDACTED>", "response_length": 4}]
+    records = [{"timeUnixNano": at, "body": {"stringValue": "claude_code." + event["event.name"]}, "attributes": attributes_of(event)} for event in events]
+    server.send(from_json({"resourceLogs": [{"scopeLogs": [{"scope": {"name": "com.anthropic.claude_code.events"}, "logRecords": records}]}]}, "logs"), "logs")
+    [prompt] = server.wait_spans(f'session:"{session}"', settled=True)
+    assert (prompt["name"], prompt["step"]) == ("claude_code.user_prompt", "agent")
+    assert server.payload(prompt["trace_id"], prompt["span_id"])["input"] == []
 
 
 def test_a_failed_request_of_a_coding_agent_is_an_error(server):

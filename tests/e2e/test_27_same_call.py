@@ -50,6 +50,7 @@ DIFFERS = {
     "litellm": {"request_model": ROUTED, "generator_model": ROUTED},
     "litellm-callback": {"session_id": None, **NO_TAGS},
     "llamaindex": {"generator_model": MINI, "temperature": None, "max_tokens": None},  # the dated name is on its outer span; what it calls num_output is its default
+    "llamaindex-js": {"generator_model": MINI, "max_tokens": None, **NOBODY, **FULL_PRICE["javascript"]},
     "mastra": {"system": None, "asked": None, "roles": ["assistant"], **NO_TAGS},  # the question is on the step around the call, tags on its root
     "mlflow": {"provider": None, "reasoning": None, **NOBODY},
     "openai-agents-js": {"request_model": DATED, **NOBODY},

@@ -50,15 +50,16 @@ def test_promtool_finds_no_fault(busy):
 def test_each_metric_has_help_and_type_and_counters_only_grow(busy):
     """shows: R13"""
     first, second = (busy.request("GET", "/metrics").text for _ in range(2))
-    samples = re.findall(r"^(\w+)(?:\{[^}]*\})? (\S+)$", first, re.M)
-    assert len(samples) > 40 and len({name for name, _ in samples}) == len(samples)
+    series = re.compile(r"^(\w+)(\{[^}]*\})? (\S+)$", re.M)
+    samples = series.findall(first)
+    assert len(samples) > 40 and len({(name, labels) for name, labels, _ in samples}) == len(samples)
     kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", first, re.M))
-    assert set(kinds) == {name for name, _ in samples} == set(re.findall(r"^# HELP (\w+) \S", first, re.M))
-    later = dict(re.findall(r"^(\w+) (\S+)$", second, re.M))
-    for name, value in samples:
+    assert set(kinds) == {name for name, _, _ in samples} == set(re.findall(r"^# HELP (\w+) \S", first, re.M))
+    later = {(name, labels): value for name, labels, value in series.findall(second)}
+    for name, labels, value in samples:
         assert (kinds[name] == "counter") == name.endswith("_total"), name
         if kinds[name] == "counter":
-            assert float(later[name]) >= float(value), name
+            assert float(later[name, labels]) >= float(value), name
 
 
 def test_what_went_in_is_what_came_out_or_was_counted_as_dropped(busy):

@@ -4,6 +4,7 @@
  */
 #include "base/check.h"
 #include "query/query.h"
+#include "store/store_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,12 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     str query = { (const char *)data, size };
     if (query_parse_params(&arena, query, &params, &count, &why) == ERR_OK) {
         struct store_list list;
-        struct store_aggregate aggregate;
+        struct query_aggregate plan;
         if (query_plan_list(&arena, params, count, now_ns, &list, &why) == ERR_OK)
             assert(list.limit >= 1 && list.limit <= QUERY_LIMIT_MAX &&
                    list.scope.range.from_ns < list.scope.range.to_ns);
-        if (query_plan_aggregate(&arena, params, count, now_ns, &aggregate, &why) == ERR_OK)
-            assert(aggregate.metric_count >= 1 && aggregate.by_count <= STORE_BY_MAX);
+        if (query_plan_aggregate(&arena, params, count, now_ns, &plan, &why) == ERR_OK)
+            assert(plan.metric_count >= 1 && plan.ask.by_count <= STORE_BY_MAX &&
+                   aggregate_check(&plan.ask, &why) == ERR_OK);
     }
     arena_clear(&arena);
     return 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model that answers from a script, so that every SDK makes the very same calls.
 
-OpenAI's /v1/chat/completions, /v1/responses and /v1/embeddings and Anthropic's /v1/messages, whole and streamed.  What a conversation is told
+OpenAI's /v1/chat/completions, /v1/responses and /v1/embeddings, Anthropic's /v1/messages and Gemini's generateContent, whole and streamed.  What a conversation is told
 depends on its last message alone; counts are written down here, with a cached and a reasoning part, and are not counted.
 A model that is not in MODELS gets 404.
 
@@ -17,7 +17,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODELS = {"gpt-4o-mini": "gpt-4o-mini-2024-07-18", "text-embedding-3-small": "text-embedding-3-small",
-          "claude-haiku-4-5": "claude-haiku-4-5-20251001"}
+          "claude-haiku-4-5": "claude-haiku-4-5-20251001", "gemini-2.5-flash": "gemini-2.5-flash"}
 CREATED = 1780000000
 CALL_ID, CALL_NAME, CALL_ARGUMENTS = "call_lookup17", "lookup_order", '{"order_id":"A-17"}'
 # what is told, and (input, of it cached, output, of it reasoning)
@@ -74,8 +74,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+        path = self.path.split("?")[0]
+        if ":" in path:  # Gemini has model and method in the path
+            request["model"], _, method = path.rsplit("/", 1)[1].partition(":")
+            path = ":" + method
         answer = {"/v1/chat/completions": self.chat, "/v1/responses": self.respond,
-                  "/v1/embeddings": self.embeddings, "/v1/messages": self.messages}.get(self.path.split("?")[0])
+                  "/v1/embeddings": self.embeddings, "/v1/messages": self.messages,
+                  ":generateContent": self.generate, ":streamGenerateContent": self.generate}.get(path)
         if answer is None or request.get("model") not in MODELS:
             text = f"The model `{request.get('model')}` does not exist or you do not have access to it."
             self.json(404, {"error": {"message": text, "type": "invalid_request_error", "param": None, "code": "model_not_found"}})
@@ -172,6 +177,25 @@ class Handler(BaseHTTPRequestHandler):
                    {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": tokens_out}},
                    {"type": "message_stop"}]
         self.stream([(event["type"], event) for event in events])
+
+    # ---- Gemini: input includes what came from the cache, output is without the thoughts ----
+
+    def generate(self, request, model):
+        last = request["contents"][-1]["parts"]
+        has_result = any("functionResponse" in part for part in last)
+        line = plot({"role": "tool"} if has_result else {"content": last}, request.get("tools"))
+        text, (tokens_in, cached, tokens_out, reasoning) = TOLD[line]
+        usage = {"promptTokenCount": tokens_in, "cachedContentTokenCount": cached, "candidatesTokenCount": tokens_out - reasoning,
+                 "thoughtsTokenCount": reasoning, "totalTokenCount": tokens_in + tokens_out}
+        part = {"text": text} if text else {"functionCall": {"name": CALL_NAME, "args": json.loads(CALL_ARGUMENTS)}}
+        if (request.get("generationConfig") or {}).get("responseMimeType") == "application/json":
+            part = {"text": "{}"}
+        whole = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}], "usageMetadata": usage,
+                 "modelVersion": model, "responseId": "gen-" + line}
+        if "streamGenerateContent" in self.path:
+            self.stream([(None, whole)])
+        else:
+            self.json(200, whole)
 
     # ---- embeddings ----
 

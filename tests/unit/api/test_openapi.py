@@ -21,7 +21,7 @@ def says_its_version(document, src):  # tests/e2e/test_30_api.py validates it ag
 
 def has_every_route(document, src):
     rows = re.findall(r'^(?:ROUTE|STREAM)\((\w+), "([^"]+)"', (src / "api/routes.def").read_text(), re.M)
-    return len(rows) > 10 and all(m.lower() in document["paths"].get(p, {}) for m, p in rows)
+    return len(rows) > 10 and all(m.lower() in document["paths"].get(p.replace("*}", "}"), {}) for m, p in rows)
 
 
 def has_every_field(document, src):

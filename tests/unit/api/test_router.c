@@ -22,14 +22,26 @@
     }
 STUB(list_traces)
 STUB(list_unmapped)
+STUB(list_logs)
+STUB(get_instrumentation)
 STUB(sql)
 STUB(get_trace)
 STUB(get_trace_summary)
 STUB(list_spans)
 STUB(get_span)
 STUB(get_payload)
+STUB(list_events)
 STUB(list_scores)
 STUB(aggregate)
+STUB(list_sessions)
+STUB(get_session)
+STUB(list_users)
+STUB(get_user)
+STUB(retrieval)
+STUB(prompts)
+STUB(models)
+STUB(compare)
+STUB(complete)
 STUB(get_config)
 STUB(get_status)
 STUB(openapi)
@@ -59,6 +71,11 @@ static void a_path_finds_its_route_and_captures(void **state)
     assert_ptr_equal(found.route->handle, api_get_payload);
     assert_int_equal(found.param_count, 2);
     assert_true(str_equal_c(found.params[1], "cd"));
+    assert_int_equal(match("GET", "/api/v1/sessions/chat/3", &found), ERR_OK);
+    assert_true(str_equal_c(found.params[0], "chat/3"));
+    assert_int_equal(match("GET", "/api/v1/sessions/a", &found), ERR_OK);
+    assert_true(str_equal_c(found.params[0], "a"));
+    assert_int_equal(match("GET", "/api/v1/sessions/", &found), ERR_NOT_FOUND);
     assert_false(found.is_head);
     assert_int_equal(match("HEAD", "/healthz", &found), ERR_OK);
     assert_true(found.is_head);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 /* clang-format on */
 #include "query/query.h"
+#include "store/store_int.h"
 #include <stdio.h>
 
 static const int64_t now = INT64_C(1795258800) * NS_PER_S; /* 2026-11-21T11:00:00Z */
@@ -128,12 +129,12 @@ static enum err plan_list(struct arena *arena, const char *query, struct store_l
 }
 
 static enum err plan_aggregate(struct arena *arena, const char *query,
-                               struct store_aggregate *ret_aggregate, struct diag *reterr_why)
+                               struct query_aggregate *ret_plan, struct diag *reterr_why)
 {
     struct query_param *params;
     size_t count;
     assert_int_equal(query_parse_params(arena, str_from_c(query), &params, &count, NULL), ERR_OK);
-    return query_plan_aggregate(arena, params, count, now, ret_aggregate, reterr_why);
+    return query_plan_aggregate(arena, params, count, now, ret_plan, reterr_why);
 }
 
 static void a_list_has_defaults(void **state)
@@ -195,29 +196,155 @@ static void a_list_refuses_with_the_parameter_and_a_suggestion(void **state)
 
 static void an_aggregate_names_metrics_and_dimensions(void **state)
 {
-    struct store_aggregate plan;
+    struct query_aggregate plan;
+    const struct store_aggregate *ask = &plan.ask;
     assert_int_equal(plan_aggregate(*state,
                                     "metric=cost,latency_p95,cost&by=model,tenant,x.y,rollup&"
                                     "step=1h&q=status:error&from=now-7d",
                                     &plan, NULL),
                      ERR_OK);
     assert_int_equal(plan.metric_count, 2);
-    assert_int_equal(plan.metrics[0], STORE_COST);
-    assert_int_equal(plan.metrics[1], STORE_LATENCY_P95);
-    assert_int_equal(plan.by_count, 4);
-    assert_int_equal(plan.by[0], FIELD_generator_model);
-    assert_int_equal(plan.by[1], FIELD_tenant_id);
-    assert_int_equal(plan.by[2], FIELD_COUNT);
-    assert_true(str_equal_c(plan.by_attr[2], "x.y"));
-    assert_true(plan.step_ns == 3600 * NS_PER_S);
-    assert_int_equal(plan.limit, QUERY_STEP_ROWS_DEFAULT);
+    assert_true(str_equal_c(plan.metrics[0].json, "cost_usd"));
+    assert_int_equal(ask->measures[0].op, STORE_OP_SUM);
+    assert_int_equal(ask->measures[0].field, FIELD_cost_nanousd);
+    assert_int_equal(ask->measures[0].filter->op, FILTER_NOT);
+    assert_int_equal(ask->measures[1].op, STORE_OP_QUANTILE);
+    assert_int_equal(ask->measures[1].field, FIELD_latency_ns);
+    assert_true(ask->measures[1].quantile == 0.95);
+    assert_int_equal(ask->by_count, 4);
+    assert_int_equal(ask->by[0], FIELD_generator_model);
+    assert_int_equal(ask->by[1], FIELD_tenant_id);
+    assert_int_equal(ask->by[2], FIELD_COUNT);
+    assert_true(str_equal_c(ask->by_attr[2], "x.y"));
+    assert_true(ask->step_ns == 3600 * NS_PER_S);
+    assert_int_equal(ask->limit, QUERY_STEP_ROWS_DEFAULT);
     assert_int_equal(plan_aggregate(*state, "by=%22my%20own%22", &plan, NULL), ERR_OK);
-    assert_int_equal(plan.by[0], FIELD_COUNT);
+    assert_int_equal(ask->by[0], FIELD_COUNT);
     assert_int_equal(plan_aggregate(*state, "by=%22model%22", &plan, NULL), ERR_OK);
-    assert_int_equal(plan.by[0], FIELD_request_model); /* what was sent as "model" */
+    assert_int_equal(ask->by[0], FIELD_request_model); /* what was sent as "model" */
     assert_int_equal(plan.metric_count, 1);
-    assert_int_equal(plan.metrics[0], STORE_COUNT);
-    assert_int_equal(plan.limit, QUERY_LIMIT_DEFAULT);
+    assert_int_equal(ask->measures[0].op, STORE_OP_COUNT);
+    assert_int_equal(ask->limit, QUERY_LIMIT_DEFAULT);
+}
+
+static void every_metric_of_the_table_can_be_planned(void **state)
+{
+    static const char *const names[] = {
+#define METRIC(name, json, kind, combine, top, bottom, unknown, doc) name,
+#include "query/metric.def"
+#undef METRIC
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct query_aggregate plan;
+        struct diag why = DIAG_NONE;
+        str query = arena_printf(*state, "metric=%s,count", names[i]);
+        const char *text = arena_printf(*state, "%.*s%c", STR_ARG(query), 0).ptr;
+        enum err code = plan_aggregate(*state, text, &plan, &why);
+        if (code != ERR_OK || aggregate_check(&plan.ask, &why) != ERR_OK)
+            fail_msg("%s: %s (%s)", names[i], why.text, why.hint);
+        assert_true(plan.metrics[0].combine == QUERY_COMBINE_ONE ||
+                    plan.metrics[0].combine >= QUERY_COMBINE_PER_SECOND ||
+                    plan.metrics[0].bottom == 1);
+    }
+}
+
+static void a_metric_can_be_written_out(void **state)
+{
+    static const struct {
+        const char *metric;
+        enum store_op op;
+        enum store_of of;
+        enum query_kind kind;
+        uint32_t measures;
+    } cases[] = {
+        { "p90(latency)", STORE_OP_QUANTILE, STORE_OF_FIELD, QUERY_KIND_NS, 1 },
+        { "p99.9(queue)", STORE_OP_QUANTILE, STORE_OF_FIELD, QUERY_KIND_NS, 1 },
+        { "median(cost)", STORE_OP_QUANTILE, STORE_OF_FIELD, QUERY_KIND_NANO, 1 },
+        { "p0(my.number)", STORE_OP_QUANTILE, STORE_OF_ATTR, QUERY_KIND_NUMBER, 1 },
+        { "p100(my.number)", STORE_OP_QUANTILE, STORE_OF_ATTR, QUERY_KIND_NUMBER, 1 },
+        { "avg(input_tokens)", STORE_OP_SUM, STORE_OF_FIELD, QUERY_KIND_NUMBER, 2 },
+        { "avg(latency)", STORE_OP_SUM, STORE_OF_FIELD, QUERY_KIND_NS, 2 },
+        { "count(status:error and step:tool)", STORE_OP_COUNT, STORE_OF_SPANS, QUERY_KIND_COUNT,
+          1 },
+        { "traces(model:(a or b))", STORE_OP_TRACES, STORE_OF_SPANS, QUERY_KIND_COUNT, 1 },
+        { "share(status:error)", STORE_OP_COUNT, STORE_OF_SPANS, QUERY_KIND_SHARE, 2 },
+        { "share(status:error)%20where%20step:tool", STORE_OP_COUNT, STORE_OF_SPANS,
+          QUERY_KIND_SHARE, 2 },
+        { "sum(output_tokens)%20where%20model:%22a,b)%22", STORE_OP_SUM, STORE_OF_FIELD,
+          QUERY_KIND_COUNT, 1 },
+        { "distinct(user)", STORE_OP_DISTINCT, STORE_OF_FIELD, QUERY_KIND_COUNT, 1 },
+        { "known(refusal_flag)", STORE_OP_COUNT, STORE_OF_FIELD, QUERY_KIND_COUNT, 1 },
+        { "min(start_time)", STORE_OP_MIN, STORE_OF_FIELD, QUERY_KIND_TIME, 1 },
+        { "max(end)", STORE_OP_MAX, STORE_OF_END, QUERY_KIND_TIME, 1 },
+        { "avg(score.tone)", STORE_OP_SUM, STORE_OF_SCORES, QUERY_KIND_NUMBER, 2 },
+        { "p10(score.tone)", STORE_OP_QUANTILE, STORE_OF_SCORES, QUERY_KIND_NUMBER, 1 },
+        { "count(scores%20by%20judge%20user%20fail)", STORE_OP_COUNT, STORE_OF_SCORES,
+          QUERY_KIND_COUNT, 1 },
+    };
+    struct query_aggregate plan;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct diag why = DIAG_NONE;
+        str query = arena_printf(*state, "metric=%s%c", cases[i].metric, 0);
+        if (plan_aggregate(*state, query.ptr, &plan, &why) != ERR_OK)
+            fail_msg("%s: %s (%s)", cases[i].metric, why.text, why.hint);
+        assert_int_equal(plan.metric_count, 1);
+        assert_int_equal(plan.ask.measures[0].op, cases[i].op);
+        assert_int_equal(plan.ask.measures[0].of, cases[i].of);
+        assert_int_equal(plan.metrics[0].kind, cases[i].kind);
+        assert_int_equal(plan.ask.measure_count, cases[i].measures);
+    }
+    assert_int_equal(plan.ask.measures[0].sources, 1 << SCORE_BY_JUDGE | 1 << SCORE_BY_USER);
+    assert_int_equal(plan.ask.measures[0].verdict, STORE_VERDICT_FAIL);
+}
+
+static void a_comparison_is_a_second_question(void **state)
+{
+    struct query_aggregate plan;
+    struct store_aggregate other;
+    assert_int_equal(plan_aggregate(*state, "compare=previous&from=now-7d", &plan, NULL), ERR_OK);
+    query_plan_baseline(&plan, &other);
+    assert_true(other.scope.range.to_ns == plan.ask.scope.range.from_ns);
+    assert_true(other.scope.range.from_ns == now - 14 * 86400 * NS_PER_S);
+    assert_int_equal(plan_aggregate(*state, "compare=previous&from=now-90m&step=1h", &plan, NULL),
+                     ERR_OK); /* steps lie over steps */
+    query_plan_baseline(&plan, &other);
+    assert_true(other.scope.range.from_ns == plan.ask.scope.range.from_ns - 7200 * NS_PER_S);
+    assert_int_equal(plan_aggregate(*state, "compare=now-3d..now-2d", &plan, NULL), ERR_OK);
+    query_plan_baseline(&plan, &other);
+    assert_true(other.scope.range.to_ns == now - 2 * 86400 * NS_PER_S);
+    assert_int_equal(
+        plan_aggregate(*state, "compare=2026-11-01T00:00:00Z..2026-11-02T00:00:00Z", &plan, NULL),
+        ERR_OK);
+    assert_int_equal(plan.compare, QUERY_COMPARE_RANGE);
+    assert_int_equal(
+        plan_aggregate(*state, "compare=prompt_version:v1..v2&q=step:model", &plan, NULL), ERR_OK);
+    query_plan_baseline(&plan, &other);
+    assert_true(str_equal_c(plan.ask.filter->right->value.text, "v2"));
+    assert_true(str_equal_c(other.filter->right->value.text, "v1"));
+    assert_int_equal(plan_aggregate(*state, "compare=version:1.5&from=now-7d", &plan, NULL),
+                     ERR_OK);
+    assert_int_equal(plan.compare, QUERY_COMPARE_SINCE);
+    query_plan_split(&plan, now - 86400 * NS_PER_S);
+    query_plan_baseline(&plan, &other);
+    assert_true(plan.ask.scope.range.from_ns == now - 86400 * NS_PER_S);
+    assert_true(other.scope.range.from_ns == now - 2 * 86400 * NS_PER_S);
+}
+
+static void ratios_of_groups_are_of_their_sums(void **state)
+{
+    struct query_aggregate plan;
+    struct store_group group = { .known = { true, true, true, true } };
+    double value;
+    assert_int_equal(
+        plan_aggregate(*state, "metric=refusal_rate,tokens_per_day&from=now-2d", &plan, NULL),
+        ERR_OK);
+    group.values[0] = 3;
+    group.values[1] = 12;
+    group.values[plan.metrics[1].top] = 500;
+    assert_true(query_metric_value(&plan, &plan.ask, &group, 0, &value) && value == 0.25);
+    assert_true(query_metric_value(&plan, &plan.ask, &group, 1, &value) && value == 250);
+    group.values[1] = 0; /* of none: unknown, not 0 */
+    assert_false(query_metric_value(&plan, &plan.ask, &group, 0, &value));
 }
 
 static void an_aggregate_refuses_what_it_cannot_do(void **state)
@@ -235,8 +362,34 @@ static void an_aggregate_refuses_what_it_cannot_do(void **state)
         { "step=1h&limit=10001", ERR_BAD_INPUT, "10000", "" },
         { "limit=1001", ERR_BAD_INPUT, "1000", "" },
         { "sort=cost", ERR_BAD_INPUT, "'sort'", "" },
+        { "metric=latencyp95", ERR_BAD_INPUT, "latencyp95", "'latency_p95'" },
+        { "metric=p101(latency)", ERR_BAD_INPUT, "p101", "" },
+        { "metric=p-1(latency)", ERR_BAD_INPUT, "p-1", "" },
+        { "metric=avg(model)", ERR_BAD_INPUT, "no number", "" },
+        { "metric=avg(latensy)", ERR_BAD_INPUT, "latensy", "'latency'" },
+        { "metric=avg(latency", ERR_BAD_INPUT, "OP(WHAT)", "" },
+        { "metric=mean(latency)", ERR_BAD_INPUT, "no operation", "" },
+        { "metric=share()", ERR_BAD_INPUT, "filter", "" },
+        { "metric=count(statu:error)", ERR_BAD_INPUT, "statu", "'status'" },
+        { "metric=count()%20if%20a:b", ERR_BAD_INPUT, "where", "" },
+        { "metric=sum(latency)%20where%20", ERR_BAD_INPUT, "where", "" },
+        { "metric=count(@calls)", ERR_OK, "", "" }, /* a word like others */
+        { "metric=sum(bucket.x)", ERR_OK, "", "" }, /* an attribute */
+        { "metric=distinct(latency)", ERR_BAD_INPUT, "no text", "" },
+        { "metric=count(scores%20by%20nobody)", ERR_BAD_INPUT, "nobody", "" },
+        { "top=0&by=model", ERR_BAD_INPUT, "1 to 100", "" },
+        { "top=101&by=model", ERR_BAD_INPUT, "1 to 100", "" },
+        { "top=100&by=model", ERR_OK, "", "" },
+        { "top=5", ERR_BAD_INPUT, "'by'", "" },
+        { "compare=yesterday", ERR_BAD_INPUT, "compare:", "" },
+        { "compare=now..now-1h", ERR_BAD_INPUT, "compare:", "" },
+        { "compare=modle:a..b", ERR_BAD_INPUT, "compare:", "'model'" },
+        { "compare=model:..b", ERR_BAD_INPUT, "compare:", "" },
+        { "projection=year", ERR_BAD_INPUT, "'month'", "" },
+        { "projection=month&metric=latency_p95", ERR_BAD_INPUT, "latency_p95", "sums" },
+        { "projection=month&metric=cost,total_tokens", ERR_OK, "", "" },
     };
-    struct store_aggregate plan;
+    struct query_aggregate plan;
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
         struct diag why = DIAG_NONE;
         enum err code = plan_aggregate(*state, refusals[i].query, &plan, &why);
@@ -344,6 +497,10 @@ int main(void)
         TEST(a_list_has_defaults),
         TEST(a_list_refuses_with_the_parameter_and_a_suggestion),
         TEST(an_aggregate_names_metrics_and_dimensions),
+        TEST(every_metric_of_the_table_can_be_planned),
+        TEST(a_metric_can_be_written_out),
+        TEST(a_comparison_is_a_second_question),
+        TEST(ratios_of_groups_are_of_their_sums),
         TEST(an_aggregate_refuses_what_it_cannot_do),
         TEST(a_cursor_gives_back_its_row_and_only_for_its_sort),
         TEST(a_trace_cursor_gives_back_its_row),

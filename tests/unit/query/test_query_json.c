@@ -169,33 +169,61 @@ static void a_span_has_fields_attributes_end_settled_and_payload_roles(void **st
     expect_part(out, "\"end_time\":null");
 }
 
+#define measure_none                                                                               \
+    {                                                                                              \
+        .op = STORE_OP_COUNT                                                                       \
+    }
 static void groups_have_units_and_the_trace_behind_the_number(void **state)
 {
     struct buf *out = *state;
-    struct store_aggregate plan = {
-        .metrics = { STORE_COUNT, STORE_COST, STORE_LATENCY_P95, STORE_TTFT_P50 },
-        .metric_count = 4,
-        .by = { FIELD_generator_model, FIELD_stream, FIELD_COUNT, FIELD_attempt },
-        .by_attr = { [2] = STR("x.y") },
-        .by_count = 4,
-        .step_ns = 3600 * NS_PER_S
+    struct query_aggregate plan = {
+        .ask = { .measures = { measure_none, measure_none, measure_none, measure_none },
+                 .measure_count = 4,
+                 .by = { FIELD_generator_model, FIELD_stream, FIELD_COUNT, FIELD_attempt },
+                 .by_attr = { [2] = STR("x.y") },
+                 .by_count = 4,
+                 .step_ns = 3600 * NS_PER_S },
+        .metrics = { { .json = STR("count"), .kind = QUERY_KIND_COUNT },
+                     { .json = STR("cost_usd"), .kind = QUERY_KIND_NANO, .top = 1 },
+                     { .json = STR("latency_p95_ms"), .kind = QUERY_KIND_NS, .top = 2 },
+                     { .json = STR("rate"),
+                       .kind = QUERY_KIND_SHARE,
+                       .combine = QUERY_COMBINE_RATIO,
+                       .top = 0,
+                       .bottom = 3,
+                       .unknown = 0,
+                       .has_unknown = true } },
+        .metric_count = 4
     };
     struct store_group group = { .bucket_ns = start,
                                  .by = { STR("gpt-4o"), STR("true"), { NULL, 0 }, STR("2") },
                                  .known = { true, true, true, false },
                                  .values = { 12, 18700000.4, 1.5e9, 0 } };
+    struct store_group before = group;
+    const struct store_group *baselines[] = { &before };
+    struct query_answer answer = { .ask = &plan.ask, .groups = &group, .count = 1 };
+    before.values[0] = 8;
     group.exemplar_trace_id.bytes[15] = 1;
-    query_groups_json(out, &plan, &group, 1);
+    query_answer_json(out, &plan, &answer);
     expect_part(out, "{\"items\":[{\"time\":\"2026-11-21T11:00:00.000000000Z\","
                      "\"by\":{\"generator_model\":\"gpt-4o\",\"stream\":true,\"x.y\":null,"
                      "\"attempt\":2},\"values\":{\"count\":12,\"cost_usd\":0.0187,"
-                     "\"latency_p95_ms\":1500,\"ttft_p50_ms\":null},"
+                     "\"latency_p95_ms\":1500,\"rate\":null},\"unknown\":{\"rate\":12},"
                      "\"exemplar_trace_id\":\"00000000000000000000000000000001\"}],"
                      "\"next_cursor\":null,\"metrics\":[\"count\",\"cost_usd\"");
     expect_part(out, "\"step_ms\":3600000");
     buf_reset(out);
-    plan.step_ns = 0;
-    query_groups_json(out, &plan, &group, 0);
+    answer.baseline_ask = &plan.ask;
+    answer.baselines = baselines;
+    query_answer_json(out, &plan, &answer);
+    expect_part(out, "\"baseline\":{\"time\":\"2026-11-21T11:00:00.000000000Z\",\"values\":"
+                     "{\"count\":8,");
+    expect_part(out, "\"change\":{\"count\":0.5,\"cost_usd\":0,\"latency_p95_ms\":0,"
+                     "\"rate\":null}");
+    buf_reset(out);
+    plan.ask.step_ns = 0;
+    answer = (struct query_answer){ .ask = &plan.ask };
+    query_answer_json(out, &plan, &answer);
     expect_part(out, "{\"items\":[],\"next_cursor\":null");
     expect_part(out, "\"step_ms\":null");
 }

@@ -115,6 +115,33 @@ static inline struct filter leaf_of(enum filter_op op, enum field field, struct 
     return (struct filter){ .op = op, .field = field, .value = value };
 }
 
+/* Measures: of spans, of a field, of a score's values. */
+static inline struct store_measure measure_of(enum store_op op)
+{
+    return (struct store_measure){ .op = op, .name = STR_NONE };
+}
+static inline struct store_measure measure_field(enum store_op op, enum field field)
+{
+    return (
+        struct store_measure){ .op = op, .of = STORE_OF_FIELD, .field = field, .name = STR_NONE };
+}
+static inline struct store_measure measure_quantile(enum field field, double quantile)
+{
+    struct store_measure measure = measure_field(STORE_OP_QUANTILE, field);
+    measure.quantile = quantile;
+    return measure;
+}
+static inline struct store_measure measure_scores(enum store_op op, str name)
+{
+    return (struct store_measure){ .op = op, .of = STORE_OF_SCORES, .name = name };
+}
+static inline struct store_measure measure_where(struct store_measure measure,
+                                                 const struct filter *filter)
+{
+    measure.filter = filter;
+    return measure;
+}
+
 static inline int remove_one(const char *path, const struct stat *info, int type, struct FTW *at)
 {
     (void)info;

@@ -357,8 +357,9 @@ static void extreme_numbers_come_back(void **state)
     }
     assert_int_equal(count_traces(f, list_of(NULL, 10)), COUNT_OF(numbers) - 1);
     struct store_aggregate ask = { .scope = { .project = STR_OF("p1"), .range = EVER },
-                                   .metrics = { STORE_INPUT_TOKENS, STORE_LATENCY_P50 },
-                                   .metric_count = 2,
+                                   .measures = { measure_field(STORE_OP_SUM, FIELD_input_tokens),
+                                                 measure_quantile(FIELD_latency_ns, 0.5) },
+                                   .measure_count = 2,
                                    .limit = 10,
                                    .step_ns = 60 * NS_PER_S };
     struct store_group *groups;
@@ -417,12 +418,22 @@ static void sums_leave_out_rollups_and_unknowns(void **state)
     SPAN_SET(&rows[2].span, status, STR_OF("error"));
     assert_int_equal(commit_trace_of(f, rows, 2, 1), ERR_OK);
     assert_int_equal(f->ops->append(f->store, &rows[2], 1, &f->why), ERR_OK);
-    struct store_aggregate ask = { .scope = { .project = STR_OF("p1"), .range = EVER },
-                                   .metrics = { STORE_COUNT, STORE_ERRORS, STORE_INPUT_TOKENS,
-                                                STORE_OUTPUT_TOKENS, STORE_COST, STORE_UNPRICED,
-                                                STORE_LATENCY_P95, STORE_TTFT_P50, STORE_TRACES },
-                                   .metric_count = 9,
-                                   .limit = 10 };
+    struct filter rollup = leaf_of(FILTER_EQ, FIELD_rollup, value_bool(true));
+    struct filter once = { .op = FILTER_NOT, .left = &rollup };
+    struct filter error = leaf_of(FILTER_EQ, FIELD_status, value_str(STR_OF("error")));
+    struct filter unpriced = leaf_of(FILTER_EQ, FIELD_cost_source, value_str(STR_OF("unknown")));
+    struct store_aggregate ask = {
+        .scope = { .project = STR_OF("p1"), .range = EVER },
+        .measures = { measure_of(STORE_OP_COUNT), measure_where(measure_of(STORE_OP_COUNT), &error),
+                      measure_where(measure_field(STORE_OP_SUM, FIELD_input_tokens), &once),
+                      measure_where(measure_field(STORE_OP_SUM, FIELD_output_tokens), &once),
+                      measure_where(measure_field(STORE_OP_SUM, FIELD_cost_nanousd), &once),
+                      measure_where(measure_of(STORE_OP_COUNT), &unpriced),
+                      measure_quantile(FIELD_latency_ns, 0.95),
+                      measure_quantile(FIELD_ttft_ns, 0.5), measure_of(STORE_OP_TRACES) },
+        .measure_count = 9,
+        .limit = 10
+    };
     struct store_group *groups;
     size_t count;
     assert_int_equal(f->ops->aggregate(f->store, &ask, &f->arena, &groups, &count, &f->why),
@@ -538,8 +549,8 @@ static void move_all(void *arg)
 static uint64_t count_by_aggregate(struct fixture *f)
 {
     struct store_aggregate ask = { .scope = { .project = STR_OF("p1"), .range = EVER },
-                                   .metrics = { STORE_COUNT },
-                                   .metric_count = 1,
+                                   .measures = { measure_of(STORE_OP_COUNT) },
+                                   .measure_count = 1,
                                    .limit = 1 };
     struct store_group *groups;
     struct diag why = DIAG_NONE;

@@ -310,9 +310,11 @@ static enum err wide_commit(struct fixture *f, uint64_t trace)
 static void sums_are(struct fixture *f, double spans, double inputs, double outputs)
 {
     struct store_aggregate ask = { .scope = list_of(NULL, 1).scope,
-                                   .metrics = { STORE_COUNT, STORE_INPUT_TOKENS,
-                                                STORE_OUTPUT_TOKENS, STORE_TRACES },
-                                   .metric_count = 4,
+                                   .measures = { measure_of(STORE_OP_COUNT),
+                                                 measure_field(STORE_OP_SUM, FIELD_input_tokens),
+                                                 measure_field(STORE_OP_SUM, FIELD_output_tokens),
+                                                 measure_of(STORE_OP_TRACES) },
+                                   .measure_count = 4,
                                    .limit = 10 };
     struct store_group *groups;
     size_t count;

@@ -16,7 +16,7 @@
 #include "store_help.h"
 #include "sys/clock.h"
 
-enum { TRACES = 120, QUESTIONS = 40, SPANS_MAX = 6 };
+enum { TRACES = 120, QUESTIONS = 40, SPANS_MAX = 6, SCORES = 60 };
 
 struct random {
     uint64_t state;
@@ -222,6 +222,38 @@ static void fill(struct fixture *memory, struct fixture *duckdb, struct random *
     }
 }
 
+/* Scores by all the ways in which they name spans. */
+static void fill_scores(struct fixture *memory, struct fixture *duckdb, struct random *random)
+{
+    static const char *const labels[] = { "pass", "PASSED", "bad" };
+    for (uint64_t i = 1; i <= SCORES; i++) {
+        struct score score = { .score_id = trace_of(i), .time_ns = T0, .type = SCORE_NUMBER };
+        str *texts[SCORE_TEXTS];
+        score_texts(&score, texts);
+        for (size_t t = 0; t < SCORE_TEXTS; t++)
+            *texts[t] = STR_NONE;
+        score.name = next(random, 2) ? STR_OF("good") : STR_OF("other");
+        score.source = (enum score_source)next(random, SCORE_SOURCE_COUNT);
+        score.has_trace_id = next(random, 2);
+        score.trace_id = trace_of(1 + next(random, TRACES));
+        score.has_span_id = next(random, 2);
+        score.span_id = span_of(1 + next(random, SPANS_MAX));
+        score.response_id = next(random, 2) ? word(random) : STR_NONE;
+        score.session_id = next(random, 2) ? word(random) : STR_NONE;
+        score.has_value = next(random, 3) > 0;
+        score.value = (double)next(random, 8) / 8;
+        if (next(random, 2))
+            score.label = str_from_c(labels[next(random, COUNT_OF(labels))]);
+        str project = STR_OF("p1");
+        struct store_commit commit = { .scores = &score,
+                                       .score_projects = &project,
+                                       .score_count = 1,
+                                       .checkpoint_sequence = TRACES + i };
+        assert_int_equal(memory->ops->commit(memory->store, &commit, &memory->why), ERR_OK);
+        assert_int_equal(duckdb->ops->commit(duckdb->store, &commit, &duckdb->why), ERR_OK);
+    }
+}
+
 static void filter_print(const struct filter *filter, int depth)
 {
     static const char *const ops[] = { "and", "or", "not", "=",    "!=",    "<",
@@ -320,6 +352,22 @@ static int by_key(const void *a, const void *b)
     return 0;
 }
 
+static void same_number(const struct store_measure *measure, const struct store_group *x,
+                        const struct store_group *y, uint32_t m)
+{
+    double p = x->values[m], q = y->values[m];
+    bool is_exact = measure->op == STORE_OP_COUNT || measure->op == STORE_OP_TRACES ||
+                    measure->op == STORE_OP_DISTINCT || measure->of == STORE_OF_SCORES;
+    double close = is_exact ? 1e-9 : 1e-9 * fabs(p) + 1e5; /* sums of large numbers that cancel */
+    bool is_same = x->known[m] == y->known[m] && (!x->known[m] || fabs(p - q) <= close);
+    if (!is_same)
+        fprintf(stderr, "# op %d of %d field %s: %d %g and %d %g\n", (int)measure->op,
+                (int)measure->of,
+                measure->of == STORE_OF_FIELD ? field_table[measure->field].name : "", x->known[m],
+                p, y->known[m], q);
+    assert_true(is_same);
+}
+
 static void same_groups(struct fixture *a, struct fixture *b, const struct store_aggregate *ask,
                         struct arena *arena)
 {
@@ -341,19 +389,45 @@ static void same_groups(struct fixture *a, struct fixture *b, const struct store
     for (size_t i = 0; i < x_count; i++) {
         assert_int_equal(by_key(&x[i], &y[i]), 0);
         assert_memory_equal(&x[i].exemplar_trace_id, &y[i].exemplar_trace_id, 16);
-        for (uint32_t m = 0; m < ask->metric_count; m++) {
-            if (x[i].known[m] != y[i].known[m])
-                fprintf(stderr, "# metric %d\n", (int)ask->metrics[m]);
-            assert_int_equal(x[i].known[m], y[i].known[m]);
-            double p = x[i].values[m], q = y[i].values[m];
-            if (x[i].known[m] && fabs(p - q) > 1e-9 * fabs(p) + 1e5)
-                fprintf(stderr, "# metric %d: %g and %g\n", (int)ask->metrics[m], p, q);
-            assert_true(!x[i].known[m] || fabs(p - q) <= 1e-9 * fabs(p) + 1e5);
-        }
+        for (uint32_t m = 0; m < ask->measure_count; m++)
+            same_number(&ask->measures[m], &x[i], &y[i], m);
     }
 }
 
-static void ask_random(struct random *random, struct store_aggregate *ask)
+static void measure_random(struct arena *arena, struct random *random,
+                           struct store_measure *measure)
+{
+    static const enum field numbers[] = { FIELD_input_tokens, FIELD_latency_ns,
+                                          FIELD_ttft_ns,      FIELD_queue_ns,
+                                          FIELD_cost_nanousd, FIELD_fallback,
+                                          FIELD_temperature,  FIELD_document_scores,
+                                          FIELD_max_tokens,   FIELD_stream };
+    static const enum field keyed[] = { FIELD_user_id, FIELD_step, FIELD_max_tokens, FIELD_source };
+    static const enum store_of of[] = { STORE_OF_FIELD, STORE_OF_FIELD, STORE_OF_ATTR, STORE_OF_END,
+                                        STORE_OF_SCORES };
+    *measure = measure_of((enum store_op)next(random, STORE_OP_COUNT_OF));
+    if (measure->op == STORE_OP_VARIANCE) /* is compared on numbers of its own */
+        measure->op = STORE_OP_SUM;
+    measure->quantile = (double)next(random, 101) / 100;
+    if (next(random, 2))
+        measure->filter = filter_random(arena, random, 1);
+    measure->is_evaluated = next(random, 4) == 0;
+    if (measure->op == STORE_OP_DISTINCT) {
+        measure->of = STORE_OF_FIELD;
+        measure->field = keyed[next(random, COUNT_OF(keyed))];
+    } else if (measure->op != STORE_OP_TRACES) {
+        measure->of = of[next(random, COUNT_OF(of))];
+        measure->field = numbers[next(random, COUNT_OF(numbers))];
+        if (measure->of == STORE_OF_ATTR)
+            measure->name = str_from_c(keys[next(random, COUNT_OF(keys))]);
+        else if (measure->of == STORE_OF_SCORES && next(random, 2))
+            measure->name = STR_OF("good");
+        measure->sources = (uint32_t)next(random, 32);
+        measure->verdict = (enum store_verdict)next(random, 3);
+    }
+}
+
+static void ask_random(struct arena *arena, struct random *random, struct store_aggregate *ask)
 {
     static const enum field by[] = { FIELD_generator_model, FIELD_step,   FIELD_user_id,
                                      FIELD_stream,          FIELD_source, FIELD_max_tokens,
@@ -363,9 +437,9 @@ static void ask_random(struct random *random, struct store_aggregate *ask)
         ask->by[i] = by[next(random, COUNT_OF(by))];
         ask->by_attr[i] = str_from_c(keys[next(random, COUNT_OF(keys))]);
     }
-    ask->metric_count = 4;
-    for (uint32_t i = 0; i < ask->metric_count; i++)
-        ask->metrics[i] = (enum store_metric)next(random, STORE_METRIC_COUNT);
+    ask->measure_count = 4;
+    for (uint32_t i = 0; i < ask->measure_count; i++)
+        measure_random(arena, random, &ask->measures[i]);
     ask->step_ns = next(random, 2) ? 0 : 6 * 3600 * NS_PER_S;
     ask->limit = 100000;
 }
@@ -377,6 +451,7 @@ static void answers_are_equal(uint64_t seed)
     fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
     assert_true(fixture_init(&memory, &store_memory) && fixture_init(&duckdb, &store_duckdb));
     fill(&memory, &duckdb, &random);
+    fill_scores(&memory, &duckdb, &random);
     struct arena arena;
     arena_init(&arena, 512 * MIB);
     const char *questions = getenv("STORE_QUESTIONS");
@@ -389,7 +464,7 @@ static void answers_are_equal(uint64_t seed)
         if (next(&random, 3) == 0)
             list.scope.range = (struct time_range){ T0 + 50000 * NS_PER_S, T0 + 150000 * NS_PER_S };
         struct store_aggregate ask = { .scope = list.scope, .filter = filter };
-        ask_random(&random, &ask);
+        ask_random(&arena, &random, &ask);
         if (getenv("STORE_SEED"))
             fprintf(stderr, "# question %llu\n", (unsigned long long)i);
         same_spans(&memory, &duckdb, &list, &arena);

@@ -208,11 +208,33 @@ static void a_question_names_trace_span_session_name_and_source(void **state)
     ask.name = STR_OF("odd");
     assert_int_equal(get(f, ask, &got), 2);
     ask = ask_all();
-    ask.has_source = true;
-    ask.source = SCORE_BY_USER;
+    ask.sources = 1 << SCORE_BY_USER;
     assert_int_equal(get(f, ask, &got), 1);
     ask = ask_all();
     ask.scope.range = (struct time_range){ T0 + 2, T0 + 4 };
+    assert_int_equal(get(f, ask, &got), 2);
+}
+
+/* Deploys are kept as scores are, but are no opinion of an answer. */
+static void deploys_come_when_asked_for_and_outcomes_with_the_others(void **state)
+{
+    struct fixture *f = *state;
+    struct store_score *got;
+    struct score scores[3];
+    for (uint64_t i = 0; i < 3; i++)
+        scores[i] = score_make(i + 1, "n", 1);
+    scores[1].source = SCORE_IS_OUTCOME;
+    scores[2].source = SCORE_IS_DEPLOY;
+    scores[2].has_trace_id = false;
+    scores[2].has_value = false;
+    scores[2].label = STR_OF("1.2");
+    put_as(f, "p1", scores, 3);
+    struct store_scores ask = ask_all();
+    assert_int_equal(get(f, ask, &got), 2);
+    ask.sources = 1 << SCORE_IS_DEPLOY;
+    assert_int_equal(get(f, ask, &got), 1);
+    assert_true(got->score.source == SCORE_IS_DEPLOY && str_equal_c(got->score.label, "1.2"));
+    ask.sources = 1 << SCORE_IS_DEPLOY | 1 << SCORE_IS_OUTCOME;
     assert_int_equal(get(f, ask, &got), 2);
 }
 
@@ -304,6 +326,8 @@ static void pages_follow_each_other(void **state)
     cmocka_unit_test_setup_teardown(every_member_comes_back, setup, teardown),                     \
         cmocka_unit_test_setup_teardown(what_was_not_said_is_unknown, setup, teardown),            \
         cmocka_unit_test_setup_teardown(the_same_id_again_replaces_the_score, setup, teardown),    \
+        cmocka_unit_test_setup_teardown(deploys_come_when_asked_for_and_outcomes_with_the_others,  \
+                                        setup, teardown),                                          \
         cmocka_unit_test_setup_teardown(a_question_names_trace_span_session_name_and_source,       \
                                         setup, teardown),                                          \
         cmocka_unit_test_setup_teardown(                                                           \

@@ -8,7 +8,7 @@ import sys
 import anthropic
 from telemetry import instrument, start
 
-MODEL = "claude-3-5-haiku-latest"
+MODEL = os.environ.get("APP_MODEL", "claude-3-5-haiku-latest")
 REQUEST = {"model": MODEL, "max_tokens": 32, "system": "You are a friendly guide. Answer in one sentence.",
            "messages": [{"role": "user", "content": "Which sea is north of Germany?"}]}
 

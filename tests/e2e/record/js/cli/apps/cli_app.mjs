@@ -1,4 +1,4 @@
-// A coding agent asked one question in an empty folder, its own telemetry on: cli_app.mjs claude|codex ask
+// A coding agent asked one question in an empty folder, its own telemetry on: cli_app.mjs claude|codex|gemini ask
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -26,6 +26,13 @@ if (which === "claude") {
     ANTHROPIC_BASE_URL: process.env.MODEL_URL.replace("/v1", ""), CLAUDE_CODE_ENABLE_TELEMETRY: "1", OTEL_METRICS_EXPORTER: "otlp", OTEL_LOGS_EXPORTER: "otlp",
     OTEL_EXPORTER_OTLP_PROTOCOL: process.env.OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_EXPORTER_OTLP_ENDPOINT: otlp, OTEL_LOG_USER_PROMPTS: "1",
     OTEL_METRIC_EXPORT_INTERVAL: "60000", OTEL_LOGS_EXPORT_INTERVAL: "500", CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1", DISABLE_AUTOUPDATER: "1" });
+} else if (which === "gemini") {
+  mkdirSync(join(home, ".gemini"));
+  writeFileSync(join(home, ".gemini/settings.json"), JSON.stringify({
+    telemetry: { enabled: true, target: "local", otlpEndpoint: otlp, otlpProtocol: "http", logPrompts: true },
+    security: { auth: { selectedType: "gemini-api-key" } }, general: { enableAutoUpdate: false }, privacy: { usageStatisticsEnabled: false } }));
+  run("node", [join(modules, "@google/gemini-cli/bundle/gemini.js"), "-p", DAYS, "-m", "gemini-2.5-flash"], {
+    GEMINI_API_KEY: "test-key", GOOGLE_GEMINI_BASE_URL: process.env.MODEL_URL.replace("/v1", ""), GEMINI_CLI_TRUST_WORKSPACE: "true" });
 } else {
   mkdirSync(join(home, ".codex"));
   const to = (signal) => `{ otlp-http = { endpoint = "${otlp}/v1/${signal}", protocol = "binary" } }`;
