@@ -202,6 +202,11 @@ def schemas(src):
             **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
             "items": array(closed(dict(fields("metric:STR difference:F64 low:F64 high:F64 p:F64 test:STR verdict:STR better:STR"),
                                        a=side, b=side)))}),
+        "Completion": closed({
+            "items": array(closed({"text": {"type": "string"}, "kind": {"type": "string"},
+                                   "detail": {"type": "string"}})),
+            "from": {"type": "integer", "description": "first byte of q that an item replaces"},
+            "to": {"type": "integer", "description": "byte after the last"}}),
         "Unmapped": closed({
             "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),

@@ -89,6 +89,7 @@ API_HANDLER(api_get_payload);
 API_HANDLER(api_list_scores);
 API_HANDLER(api_list_events);
 API_HANDLER(api_aggregate);
+API_HANDLER(api_complete);
 API_HANDLER(api_list_logs);
 API_HANDLER(api_get_instrumentation);
 API_HANDLER(api_list_sessions);

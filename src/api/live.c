@@ -178,6 +178,8 @@ static enum err subscribe(struct live *live, struct api_job *job, struct diag *w
         err = query_parse_filter(&job->arena,
                                  query_param_find(job->query, job->query_count, STR_OF("q")),
                                  clock_now_ns(), &filter, why);
+    if (!err)
+        err = query_check_local(filter, why);
     if (err)
         return err;
     struct subscriber *subscriber = xcalloc(1, sizeof *subscriber);

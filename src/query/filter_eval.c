@@ -34,32 +34,26 @@ bool wildcard_matches(str pattern, str text)
     return p == pattern.len;
 }
 
-static bool text_compare(enum filter_op op, str have, str want)
+static bool text_compare(const struct filter *filter, enum filter_op op, str have, str want)
 {
-    switch (op) {
+    switch ((int)op) {
     case FILTER_EQ:
         return str_equal(have, want);
     case FILTER_NE:
         return !str_equal(have, want);
     case FILTER_LIKE:
         return wildcard_matches(want, have);
-    case FILTER_LT:
-    case FILTER_LE:
-    case FILTER_GT:
-    case FILTER_GE:
-    case FILTER_AND:
-    case FILTER_OR:
-    case FILTER_NOT:
-    case FILTER_EXISTS:
-        break;
+    case FILTER_REGEX:
+        return regex_matches(filter->regex, have);
+    default:
+        return false; /* texts have no order in filters */
     }
-    return false; /* texts have no order in filters */
 }
 
 /* difference: <0, 0, >0 as have is less than, equal to, greater than want */
 static bool order_compare(enum filter_op op, int difference)
 {
-    switch (op) {
+    switch ((int)op) {
     case FILTER_EQ:
         return difference == 0;
     case FILTER_NE:
@@ -72,14 +66,9 @@ static bool order_compare(enum filter_op op, int difference)
         return difference > 0;
     case FILTER_GE:
         return difference >= 0;
-    case FILTER_LIKE:
-    case FILTER_AND:
-    case FILTER_OR:
-    case FILTER_NOT:
-    case FILTER_EXISTS:
-        break;
+    default:
+        return false;
     }
-    return false;
 }
 
 static int i64_cmp(int64_t a, int64_t b)
@@ -93,20 +82,20 @@ static int f64_cmp(double a, double b)
 }
 
 /* Lists: = and ~ ask for some item, != for none. */
-static bool strs_compare(enum filter_op op, const struct strs *list, str want)
+static bool strs_compare(const struct filter *filter, const struct strs *list, str want)
 {
-    enum filter_op item_op = op == FILTER_NE ? FILTER_EQ : op;
+    enum filter_op op = filter->op, item_op = op == FILTER_NE ? FILTER_EQ : op;
     bool found = false;
     for (uint32_t i = 0; i < list->count && !found; i++)
-        found = text_compare(item_op, list->items[i], want);
+        found = text_compare(filter, item_op, list->items[i], want);
     return op == FILTER_NE ? !found : found;
 }
 
-static bool id_compare(enum filter_op op, const void *bytes, size_t len, str want)
+static bool id_compare(const struct filter *filter, const void *bytes, size_t len, str want)
 {
     char hex[2 * sizeof(struct id16) + 1];
     hex_encode(bytes, len, hex);
-    return text_compare(op, (str){ hex, 2 * len }, want);
+    return text_compare(filter, filter->op, (str){ hex, 2 * len }, want);
 }
 
 static bool field_compare(const struct filter *filter, const struct span *span)
@@ -117,13 +106,13 @@ static bool field_compare(const struct filter *filter, const struct span *span)
     const struct value *want = &filter->value;
     switch (field_table[filter->field].type) {
     case FIELD_TYPE_STR:
-        return text_compare(filter->op, *(const str *)have, want->text);
+        return text_compare(filter, filter->op, *(const str *)have, want->text);
     case FIELD_TYPE_STRS:
-        return strs_compare(filter->op, have, want->text);
+        return strs_compare(filter, have, want->text);
     case FIELD_TYPE_ID16:
-        return id_compare(filter->op, have, sizeof(struct id16), want->text);
+        return id_compare(filter, have, sizeof(struct id16), want->text);
     case FIELD_TYPE_ID8:
-        return id_compare(filter->op, have, sizeof(struct id8), want->text);
+        return id_compare(filter, have, sizeof(struct id8), want->text);
     case FIELD_TYPE_I64:
     case FIELD_TYPE_TIME:
     case FIELD_TYPE_NS:
@@ -172,7 +161,8 @@ static bool attr_compare(const struct filter *filter, const struct span *span)
     if (want->type == VALUE_STR) {
         char room[ATTR_TEXT_MAX];
         str text;
-        return value_text(have, room, &text) ? text_compare(filter->op, text, want->text) : is_ne;
+        return value_text(have, room, &text) ? text_compare(filter, filter->op, text, want->text)
+                                             : is_ne;
     }
     if (want->type == VALUE_BOOL && have->type == VALUE_BOOL)
         return order_compare(filter->op, have->boolean - want->boolean);
@@ -193,28 +183,53 @@ static bool is_known(const struct filter *filter, const struct span *span)
     return attr && attr->value.type != VALUE_NULL;
 }
 
+enum err query_check_local(const struct filter *filter, struct diag *reterr_why)
+{
+    const struct filter *beyond = filter_beyond_span(filter, true);
+    if (!beyond)
+        return ERR_OK;
+    bool is_score = !str_is_none(beyond->score);
+    (void)diag_set_at(reterr_why, ERR_BAD_INPUT, beyond->offset, "%s cannot be judged live",
+                      is_score ? "a score that comes later" : "what asks other spans of the trace");
+    return diag_hint(reterr_why, "each span is judged alone as it comes: ask /api/v1/spans");
+}
+
+/* A score that is sent with spans is judged by what the span says. */
+static struct filter field_for_score(const struct filter *filter)
+{
+    struct filter field = *filter;
+    field.score = STR_NONE;
+    field.field = field_of_score(filter->score);
+    assert(field.field != FIELD_COUNT);
+    return field;
+}
+
+static bool leaf_matches_span(const struct filter *filter, const struct span *span)
+{
+    assert(filter->fold == FOLD_NONE && filter->op < FILTER_ANY);
+    if (filter->op == FILTER_EXISTS)
+        return is_known(filter, span);
+    return filter->field == FIELD_COUNT ? attr_compare(filter, span) : field_compare(filter, span);
+}
+
 bool filter_matches(const struct filter *filter, const struct span *span)
 {
     assert(span);
     if (!filter)
         return true;
-    switch (filter->op) {
+    switch ((int)filter->op) {
     case FILTER_AND:
         return filter_matches(filter->left, span) && filter_matches(filter->right, span);
     case FILTER_OR:
         return filter_matches(filter->left, span) || filter_matches(filter->right, span);
     case FILTER_NOT:
         return !filter_matches(filter->left, span);
-    case FILTER_EXISTS:
-        return is_known(filter, span);
-    case FILTER_EQ:
-    case FILTER_NE:
-    case FILTER_LT:
-    case FILTER_LE:
-    case FILTER_GT:
-    case FILTER_GE:
-    case FILTER_LIKE:
+    default:
         break;
     }
-    return filter->field == FIELD_COUNT ? attr_compare(filter, span) : field_compare(filter, span);
+    if (str_is_none(filter->score))
+        return leaf_matches_span(filter, span);
+    struct filter field = field_for_score(filter);
+    bool is_number = field.op == FILTER_EXISTS || field.value.type == VALUE_F64;
+    return is_number && leaf_matches_span(&field, span);
 }

@@ -21,10 +21,40 @@ static void add_quoted(struct buf *out, str text)
 
 static void add_name(struct buf *out, const struct filter *filter)
 {
-    if (filter->field == FIELD_COUNT)
+    if (!str_is_none(filter->score)) {
+        buf_add_c(out, "score.");
+        add_quoted(out, filter->score);
+    } else if (filter->field == FIELD_COUNT)
         add_quoted(out, filter->attr_key);
     else
         buf_add_c(out, name_of_field(filter->field));
+}
+
+/* count(...), sum(name), sum(name, ...) */
+static void add_fold(struct buf *out, const struct filter *filter)
+{
+    buf_printf(out, "%s(", filter_fold_name(filter->fold));
+    if (filter->fold != FOLD_COUNT) {
+        add_name(out, filter);
+        buf_add_c(out, filter->left ? ", " : "");
+    }
+    query_format_filter(out, filter->left);
+    buf_add_char(out, ')');
+}
+
+/* Between slashes, so that a slash needs a backslash. */
+static void add_regex(struct buf *out, str pattern)
+{
+    buf_add_char(out, '/');
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.ptr[i];
+        if (c == '/')
+            buf_add_char(out, '\\');
+        buf_add_char(out, c);
+        if (c == '\\' && i + 1 < pattern.len)
+            buf_add_char(out, pattern.ptr[++i]);
+    }
+    buf_add_char(out, '/');
 }
 
 /* The largest unit that divides it. */
@@ -81,9 +111,9 @@ static const char *operator_text(enum filter_op op)
 {
     static const char *const texts[] = {
         [FILTER_EQ] = ":", [FILTER_NE] = "!=", [FILTER_LT] = "<",   [FILTER_LE] = "<=",
-        [FILTER_GT] = ">", [FILTER_GE] = ">=", [FILTER_LIKE] = "~",
+        [FILTER_GT] = ">", [FILTER_GE] = ">=", [FILTER_LIKE] = "~", [FILTER_REGEX] = "~",
     };
-    assert(op >= FILTER_EQ && op <= FILTER_LIKE);
+    assert(op >= FILTER_EQ && op <= FILTER_REGEX && texts[op]);
     return texts[op];
 }
 
@@ -117,12 +147,24 @@ void query_format_filter(struct buf *out, const struct filter *filter)
         add_inner(out, filter->left, true, FILTER_NOT);
         return;
     }
+    if (filter->op >= FILTER_ANY) {
+        buf_printf(out, "%s(", filter_scope_name(filter->op));
+        query_format_filter(out, filter->left);
+        buf_add_char(out, ')');
+        return;
+    }
     if (filter->op == FILTER_EXISTS) {
         buf_add_c(out, "has:");
         add_name(out, filter);
         return;
     }
-    add_name(out, filter);
+    if (filter->fold != FOLD_NONE)
+        add_fold(out, filter);
+    else
+        add_name(out, filter);
     buf_add_c(out, operator_text(filter->op));
-    add_value(out, filter);
+    if (filter->op == FILTER_REGEX)
+        add_regex(out, filter->value.text);
+    else
+        add_value(out, filter);
 }

@@ -163,6 +163,83 @@ struct token lexer_value(struct lexer *lexer)
     return take_word(lexer, true);
 }
 
+/* Bytes of /.../ between its slashes as written; false: not closed. */
+static bool regex_len(str rest, size_t *ret_len)
+{
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.ptr[i] == '/') {
+            *ret_len = i;
+            return true;
+        }
+        if (rest.ptr[i] == '\\')
+            i++;
+    }
+    return false;
+}
+
+/* /.../ or /.../i, where \/ is a slash; the opening one is at lexer->at. */
+static struct token take_regex(struct lexer *lexer)
+{
+    static const str no_case = STR("(?i)");
+    size_t offset = lexer->at, raw_len, len = 0;
+    if (!regex_len(str_from(lexer->text, offset + 1), &raw_len))
+        return token_error(lexer, offset, "this regular expression has no closing /");
+    str raw = str_sub(lexer->text, offset + 1, raw_len);
+    char *out = arena_alloc(lexer->arena, no_case.len + raw.len + 1);
+    if (!out) {
+        lexer->failed = diag_set(lexer->why, ERR_LIMIT, "filter needs too much memory");
+        return (struct token){ .type = TOKEN_ERROR, .offset = offset };
+    }
+    lexer->at = offset + 1 + raw.len + 1;
+    if (lexer->at < lexer->text.len && lexer->text.ptr[lexer->at] == 'i') {
+        lexer->at++;
+        memcpy(out, no_case.ptr, no_case.len);
+        len = no_case.len;
+    }
+    if (lexer->at < lexer->text.len && !ends_any_word(lexer->text.ptr[lexer->at]))
+        return token_error(lexer, lexer->at,
+                           "only i may follow /.../; in quotes it is a text with wildcards");
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.ptr[i] == '\\' && raw.ptr[i + 1] != '/')
+            out[len++] = raw.ptr[i++];
+        else if (raw.ptr[i] == '\\')
+            i++;
+        out[len++] = raw.ptr[i];
+    }
+    return (struct token){ TOKEN_REGEX, OPERATOR_LIKE, { out, len }, offset };
+}
+
+struct token lexer_pattern(struct lexer *lexer)
+{
+    skip_space(lexer);
+    if (lexer->at < lexer->text.len && lexer->text.ptr[lexer->at] == '/')
+        return take_regex(lexer);
+    return lexer_value(lexer);
+}
+
+size_t lexer_regex_offset(const struct lexer *lexer, const struct literal *literal, size_t offset)
+{
+    size_t at = literal->offset + 1, raw_len;
+    if (!regex_len(str_from(lexer->text, at), &raw_len))
+        return literal->offset;
+    size_t end = at + raw_len;
+    bool has_flag = end + 1 < lexer->text.len && lexer->text.ptr[end + 1] == 'i';
+    offset -= has_flag ? MIN(offset, (size_t)4) : 0;
+    for (; offset > 0 && at < end; offset--) {
+        bool is_slash = lexer->text.ptr[at] == '\\' && lexer->text.ptr[at + 1] == '/';
+        at += is_slash ? 2 : 1;
+    }
+    return at;
+}
+
+bool lexer_comma_maybe(struct lexer *lexer)
+{
+    skip_space(lexer);
+    bool is_comma = lexer->at < lexer->text.len && lexer->text.ptr[lexer->at] == ',';
+    lexer->at += is_comma;
+    return is_comma;
+}
+
 struct token lexer_operator_maybe(struct lexer *lexer)
 {
     static const struct {

@@ -93,6 +93,14 @@ const char *name_nearest(str word, const char *const *candidates, size_t count)
     return best;
 }
 
+const char *name_at(size_t index)
+{
+    if (index < COUNT_OF(aliases))
+        return aliases[index].name.ptr;
+    index -= COUNT_OF(aliases);
+    return index < FIELD_COUNT ? field_table[index].json : NULL;
+}
+
 static const char *nearest_name(str word)
 {
     const char *names[FIELD_COUNT + COUNT_OF(aliases)];
@@ -111,7 +119,7 @@ static bool is_own_group(str name)
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (str_starts(str_from_c(field_table[i].json), group))
             return true;
-    return str_equal_c(group, "score.");
+    return str_equal_c(group, "score.") || str_equal_c(group, "trace.");
 }
 
 static bool is_dotted(str name)
@@ -136,8 +144,9 @@ enum err name_resolve(str name, bool is_quoted, size_t offset, struct name_targe
     for (size_t i = 0; i < COUNT_OF(aliases); i++) {
         if (!str_equal(name, aliases[i].name))
             continue;
-        *ret_target =
-            (struct name_target){ aliases[i].mode, aliases[i].field, aliases[i].other, STR_NONE };
+        *ret_target = (struct name_target){ .mode = aliases[i].mode,
+                                            .field = aliases[i].field,
+                                            .other = aliases[i].other };
         return ERR_OK;
     }
     target.field = field_of_filter(name);
@@ -157,4 +166,63 @@ enum err name_resolve(str name, bool is_quoted, size_t offset, struct name_targe
     }
     *ret_target = target;
     return ERR_OK;
+}
+
+static enum err score_resolve(str name, struct name_target *ret_target, struct diag *reterr_why)
+{
+    bool is_quoted = str_starts(name, STR_OF("\""));
+    name = str_from(name, is_quoted);
+    if (str_is_empty(name)) {
+        (void)diag_set(reterr_why, ERR_BAD_INPUT, "a score needs its name after score.");
+        return diag_hint(reterr_why, "as in score.faithfulness<0.7 or score.\"my score\":good");
+    }
+    enum field field = is_quoted ? FIELD_COUNT : field_of_score(name);
+    *ret_target = (struct name_target){ .field = field, .other = FIELD_COUNT };
+    if (field == FIELD_COUNT) {
+        ret_target->score = name;
+        return ERR_OK;
+    }
+    ret_target->mode = NAME_EITHER;
+    ret_target->other_score = name;
+    return ERR_OK;
+}
+
+/* Only fields that a trace's own row has. */
+static enum err narrow_to_trace(str name, struct name_target *target, struct diag *reterr_why)
+{
+    bool has_first = target->field != FIELD_COUNT && trace_has_field(target->field);
+    bool has_other =
+        target->mode != NAME_SAME && target->other != FIELD_COUNT && trace_has_field(target->other);
+    target->of_trace = true;
+    if (!has_first)
+        target->field = target->other;
+    if (!has_first || !has_other) {
+        target->mode = NAME_SAME;
+        target->other_score = STR_NONE;
+    }
+    if (has_first || has_other)
+        return ERR_OK;
+    (void)diag_set(reterr_why, ERR_BAD_INPUT, "a trace's own row has no '%.*s'",
+                   (int)MIN(name.len, (size_t)NEAREST_WORD_MAX), name.ptr);
+    return diag_hint(reterr_why, "any(...) asks the spans of the trace");
+}
+
+enum err name_resolve_condition(str name, bool is_quoted, bool in_trace,
+                                struct name_target *ret_target, struct diag *reterr_why)
+{
+    static const str of_score = STR("score."), of_trace = STR("trace.");
+    bool is_trace = !is_quoted && str_starts(name, of_trace);
+    if (is_trace)
+        name = str_from(name, of_trace.len);
+    struct name_target target;
+    enum err code;
+    if (!is_quoted && str_starts(name, of_score))
+        code = score_resolve(str_from(name, of_score.len), &target, reterr_why);
+    else
+        code = name_resolve(name, is_quoted, SIZE_MAX, &target, reterr_why);
+    if (code == ERR_OK && (is_trace || in_trace))
+        code = narrow_to_trace(name, &target, reterr_why);
+    if (code == ERR_OK)
+        *ret_target = target;
+    return code;
 }

@@ -2,11 +2,12 @@
  *
  * The filter language (docs/filters.md has the grammar): comparisons of fields with
  * : = != < <= > >= ~, lists model:(a or b), has:field, and, or, not, ( ); side by side
- * means and; * is a wildcard in unquoted texts; numbers take units (8s, 250ms, plain
- * numbers are ms; dollars for money; now-1h for times).  A word or quoted text alone
- * matches part of the span's name or the beginning of a request, source or trace id.
- * Unknown names are attributes if quoted or dotted, else an error that suggests the
- * nearest field.
+ * means and; * is a wildcard in unquoted texts, name~/re/ a regular expression; numbers take units
+ * (8s, 250ms, plain numbers are ms; dollars for money; now-1h for times).  A word or quoted text
+ * alone matches part of the span's name or the beginning of a request, source or trace id. Unknown
+ * names are attributes if quoted or dotted, else an error that suggests the nearest field.
+ * score.NAME asks scores; any(...), parent(...), count(...)>3, sum(cost)>1, trace.cost>1 and their
+ * like look at other spans of the trace.
  *
  * What a comparison with something unknown means, here and in every store: it is false,
  * != included, and `not` of it is therefore true.
@@ -22,7 +23,12 @@
 #include "model/filter.h"
 #include "store/store.h"
 
-enum { QUERY_TEXT_BYTES_MAX = 8192, QUERY_NODES_MAX = 256, QUERY_DEPTH_MAX = 32 };
+enum {
+    QUERY_TEXT_BYTES_MAX = 8192,
+    QUERY_NODES_MAX = 256,
+    QUERY_DEPTH_MAX = 32,
+    QUERY_BEYOND_MAX = 16, /* conditions on scores and on other spans: each is a sub-query */
+};
 
 /* *ret_filter is NULL for an empty text.  ERR_BAD_INPUT: offset points at the
  * character, the hint names what was probably meant.  now_ns is for now-1h. */
@@ -30,10 +36,49 @@ MUST_CHECK enum err query_parse_filter(struct arena *arena, str text, int64_t no
                                        const struct filter **ret_filter, struct diag *reterr_why);
 /* Text that parses to the same tree (filter NULL: nothing is written). */
 void query_format_filter(struct buf *out, const struct filter *filter);
-/* Does the span match (filter NULL: yes)?  For live tail; what stores do in SQL means the
- * same.  An attribute equals a text if it is that text, or a boolean or whole number written
- * so; < and > are for numbers; arrays and maps are only known or not. */
+/* ERR_BAD_INPUT at the first condition that one span alone does not answer: on other spans of
+ * its trace, on scores. */
+MUST_CHECK enum err query_check_local(const struct filter *filter, struct diag *reterr_why);
+/* Does the span match (filter NULL: yes)?  The filter is local.  For live tail; what stores do in
+ * SQL means the same.  An attribute equals a text if it is that text, or a boolean or whole number
+ * written so; < and > are for numbers; arrays and maps are only known or not. */
 bool filter_matches(const struct filter *filter, const struct span *span);
+
+/* ---- complete.c: GET /api/v1/complete ---- */
+
+enum complete_wants { COMPLETE_NOTHING, COMPLETE_NAME, COMPLETE_VALUE };
+/* What stands at a place of a filter that is being typed. */
+struct query_completion {
+    enum complete_wants wants;
+    size_t from, to; /* bytes of the filter that an item replaces */
+    str prefix;      /* what is typed of it; of a value without its opening quote */
+    /* Of a value: whose. FIELD_COUNT twice: of the attribute, or of the score. */
+    enum field field, other; /* other: where the name stands for two fields */
+    str attr_key, score;
+};
+/* ERR_BAD_INPUT when `at` is past the end.  Half a filter is no error. */
+MUST_CHECK enum err query_complete(struct arena *arena, str text, size_t at,
+                                   struct query_completion *ret_completion,
+                                   struct diag *reterr_why);
+enum { QUERY_ITEMS_MAX = 250 };
+struct query_item {
+    str text;
+    const char *kind; /* field alias attribute score function keyword operator value unit */
+    const char *detail;
+};
+struct query_items {
+    struct arena *arena;
+    str prefix;
+    struct query_item items[QUERY_ITEMS_MAX];
+    size_t count;
+};
+/* The items that need no store: names, operators, units, true and false, times. */
+void query_completion_known(const struct query_completion *completion, struct query_items *items);
+/* When it begins like the prefix, is not there yet, and there is room. */
+void query_completion_add(struct query_items *items, str text, const char *kind,
+                          const char *detail);
+/* A text as it is written in a filter; STR_NONE when the arena is spent. */
+str query_quoted_if_needed(struct arena *arena, str text);
 
 /* "now", "now-1h", RFC 3339, or epoch seconds / ms / ns by magnitude. */
 MUST_CHECK enum err query_parse_time(str text, int64_t now_ns, int64_t *ret_ns,

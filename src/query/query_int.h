@@ -20,6 +20,9 @@ struct name_target {
     enum field field; /* FIELD_COUNT: the attribute attr_key */
     enum field other; /* of FALLBACK and EITHER */
     str attr_key;
+    str score, other_score; /* not STR_NONE: the score of that name instead of a field */
+    bool of_trace;          /* the trace's own row is meant */
+    size_t offset;          /* of the name */
 };
 
 /* A quoted name is always an attribute; a plain one is an alias, a field, or, when it has
@@ -27,6 +30,13 @@ struct name_target {
  * the nearest name as the hint. */
 MUST_CHECK enum err name_resolve(str name, bool is_quoted, size_t offset,
                                  struct name_target *ret_target, struct diag *reterr_why);
+/* The same in a condition: also score.NAME (score."NAME with the quote: never the field of that
+ * name) and trace.NAME.  In a trace's own row (in_trace) only its own fields have names.  The
+ * error has no offset. */
+MUST_CHECK enum err name_resolve_condition(str name, bool is_quoted, bool in_trace,
+                                           struct name_target *ret_target, struct diag *reterr_why);
+/* All names of fields and aliases, one after another; NULL past the last. */
+const char *name_at(size_t index);
 /* The candidate nearest to `word`, or NULL when none is near enough to suggest. */
 const char *name_nearest(str word, const char *const *candidates, size_t count);
 /* How a field is written in filters: its JSON name. */
@@ -41,6 +51,7 @@ struct literal {
     str text;       /* quotes and escapes resolved */
     size_t offset;  /* in the filter, for errors */
     bool is_quoted; /* then * is an ordinary character */
+    bool is_regex;  /* text is a regular expression */
 };
 
 /* What an attribute may equal: a text, which whole numbers and booleans equal by how they are
@@ -71,6 +82,7 @@ enum token_type {
     TOKEN_WORD,  /* text */
     TOKEN_QUOTED,
     TOKEN_OPERATOR,
+    TOKEN_REGEX, /* text without its slashes; with (?i) in front for /.../i */
     TOKEN_ERROR, /* lexer.failed and the diag given to lexer_init are set */
 };
 enum lexer_operator {
@@ -100,12 +112,24 @@ void lexer_init(struct lexer *lexer, struct arena *arena, str text, struct diag 
  * model names have colons). */
 struct token lexer_term(struct lexer *lexer);
 struct token lexer_value(struct lexer *lexer);
+/* As lexer_value; a / begins a regular expression. */
+struct token lexer_pattern(struct lexer *lexer);
+/* Where in the filter the byte `offset` of a regular expression's text was written. */
+size_t lexer_regex_offset(const struct lexer *lexer, const struct literal *literal, size_t offset);
+/* Takes the comma that follows, if one does. */
+bool lexer_comma_maybe(struct lexer *lexer);
 /* Looks at what a term would begin with, taking nothing: TOKEN_END, TOKEN_CLOSE, TOKEN_WORD
  * with the word, or TOKEN_QUOTED for everything else. */
 enum token_type lexer_peek(struct lexer *lexer, str *ret_word);
 /* The operator that follows, if one does; else TOKEN_END and nothing is taken. */
 struct token lexer_operator_maybe(struct lexer *lexer);
 bool lexer_word_is(str word, const char *keyword); /* ASCII case ignored */
+
+/* ---- filter_scope.c ---- */
+/* "any" of FILTER_ANY, "sum" of FOLD_SUM; all of them by number, NULL past the last. */
+const char *filter_scope_name(enum filter_op op);
+const char *filter_fold_name(enum filter_fold fold);
+const char *filter_call_name(size_t index);
 
 /* ---- plan.c: parameters of a request ---- */
 

@@ -253,7 +253,26 @@ static enum err read_chunk(duckdb_data_chunk chunk, void *arg, struct diag *rete
     return ERR_OK;
 }
 
-static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct snapshot *snapshot,
+/* Puts in front what conditions on other spans read, of the question and of its measures. */
+static void add_relations(struct sql *sql, const struct store_aggregate *ask,
+                          const struct snapshot *spans)
+{
+    const struct relations relations = { .range = &ask->scope.range };
+    struct filter both[STORE_MEASURES_MAX + 1];
+    const struct filter *all = filter_beyond_span(ask->filter, false) ? ask->filter : NULL;
+    for (uint32_t i = 0; i < ask->measure_count; i++) {
+        const struct filter *one = ask->measures[i].filter;
+        if (!filter_beyond_span(one, false))
+            continue;
+        both[i] = (struct filter){ .op = FILTER_AND, .left = one, .right = all };
+        all = &both[i];
+    }
+    if (all)
+        sql_relations(sql, &relations, spans, all);
+}
+
+/* snapshots[0] of spans, snapshots[1] of rows of traces. */
+static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct snapshot *snapshots,
                                bool of_scores, struct diag *reterr_why)
 {
     duckdb_connection connection;
@@ -262,7 +281,9 @@ static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct sn
     if (code != ERR_OK)
         return code;
     pthread_rwlock_rdlock(&sql->store->lock);
-    snapshot_take(sql->store, &sql->store->spans, NULL, 0, snapshot);
+    snapshot_take(sql->store, &sql->store->spans, NULL, 0, &snapshots[0]);
+    snapshot_take(sql->store, &sql->store->traces, NULL, 0, &snapshots[1]);
+    add_relations(sql, answer->ask, &snapshots[0]);
     if (of_scores)
         build_scores(sql, answer->ask);
     else
@@ -274,14 +295,19 @@ static enum err aggregate_feed(struct sql *sql, struct answer *answer, struct sn
 
 static enum err aggregate_run(struct answer *answer, bool of_scores, struct diag *reterr_why)
 {
-    struct snapshot snapshot = { .recent = NULL };
+    struct snapshot snapshots[2] = { { .recent = NULL }, { .recent = NULL } };
     struct sql *sql = xcalloc(1, sizeof *sql);
     sql_init(sql, answer->store, answer->arena, &answer->ask->scope);
-    enum err code = feed_begin(sql->store, &snapshot, &sql->spans_feed, reterr_why);
+    enum err code = feed_begin(sql->store, &snapshots[0], &sql->spans_feed, reterr_why);
     if (code == ERR_OK) {
-        code = aggregate_feed(sql, answer, &snapshot, of_scores, reterr_why);
+        code = feed_begin(sql->store, &snapshots[1], &sql->traces_feed, reterr_why);
+        if (code == ERR_OK) {
+            code = aggregate_feed(sql, answer, snapshots, of_scores, reterr_why);
+            feed_end(sql->store, sql->traces_feed);
+        }
         feed_end(sql->store, sql->spans_feed);
-        snapshot_drop(sql->store, &snapshot);
+        for (size_t i = 0; i < COUNT_OF(snapshots); i++)
+            snapshot_drop(sql->store, &snapshots[i]);
     }
     sql_clear(sql);
     xfree(sql);

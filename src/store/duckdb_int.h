@@ -10,6 +10,7 @@
  *   duckdb_items.c      log records and metric points
  *   duckdb_known.c      which traces and spans are on disk
  *   duckdb_sql.c        a filter as parameterised SQL
+ *   duckdb_scope.c      its conditions on other spans of the trace, and on scores
  *   duckdb_list.c       spans, traces
  *   duckdb_open.c       the row of a trace that is not settled, by SQL
  *   duckdb_logs.c       logs of a trace
@@ -342,6 +343,8 @@ void snapshot_take(const struct store *store, const struct recent *recent, const
 /* The names of a trace's rows; xfree them. */
 uint32_t *entry_rows(const struct store *store, const struct entry *entry, size_t *ret_count);
 void snapshot_drop(struct store *store, struct snapshot *snapshot);
+/* Are there spans that came after their trace was settled? */
+bool snapshot_has_late(const struct snapshot *snapshot);
 
 /* -- duckdb_feed.c: spans and traces in memory as relations of SQL -- */
 MUST_CHECK enum err feed_register(struct store *store, struct diag *reterr_why);
@@ -403,6 +406,7 @@ struct sql {
     bool failed;
     /* Where the rows of a condition lie: for conditions on spans of a trace. */
     const char *spans_from;           /* "d20251121.spans" */
+    const char *traces_from;          /* their own rows; only when conditions look beyond a span */
     uint32_t spans_feed, traces_feed; /* ids of snapshots */
     bool of_traces;
     const struct store_scope *scope;
@@ -414,11 +418,18 @@ void sql_restart(struct sql *sql); /* empties, for the next statement */
 void sql_param(struct sql *sql, str text);
 void sql_scope(struct sql *sql, bool with_range); /* project, tenant, range */
 void sql_filter(struct sql *sql, const struct filter *filter, bool negated);
+/* -- pieces of conditions -- */
+const char *sql_operator(enum filter_op op);                 /* NULL: it is none of SQL's */
+bool sql_number(struct sql *sql, const struct value *value); /* false: it is no number */
+void sql_i64(struct sql *sql, int64_t number);
+/* Around an expression that is a text: the leaf's operation on it. */
+void sql_text_begin(struct sql *sql, const struct filter *leaf);
+void sql_text_end(struct sql *sql, const struct filter *leaf);
+/* A number of a span, or of one of its attributes. */
+void sql_field_number(struct sql *sql, enum field field);
+void sql_attr_number(struct sql *sql, str key);
 /* A field, or an attribute's text, as an expression to group by. */
 void sql_group_key(struct sql *sql, enum field field, str attr_key);
-/* A numeric field as an expression; an attribute's number. */
-void sql_number(struct sql *sql, enum field field);
-void sql_attr_number(struct sql *sql, str attr_key);
 /* A statement whose tables are fixed: what it reads does not change any more. */
 struct statement {
     duckdb_connection connection;
@@ -440,6 +451,19 @@ MUST_CHECK enum err sql_run(struct sql *sql,
                             void *arg, struct diag *reterr_why);
 void sql_dict_is(struct sql *sql, enum field field, const char *text);
 
+/* -- duckdb_scope.c -- */
+/* A condition on other spans of the trace, on its own row, on scores. */
+void sql_beyond(struct sql *sql, const struct filter *filter, bool negated);
+/* Puts `WITH ts AS (...), tt AS (...) ` in front, as far as the filter's conditions read them: all
+ * spans, and all rows of traces, of the traces that a source has.  Sets spans_from (else it stays
+ * as it is: one table will do) and traces_from. */
+struct relations {
+    const char *day;                /* "d20251121": of a day; NULL: of memory */
+    const struct time_range *range; /* of several days: those with spans in it; else NULL */
+    int state;                      /* of rows in memory that make a trace; -1: all */
+};
+void sql_relations(struct sql *sql, const struct relations *relations, const struct snapshot *spans,
+                   const struct filter *filter);
 /* -- duckdb_measure.c -- */
 /* ",CAST(... AS DOUBLE) AS m0,...": those of spans, or those of scores; NULL for the others. */
 void measures_add(struct sql *sql, const struct store_aggregate *ask, bool of_scores);

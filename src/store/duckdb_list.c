@@ -35,6 +35,7 @@ struct list_run {
     struct keyset seen; /* hash -> index + 1 */
     struct snapshot spans, traces;
     bool has_spans, has_traces; /* in memory */
+    bool looks_beyond;          /* conditions on other spans or on scores */
     /* The question is about these traces only. */
     bool of_some;
     uint32_t some_count;
@@ -93,6 +94,30 @@ static void add_order(struct list_run *run)
                run->of_traces ? "" : ",span_id DESC", run->list->limit);
 }
 
+/* What conditions on other spans read, of the traces of a source. */
+static void add_relations(struct list_run *run, int kind, const char *day)
+{
+    const struct relations relations = {
+        .day = kind == FROM_DAY ? day : NULL,
+        .state = kind == FROM_OPEN_TRACES ? ROW_OPEN : ROW_SETTLED,
+    };
+    if (run->looks_beyond)
+        sql_relations(run->sql, &relations, &run->spans, run->list->filter);
+}
+
+static void spans_of_source(const struct list_run *run, int kind, const char *day, char *out,
+                            size_t size)
+{
+    uint32_t feed = run->sql->spans_feed;
+    if (kind == FROM_DAY)
+        snprintf(out, size, "%s.spans", day);
+    else if (!run->of_traces)
+        snprintf(out, size, "recent_spans(%u)", feed);
+    else
+        snprintf(out, size, "(SELECT * FROM recent_spans(%u) WHERE state=%d)", feed,
+                 kind == FROM_RECENT ? ROW_SETTLED : ROW_OPEN);
+}
+
 /* SELECT of one source, ordered and cut. */
 static void add_source(struct list_run *run, int kind, const char *day)
 {
@@ -100,12 +125,9 @@ static void add_source(struct list_run *run, int kind, const char *day)
     char spans_from[96];
     const struct columns *columns =
         run->of_traces ? &run->store->trace_columns : &run->store->span_columns;
-    if (kind == FROM_DAY)
-        snprintf(spans_from, sizeof spans_from, "%s.spans", day);
-    else
-        snprintf(spans_from, sizeof spans_from, "(SELECT * FROM recent_spans(%u) WHERE state=%d)",
-                 sql->spans_feed, kind == FROM_RECENT ? ROW_SETTLED : ROW_OPEN);
+    spans_of_source(run, kind, day, spans_from, sizeof spans_from);
     sql->spans_from = spans_from;
+    add_relations(run, kind, day);
     buf_add_c(&sql->text, "SELECT ");
     columns_names(columns, &sql->text, kind == FROM_DAY);
     if (kind == FROM_RECENT && !run->of_traces)
@@ -330,7 +352,7 @@ static void snapshot_of_some(struct list_run *run)
             trace_rows[trace_count++] = entry->trace_row - 1;
     }
     snapshot_take(store, &store->spans, rows ? rows : trace_rows, count, &run->spans);
-    if (run->of_traces)
+    if (run->of_traces || run->looks_beyond)
         snapshot_take(store, &store->traces, trace_rows, trace_count, &run->traces);
     xfree(rows);
 }
@@ -343,15 +365,38 @@ static void memory_fix(struct list_run *run)
         snapshot_of_some(run);
     } else {
         snapshot_take(store, &store->spans, NULL, 0, &run->spans);
-        if (run->of_traces)
+        if (run->of_traces || run->looks_beyond)
             snapshot_take(store, &store->traces, NULL, 0, &run->traces);
     }
     run->has_spans = run->spans.block_count > 0;
-    run->has_traces = run->traces.block_count > 0;
+    run->has_traces = run->of_traces && run->traces.block_count > 0;
+}
+
+/* A source whose conditions read several relations: all as of one moment. */
+static enum err source_run_fixed(struct list_run *run, int kind, const char *day,
+                                 struct diag *reterr_why)
+{
+    struct store *store = run->store;
+    struct statement statement;
+    duckdb_connection connection;
+    enum err code = duck_connect(store, run->list->scope.deadline_ns, &connection, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    snapshot_drop(store, &run->spans);
+    snapshot_drop(store, &run->traces);
+    pthread_rwlock_rdlock(&store->lock);
+    memory_fix(run);
+    sql_restart(run->sql);
+    add_source(run, kind, day);
+    code = sql_prepare(run->sql, connection, &statement, reterr_why);
+    pthread_rwlock_unlock(&store->lock);
+    return code == ERR_OK ? sql_execute(run->sql, &statement, chunk_read, run, reterr_why) : code;
 }
 
 static enum err source_run(struct list_run *run, int kind, const char *day, struct diag *reterr_why)
 {
+    if (run->looks_beyond)
+        return source_run_fixed(run, kind, day, reterr_why);
     sql_restart(run->sql);
     add_source(run, kind, day);
     return sql_run(run->sql, chunk_read, run, reterr_why);
@@ -374,9 +419,10 @@ static enum err walk(struct list_run *run, struct diag *reterr_why)
     struct day_view *days = days_in_range(run, &day_count);
     pthread_rwlock_unlock(&run->store->lock);
     enum err code = ERR_OK;
+    bool has_traces = run->has_traces; /* as memory was first: what it has lost is on disk */
     if (run->has_spans)
         code = source_run(run, run->of_traces ? FROM_OPEN_TRACES : FROM_RECENT, NULL, reterr_why);
-    if (code == ERR_OK && run->has_traces)
+    if (code == ERR_OK && has_traces)
         code = source_run(run, FROM_RECENT, NULL, reterr_why);
     for (uint32_t i = 0; i < day_count && code == ERR_OK; i++) {
         if (is_complete(run, days[i].times.max))
@@ -457,6 +503,7 @@ static enum err list_run(struct list_run *run, struct diag *reterr_why)
     run->sql = xcalloc(1, sizeof *run->sql);
     sql_init(run->sql, run->store, run->arena, &run->list->scope);
     run->sql->of_traces = run->of_traces;
+    run->looks_beyond = filter_beyond_span(run->list->filter, false) != NULL;
     uint32_t project = dict_find(&run->store->dicts, FIELD_project, run->list->scope.project);
     run->of_some = project != DICT_NO_ID && names_traces(run, run->list->filter, project);
     code = feeds_run(run, reterr_why);

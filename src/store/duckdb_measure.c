@@ -38,7 +38,7 @@ static void add_number(struct sql *sql, const struct store_measure *measure)
 {
     switch (measure->of) {
     case STORE_OF_FIELD:
-        sql_number(sql, measure->field);
+        sql_field_number(sql, measure->field);
         break;
     case STORE_OF_ATTR:
         sql_attr_number(sql, measure->name);

@@ -678,3 +678,16 @@ void snapshot_drop(struct store *store, struct snapshot *snapshot)
     xfree(snapshot->rows);
     *snapshot = (struct snapshot){ .recent = NULL };
 }
+
+bool snapshot_has_late(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; snapshot->rows && i < snapshot->row_count; i++) {
+        uint32_t row = snapshot->rows[i];
+        if (snapshot->blocks[row / BLOCK_ROWS]->state[row % BLOCK_ROWS] == ROW_LATE)
+            return true;
+    }
+    for (uint32_t i = 0; !snapshot->rows && i < snapshot->block_count; i++)
+        if (memchr(snapshot->blocks[i]->state, ROW_LATE, snapshot->counts[i]))
+            return true;
+    return false;
+}

@@ -52,18 +52,18 @@ void sql_param(struct sql *sql, str text)
     buf_printf(&sql->text, "$%u", index + 1);
 }
 
-static void i64_add_text(struct sql *sql, int64_t number)
+void sql_i64(struct sql *sql, int64_t number)
 {
     buf_printf(&sql->text, "CAST('%lld' AS BIGINT)", (long long)number);
 }
 
-/* Texts past the dictionary's limits: `tail` compares the exact one. */
-static bool overflow_begin(struct sql *sql, enum field field)
+/* Texts past the dictionary's limits: what follows compares the exact one. */
+static bool overflow_begin(struct sql *sql, enum field field, const char *call)
 {
     if (!atomic_load(&sql->store->dicts.fields[field].is_full))
         return false;
-    buf_printf(&sql->text, " OR (\"%s\"=%u AND json_extract_string(rare,'$.%s')",
-               field_table[field].name, DICT_OVERFLOW, field_table[field].name);
+    buf_printf(&sql->text, " OR (\"%s\"=%u AND %sjson_extract_string(rare,'$.%s')",
+               field_table[field].name, DICT_OVERFLOW, call, field_table[field].name);
     return true;
 }
 
@@ -75,7 +75,7 @@ static void dict_id(struct sql *sql, enum field field, str text)
         return;
     }
     buf_add_c(&sql->text, "(false");
-    if (!str_is_none(text) && overflow_begin(sql, field)) {
+    if (!str_is_none(text) && overflow_begin(sql, field, "")) {
         buf_add_char(&sql->text, '=');
         sql_param(sql, text);
         buf_add_char(&sql->text, ')');
@@ -98,14 +98,14 @@ void sql_scope(struct sql *sql, bool with_range)
     if (!with_range)
         return;
     buf_add_c(&sql->text, " AND start_time>=");
-    i64_add_text(sql, sql->scope->range.from_ns);
+    sql_i64(sql, sql->scope->range.from_ns);
     buf_add_c(&sql->text, " AND start_time<");
-    i64_add_text(sql, sql->scope->range.to_ns);
+    sql_i64(sql, sql->scope->range.to_ns);
 }
 
 /* -- single conditions -- */
 
-static const char *op_text(enum filter_op op)
+const char *sql_operator(enum filter_op op)
 {
     switch ((int)op) {
     case FILTER_EQ:
@@ -118,6 +118,8 @@ static const char *op_text(enum filter_op op)
         return ">";
     case FILTER_GE:
         return ">=";
+    case FILTER_NE: /* of folds: of fields it is NOT of EQ */
+        return "<>";
     default:
         return NULL;
     }
@@ -139,20 +141,43 @@ static str like_pattern(struct arena *arena, str pattern)
     return copy;
 }
 
-/* `operator value` behind an expression that is a text. */
-static void text_condition(struct sql *sql, enum filter_op op, str value)
+/* Before an expression that is a text; text_condition() comes behind it. */
+static const char *text_call(const struct filter *leaf)
 {
-    if (op == FILTER_LIKE) {
-        buf_add_c(&sql->text, " LIKE ");
-        sql_param(sql, like_pattern(sql->arena, value));
-        buf_add_c(&sql->text, " ESCAPE '\\'");
-        return;
-    }
-    buf_add_c(&sql->text, op_text(op));
-    sql_param(sql, value);
+    return leaf->op == FILTER_REGEX ? "regexp_matches(" : "";
 }
 
-static bool number_add(struct sql *sql, const struct value *value)
+/* The one text that is written out and not a parameter, since the engine compiles a constant
+ * only once: it is our own writing of what the expression means (base/regex.h). */
+static void regex_add(struct sql *sql, const struct regex *regex)
+{
+    static const char alphabet[] = "0123456789ABCDEFabcdefxAzB\\{}()[]?:|*+,^-";
+    const char *text = regex_portable(regex);
+    assert(strspn(text, alphabet) == strlen(text));
+    buf_printf(&sql->text, ",'%s')", text);
+}
+
+void sql_text_begin(struct sql *sql, const struct filter *leaf)
+{
+    buf_add_c(&sql->text, text_call(leaf));
+}
+
+/* `operator value` behind an expression that is a text. */
+void sql_text_end(struct sql *sql, const struct filter *leaf)
+{
+    if (leaf->op == FILTER_REGEX) {
+        regex_add(sql, leaf->regex);
+    } else if (leaf->op == FILTER_LIKE) {
+        buf_add_c(&sql->text, " LIKE ");
+        sql_param(sql, like_pattern(sql->arena, leaf->value.text));
+        buf_add_c(&sql->text, " ESCAPE '\\'");
+    } else {
+        buf_add_c(&sql->text, sql_operator(leaf->op));
+        sql_param(sql, leaf->value.text);
+    }
+}
+
+bool sql_number(struct sql *sql, const struct value *value)
 {
     double number = value->type == VALUE_F64 ? value->f64 : (double)value->i64;
     if ((value->type != VALUE_F64 && value->type != VALUE_I64) || number != number)
@@ -209,15 +234,15 @@ static void dict_condition(struct sql *sql, const struct filter *leaf)
     }
     buf_add_c(&sql->text, "(false");
     for (uint32_t id = 0; id < count; id++) {
-        if (!text_compares(leaf->op, dict_text(dicts, leaf->field, id), leaf->value.text))
+        if (!leaf_compares_text(leaf, dict_text(dicts, leaf->field, id)))
             continue;
         if (found++ == 0)
             buf_printf(&sql->text, " OR \"%s\" IN (", field_table[leaf->field].name);
         buf_printf(&sql->text, "%s%u", found == 1 ? "" : ",", id);
     }
     buf_add_c(&sql->text, found ? ")" : "");
-    if (overflow_begin(sql, leaf->field)) {
-        text_condition(sql, leaf->op, leaf->value.text);
+    if (overflow_begin(sql, leaf->field, text_call(leaf))) {
+        sql_text_end(sql, leaf);
         buf_add_char(&sql->text, ')');
     }
     buf_add_char(&sql->text, ')');
@@ -225,7 +250,7 @@ static void dict_condition(struct sql *sql, const struct filter *leaf)
 
 static void i64_condition(struct sql *sql, const struct column *column, const struct filter *leaf)
 {
-    const char *op = op_text(leaf->op);
+    const char *op = sql_operator(leaf->op);
     if (!op || !is_number(&leaf->value)) {
         false_condition(sql);
         return;
@@ -236,21 +261,21 @@ static void i64_condition(struct sql *sql, const struct column *column, const st
     buf_add_c(&sql->text, as_double ? " AS DOUBLE)" : ")");
     buf_add_c(&sql->text, op);
     if (!as_double)
-        i64_add_text(sql, leaf->value.i64);
-    else if (!number_add(sql, &leaf->value))
+        sql_i64(sql, leaf->value.i64);
+    else if (!sql_number(sql, &leaf->value))
         sql->failed = true;
 }
 
 static void f64_condition(struct sql *sql, const struct column *column, const struct filter *leaf)
 {
-    const char *op = op_text(leaf->op);
+    const char *op = sql_operator(leaf->op);
     if (!op || !is_number(&leaf->value)) {
         false_condition(sql);
         return;
     }
     expression(sql, column, leaf->field, "DOUBLE");
     buf_add_c(&sql->text, op);
-    if (!number_add(sql, &leaf->value))
+    if (!sql_number(sql, &leaf->value))
         sql->failed = true;
 }
 
@@ -267,7 +292,7 @@ static void bool_condition(struct sql *sql, const struct column *column, const s
 static void list_condition(struct sql *sql, const struct column *column, const struct filter *leaf)
 {
     bool is_text = field_table[leaf->field].type == FIELD_TYPE_STRS;
-    const char *op = op_text(leaf->op);
+    const char *op = sql_operator(leaf->op);
     if (is_text ? leaf->value.type != VALUE_STR : !op || !is_number(&leaf->value)) {
         false_condition(sql);
         return;
@@ -278,12 +303,15 @@ static void list_condition(struct sql *sql, const struct column *column, const s
     else
         buf_printf(&sql->text, "json_extract_string(rare,'$.%s[*]')",
                    field_table[leaf->field].name);
-    buf_add_c(&sql->text, is_text ? ", lambda x: x" : ", lambda x: TRY_CAST(x AS DOUBLE)");
-    if (is_text)
-        text_condition(sql, leaf->op, leaf->value.text);
-    else {
+    buf_add_c(&sql->text, ", lambda x: ");
+    if (is_text) {
+        sql_text_begin(sql, leaf);
+        buf_add_char(&sql->text, 'x');
+        sql_text_end(sql, leaf);
+    } else {
+        buf_add_c(&sql->text, "TRY_CAST(x AS DOUBLE)");
         buf_add_c(&sql->text, op);
-        if (!number_add(sql, &leaf->value))
+        if (!sql_number(sql, &leaf->value))
             sql->failed = true;
     }
     buf_add_c(&sql->text, "))>0");
@@ -300,7 +328,8 @@ static void id_equal(struct sql *sql, const struct column *column, const struct 
     char hex[33];
     if (!column) {
         rare_text(sql, leaf->field);
-        text_condition(sql, FILTER_EQ, arena_str(sql->arena, id_text(id.bytes, len, hex)));
+        buf_add_char(&sql->text, '=');
+        sql_param(sql, arena_str(sql->arena, id_text(id.bytes, len, hex)));
     } else if (len == 16)
         buf_printf(&sql->text, "\"%s_hi\"=%llu::UBIGINT AND \"%s_lo\"=%llu::UBIGINT",
                    field_table[leaf->field].name, (unsigned long long)id_high(id),
@@ -322,13 +351,14 @@ static void id_condition(struct sql *sql, const struct column *column, const str
         id_equal(sql, column, leaf, len);
         return;
     }
+    sql_text_begin(sql, leaf);
     if (!column)
         rare_text(sql, leaf->field);
     else if (len == 16)
         buf_printf(&sql->text, "format('{:016x}{:016x}',\"%s_hi\",\"%s_lo\")", name, name);
     else
         buf_printf(&sql->text, "format('{:016x}',\"%s\")", name);
-    text_condition(sql, leaf->op, leaf->value.text);
+    sql_text_end(sql, leaf);
 }
 
 static void field_condition(struct sql *sql, const struct column *column, const struct filter *leaf)
@@ -355,8 +385,9 @@ static void field_condition(struct sql *sql, const struct column *column, const 
         } else if (column && column->kind == COLUMN_DICT) {
             dict_condition(sql, leaf);
         } else {
+            sql_text_begin(sql, leaf);
             expression(sql, column, leaf->field, NULL);
-            text_condition(sql, leaf->op, leaf->value.text);
+            sql_text_end(sql, leaf);
         }
         break;
     case FIELD_TYPE_I64:
@@ -416,7 +447,7 @@ static void attr_text_expression(struct sql *sql, str key)
 
 static void attr_number_condition(struct sql *sql, const struct filter *leaf, str pointer)
 {
-    const char *op = op_text(leaf->op);
+    const char *op = sql_operator(leaf->op);
     if (!op || !is_number(&leaf->value)) {
         false_condition(sql);
         return;
@@ -427,11 +458,11 @@ static void attr_number_condition(struct sql *sql, const struct filter *leaf, st
         buf_add_c(&sql->text, " WHEN 'BIGINT' THEN TRY_CAST(");
         attr_call(sql, "json_extract_string", pointer);
         buf_printf(&sql->text, " AS BIGINT)%s", op);
-        i64_add_text(sql, leaf->value.i64);
+        sql_i64(sql, leaf->value.i64);
         buf_add_c(&sql->text, " WHEN 'UBIGINT' THEN TRY_CAST(");
         attr_call(sql, "json_extract_string", pointer);
         buf_printf(&sql->text, " AS BIGINT)%s", op);
-        i64_add_text(sql, leaf->value.i64);
+        sql_i64(sql, leaf->value.i64);
         buf_add_c(&sql->text, " WHEN 'DOUBLE' THEN ");
     } else {
         buf_add_c(&sql->text, " WHEN 'VARCHAR' THEN false WHEN 'BOOLEAN' THEN false ELSE ");
@@ -439,7 +470,7 @@ static void attr_number_condition(struct sql *sql, const struct filter *leaf, st
     buf_add_c(&sql->text, "TRY_CAST(");
     attr_call(sql, "json_extract_string", pointer);
     buf_printf(&sql->text, " AS DOUBLE)%s", op);
-    if (!number_add(sql, &leaf->value))
+    if (!sql_number(sql, &leaf->value))
         sql->failed = true;
     buf_add_c(&sql->text, " END)");
 }
@@ -451,8 +482,9 @@ static void attr_condition(struct sql *sql, const struct filter *leaf)
         attr_call(sql, "json_type", pointer);
         buf_add_c(&sql->text, "<>'NULL'");
     } else if (leaf->value.type == VALUE_STR) {
+        sql_text_begin(sql, leaf);
         attr_text_expression(sql, leaf->attr_key);
-        text_condition(sql, leaf->op, leaf->value.text);
+        sql_text_end(sql, leaf);
     } else if (leaf->value.type == VALUE_BOOL && leaf->op == FILTER_EQ) {
         attr_call(sql, "json_type", pointer);
         buf_add_c(&sql->text, "='BOOLEAN' AND ");
@@ -493,6 +525,16 @@ static void leaf_sql(struct sql *sql, const struct filter *leaf, bool negated)
     buf_add_c(&sql->text, ")))");
 }
 
+static void sql_condition(struct sql *sql, const struct filter *filter, bool negated)
+{
+    bool is_beyond =
+        filter->op >= FILTER_ANY || filter->fold != FOLD_NONE || !str_is_none(filter->score);
+    if (is_beyond)
+        sql_beyond(sql, filter, negated);
+    else
+        leaf_sql(sql, filter, negated);
+}
+
 void sql_filter(struct sql *sql, const struct filter *filter, bool negated)
 {
     switch ((int)filter->op) {
@@ -508,13 +550,17 @@ void sql_filter(struct sql *sql, const struct filter *filter, bool negated)
         sql_filter(sql, filter->left, !negated);
         break;
     case FILTER_NE: {
+        if (filter->fold != FOLD_NONE) {
+            sql_beyond(sql, filter, negated);
+            break;
+        }
         struct filter equal = *filter;
         equal.op = FILTER_EQ;
-        leaf_sql(sql, &equal, !negated);
+        sql_condition(sql, &equal, !negated);
         break;
     }
     default:
-        leaf_sql(sql, filter, negated);
+        sql_condition(sql, filter, negated);
         break;
     }
 }
@@ -533,7 +579,7 @@ void sql_group_key(struct sql *sql, enum field field, str attr_key)
     buf_add_c(&sql->text, is_text ? "" : " AS VARCHAR)");
 }
 
-void sql_number(struct sql *sql, enum field field)
+void sql_field_number(struct sql *sql, enum field field)
 {
     uint8_t index = sql->store->span_columns.of_field[field];
     const struct column *column = index ? &sql->store->span_columns.items[index - 1] : NULL;

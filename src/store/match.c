@@ -56,14 +56,21 @@ bool text_compares(enum filter_op op, str text, str value)
     return order_holds(op, str_cmp(text, value));
 }
 
-static bool f64_compares(enum filter_op op, double number, double value)
+bool leaf_compares_text(const struct filter *leaf, str text)
+{
+    if (leaf->op == FILTER_REGEX)
+        return regex_matches(leaf->regex, text);
+    return text_compares(leaf->op, text, leaf->value.text);
+}
+
+bool f64_compares(enum filter_op op, double number, double value)
 {
     if (number != number || value != value)
         return false;
     return order_holds(op, (number > value) - (number < value));
 }
 
-static bool i64_compares(enum filter_op op, int64_t number, const struct value *value)
+bool i64_compares(enum filter_op op, int64_t number, const struct value *value)
 {
     if (value->type == VALUE_F64)
         return f64_compares(op, (double)number, value->f64);
@@ -151,7 +158,7 @@ static bool attr_matches(struct arena *arena, const struct filter *leaf, str att
                (token == JSON_TRUE) == leaf->value.boolean;
     if (leaf->value.type == VALUE_STR)
         return attr_text(arena, attrs_json, leaf->attr_key, &found) &&
-               text_compares(leaf->op, found, leaf->value.text);
+               leaf_compares_text(leaf, found);
     return token == JSON_NUMBER && attr_number_compares(leaf, found);
 }
 
@@ -170,7 +177,7 @@ static bool id_matches(const struct filter *leaf, const void *id, size_t len)
         return false;
     if (leaf->op == FILTER_EQ)
         return hex_decode(leaf->value.text, wanted, len) && memcmp(wanted, id, len) == 0;
-    return text_compares(leaf->op, id_text(id, len, text), leaf->value.text);
+    return leaf_compares_text(leaf, id_text(id, len, text));
 }
 
 static bool list_matches(const struct filter *leaf, const void *field, enum field_type type)
@@ -179,7 +186,7 @@ static bool list_matches(const struct filter *leaf, const void *field, enum fiel
     if (type == FIELD_TYPE_STRS && leaf->value.type == VALUE_STR) {
         const struct strs *strs = field;
         for (uint32_t i = 0; i < strs->count; i++)
-            if (text_compares(leaf->op, strs->items[i], leaf->value.text))
+            if (leaf_compares_text(leaf, strs->items[i]))
                 return true;
     } else if (type == FIELD_TYPE_F64S && value_to_f64(&leaf->value, &value)) {
         const struct f64s *f64s = field;
@@ -202,8 +209,7 @@ static bool field_matches(const struct filter *leaf, const struct span *span)
         return id_matches(leaf, field, 8);
     case FIELD_TYPE_STR:
     case FIELD_TYPE_JSON:
-        return value->type == VALUE_STR &&
-               text_compares(leaf->op, *(const str *)field, value->text);
+        return value->type == VALUE_STR && leaf_compares_text(leaf, *(const str *)field);
     case FIELD_TYPE_I64:
     case FIELD_TYPE_TIME:
     case FIELD_TYPE_NS:
@@ -247,6 +253,8 @@ bool filter_holds(const struct filter *filter, bool (*leaf)(const struct filter 
     case FILTER_NOT:
         return !filter_holds(filter->left, leaf, arg);
     case FILTER_NE: {
+        if (filter->fold != FOLD_NONE) /* of something known */
+            return leaf(filter, arg);
         struct filter equal = *filter;
         equal.op = FILTER_EQ;
         return !leaf(&equal, arg);
@@ -256,15 +264,39 @@ bool filter_holds(const struct filter *filter, bool (*leaf)(const struct filter 
     }
 }
 
+static bool is_number(enum field field)
+{
+    enum field_type type = field_table[field].type;
+    return type == FIELD_TYPE_I64 || type == FIELD_TYPE_F64 || type == FIELD_TYPE_NS ||
+           type == FIELD_TYPE_NANO || type == FIELD_TYPE_TIME;
+}
+
+static enum err fold_check(const struct filter *filter, struct diag *reterr_why)
+{
+    bool is_count = filter->fold == FOLD_COUNT;
+    bool is_order = filter->op >= FILTER_EQ && filter->op <= FILTER_GE;
+    bool is_value = filter->value.type == VALUE_I64 || filter->value.type == VALUE_F64;
+    if (!is_order || !is_value || !str_is_none(filter->score))
+        return diag_set(reterr_why, ERR_BAD_INPUT, "a sum is compared with a number");
+    if (!is_count && filter->field != FIELD_COUNT && !is_number(filter->field))
+        return diag_set(reterr_why, ERR_BAD_INPUT, "%s is no number",
+                        field_table[filter->field].name);
+    return ERR_OK;
+}
+
 enum err filter_check(const struct filter *filter, uint32_t depth, struct diag *reterr_why)
 {
     if (depth >= STORE_FILTER_DEPTH_MAX)
         return diag_set(reterr_why, ERR_LIMIT, "filter nested deeper than %d",
                         STORE_FILTER_DEPTH_MAX);
-    if (filter->op > FILTER_NOT)
-        return ERR_OK;
-    enum err code = filter_check(filter->left, depth + 1, reterr_why);
-    if (code == ERR_OK && filter->op != FILTER_NOT)
+    enum err code = ERR_OK;
+    if (filter->fold != FOLD_NONE)
+        code = fold_check(filter, reterr_why);
+    if (filter->op == FILTER_REGEX && !filter->regex)
+        code = diag_set(reterr_why, ERR_BAD_INPUT, "a regular expression that is not compiled");
+    if (code == ERR_OK && filter->left)
+        code = filter_check(filter->left, depth + 1, reterr_why);
+    if (code == ERR_OK && filter->op <= FILTER_OR)
         code = filter_check(filter->right, depth + 1, reterr_why);
     return code;
 }

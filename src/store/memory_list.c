@@ -24,11 +24,11 @@ void memory_hits_add(struct memory_hits *hits, const struct store_span *span)
     hits->spans[hits->count++] = span;
 }
 
-static bool leaf_of_span(const struct filter *leaf, void *arg)
-{
-    const struct store_span *row = arg;
-    return leaf_matches(leaf, &row->span, row->attrs_json);
-}
+/* What spans are asked; `trace` is NULL when that is nothing beyond the span. */
+struct selection {
+    const struct filter *filter;
+    const struct match_trace *trace;
+};
 
 static bool span_in_scope(const struct store_span *row, const struct store_scope *scope)
 {
@@ -42,104 +42,27 @@ static bool in_range(int64_t time_ns, const struct time_range *range)
     return time_ns >= range->from_ns && time_ns < range->to_ns;
 }
 
+static bool leaf_of_span(const struct filter *leaf, void *arg)
+{
+    const struct store_span *row = arg;
+    return leaf_matches(leaf, &row->span, row->attrs_json);
+}
+
 static void select_rows(struct store_span *rows, uint32_t count, const struct store_scope *scope,
-                        const struct filter *filter, struct memory_hits *hits)
+                        const struct selection *selection, struct memory_hits *hits)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (span_in_scope(&rows[i], scope) && in_range(rows[i].span.start_time, &scope->range) &&
-            (!filter || filter_holds(filter, leaf_of_span, &rows[i])))
+    const struct filter *filter = selection->filter;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!span_in_scope(&rows[i], scope) || !in_range(rows[i].span.start_time, &scope->range))
+            continue;
+        bool holds = !filter || (selection->trace ? match_span(filter, selection->trace, &rows[i])
+                                                  : filter_holds(filter, leaf_of_span, &rows[i]));
+        if (holds)
             memory_hits_add(hits, &rows[i]);
-}
-
-void memory_select(struct store *store, const struct store_scope *scope,
-                   const struct filter *filter, struct memory_hits *ret_hits)
-{
-    *ret_hits = (struct memory_hits){ 0 };
-    for (size_t i = 0; i < MEMORY_BUCKETS; i++)
-        for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next) {
-            if (!str_equal(trace->project, scope->project))
-                continue;
-            select_rows(trace->finals, trace->final_count, scope, filter, ret_hits);
-            select_rows(trace->hot, trace->hot_count, scope, filter, ret_hits);
-        }
-}
-
-struct hit {
-    struct sort_key key;
-    const struct store_span *span;
-    struct trace_row trace;
-};
-
-static int hit_cmp(const void *a, const void *b)
-{
-    return sort_key_cmp(&((const struct hit *)a)->key, &((const struct hit *)b)->key);
-}
-
-static enum err spans_answer(const struct store_list *list, struct memory_hits *rows,
-                             struct arena *arena, struct store_span **ret_spans, size_t *ret_count,
-                             struct diag *reterr_why)
-{
-    struct hit *hits = xcalloc(rows->count + 1, sizeof *hits);
-    size_t count = 0;
-    for (size_t i = 0; i < rows->count; i++) {
-        struct hit hit = { .key = sort_key_of(&rows->spans[i]->span, list->sort),
-                           .span = rows->spans[i] };
-        if (list_is_after(list, &hit.key))
-            hits[count++] = hit;
     }
-    qsort(hits, count, sizeof *hits, hit_cmp);
-    count = MIN(count, (size_t)list->limit);
-    struct store_span *spans = arena_new(arena, struct store_span, count);
-    enum err code = spans ? ERR_OK : diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
-    for (size_t i = 0; i < count && code == ERR_OK; i++) {
-        spans[i] = *hits[i].span;
-        code = span_clone(arena, &hits[i].span->span, &spans[i].span, reterr_why);
-        if (code == ERR_OK && !str_is_none(spans[i].attrs_json) &&
-            str_is_none(spans[i].attrs_json = arena_str(arena, spans[i].attrs_json)))
-            code = diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
-    }
-    xfree(hits);
-    if (code == ERR_OK) {
-        *ret_spans = spans;
-        *ret_count = count;
-    }
-    return code;
 }
 
-enum err memory_spans(struct store *store, const struct store_list *list, struct arena *arena,
-                      struct store_span **ret_spans, size_t *ret_count, struct diag *reterr_why)
-{
-    enum err code = list->filter ? filter_check(list->filter, 0, reterr_why) : ERR_OK;
-    if (code == ERR_OK)
-        code = memory_deadline(&list->scope, reterr_why);
-    if (code != ERR_OK)
-        return code;
-    struct memory_hits rows;
-    pthread_rwlock_rdlock(&store->lock);
-    memory_select(store, &list->scope, list->filter, &rows);
-    code = spans_answer(list, &rows, arena, ret_spans, ret_count, reterr_why);
-    pthread_rwlock_unlock(&store->lock);
-    xfree(rows.spans);
-    return code;
-}
-
-/* -- traces -- */
-
-struct trace_view {
-    struct span row; /* of the trace */
-    struct memory_hits spans;
-};
-
-static bool leaf_of_trace(const struct filter *leaf, void *arg)
-{
-    struct trace_view *view = arg;
-    if (leaf->field != FIELD_COUNT && trace_has_field(leaf->field))
-        return leaf_matches(leaf, &view->row, STR_NONE);
-    for (size_t i = 0; i < view->spans.count; i++)
-        if (leaf_matches(leaf, &view->spans.spans[i]->span, view->spans.spans[i]->attrs_json))
-            return true;
-    return false;
-}
+/* -- traces that are not settled: their row -- */
 
 static bool is_step(const struct span *span, const char *step)
 {
@@ -306,38 +229,179 @@ static void trace_open(const struct store_span *const *spans, size_t count,
     *ret_row = row;
 }
 
-static bool trace_view(struct memory_trace *trace, const struct store_scope *scope,
-                       struct trace_view *view, struct trace_row *ret_row)
+/* -- which rows -- */
+
+/* All rows of a trace that the scope may see, of any time, and the trace's own row. */
+struct trace_view {
+    struct memory_hits spans;
+    struct trace_row trace;
+    struct span row; /* the same as a span */
+    struct match_trace match;
+};
+
+static const struct score **scores_of(struct store *store, const struct store_scope *scope,
+                                      size_t *ret_count)
 {
+    const struct score **scores = xcalloc(store->score_count + 1, sizeof(void *));
+    size_t count = 0;
+    for (size_t i = 0; i < store->score_count; i++)
+        if (str_equal(store->scores[i].project, scope->project))
+            scores[count++] = &store->scores[i].row.score;
+    *ret_count = count;
+    return scores;
+}
+
+/* The trace's own row; false: the scope may not see it.  Its spans are in view->spans. */
+static bool view_row(struct memory_trace *trace, const struct store_scope *scope,
+                     struct trace_view *view)
+{
+    static const struct selection all = { NULL, NULL };
     struct store_scope any_time = *scope;
     any_time.range = (struct time_range){ INT64_MIN, INT64_MAX };
     view->spans.count = 0;
     if (trace->settled) {
         if (!str_is_none(scope->tenant) && !str_equal(trace->row.tenant_id, scope->tenant))
             return false;
-        select_rows(trace->finals, trace->final_count, &any_time, NULL, &view->spans);
-        *ret_row = trace->row;
+        select_rows(trace->finals, trace->final_count, &any_time, &all, &view->spans);
+        view->trace = trace->row;
     } else {
-        select_rows(trace->hot, trace->hot_count, &any_time, NULL, &view->spans);
+        select_rows(trace->hot, trace->hot_count, &any_time, &all, &view->spans);
         if (view->spans.count == 0)
             return false;
-        trace_open(view->spans.spans, view->spans.count, ret_row);
+        trace_open(view->spans.spans, view->spans.count, &view->trace);
     }
-    trace_to_span(ret_row, &view->row);
-    return in_range(ret_row->start_ns, &scope->range);
+    trace_to_span(&view->trace, &view->row);
+    return true;
+}
+
+/* For conditions of spans: late ones belong to the trace too. */
+static void view_all(struct memory_trace *trace, const struct store_scope *scope,
+                     struct trace_view *view)
+{
+    static const struct selection all = { NULL, NULL };
+    struct store_scope any_time = *scope;
+    any_time.range = (struct time_range){ INT64_MIN, INT64_MAX };
+    view->match.row = view_row(trace, scope, view) ? &view->row : NULL;
+    view->spans.count = 0;
+    select_rows(trace->finals, trace->final_count, &any_time, &all, &view->spans);
+    select_rows(trace->hot, trace->hot_count, &any_time, &all, &view->spans);
+    view->match.spans = view->spans.spans;
+    view->match.span_count = view->spans.count;
+}
+
+static void view_begin(struct store *store, const struct store_scope *scope,
+                       struct trace_view *view)
+{
+    *view = (struct trace_view){ .match.tenant = scope->tenant };
+    view->match.scores = scores_of(store, scope, &view->match.score_count);
+}
+
+static void view_end(struct trace_view *view)
+{
+    xfree(view->spans.spans);
+    xfree((void *)(uintptr_t)view->match.scores);
+}
+
+void memory_select(struct store *store, const struct store_scope *scope,
+                   const struct filter *filter, struct memory_hits *ret_hits)
+{
+    struct selection selection = { filter, NULL };
+    struct trace_view view;
+    view_begin(store, scope, &view);
+    if (filter_beyond_span(filter, false))
+        selection.trace = &view.match;
+    *ret_hits = (struct memory_hits){ 0 };
+    for (size_t i = 0; i < MEMORY_BUCKETS; i++)
+        for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next) {
+            if (!str_equal(trace->project, scope->project))
+                continue;
+            if (selection.trace)
+                view_all(trace, scope, &view);
+            select_rows(trace->finals, trace->final_count, scope, &selection, ret_hits);
+            select_rows(trace->hot, trace->hot_count, scope, &selection, ret_hits);
+        }
+    view_end(&view);
+}
+
+/* -- lists -- */
+
+struct hit {
+    struct sort_key key;
+    const struct store_span *span;
+    struct trace_row trace;
+};
+
+static int hit_cmp(const void *a, const void *b)
+{
+    return sort_key_cmp(&((const struct hit *)a)->key, &((const struct hit *)b)->key);
+}
+
+static enum err spans_answer(const struct store_list *list, struct memory_hits *rows,
+                             struct arena *arena, struct store_span **ret_spans, size_t *ret_count,
+                             struct diag *reterr_why)
+{
+    struct hit *hits = xcalloc(rows->count + 1, sizeof *hits);
+    size_t count = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        struct hit hit = { .key = sort_key_of(&rows->spans[i]->span, list->sort),
+                           .span = rows->spans[i] };
+        if (list_is_after(list, &hit.key))
+            hits[count++] = hit;
+    }
+    qsort(hits, count, sizeof *hits, hit_cmp);
+    count = MIN(count, (size_t)list->limit);
+    struct store_span *spans = arena_new(arena, struct store_span, count);
+    enum err code = spans ? ERR_OK : diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
+    for (size_t i = 0; i < count && code == ERR_OK; i++) {
+        spans[i] = *hits[i].span;
+        code = span_clone(arena, &hits[i].span->span, &spans[i].span, reterr_why);
+        if (code == ERR_OK && !str_is_none(spans[i].attrs_json) &&
+            str_is_none(spans[i].attrs_json = arena_str(arena, spans[i].attrs_json)))
+            code = diag_set(reterr_why, ERR_LIMIT, "no room for the answer");
+    }
+    xfree(hits);
+    if (code == ERR_OK) {
+        *ret_spans = spans;
+        *ret_count = count;
+    }
+    return code;
+}
+
+enum err memory_spans(struct store *store, const struct store_list *list, struct arena *arena,
+                      struct store_span **ret_spans, size_t *ret_count, struct diag *reterr_why)
+{
+    enum err code = list->filter ? filter_check(list->filter, 0, reterr_why) : ERR_OK;
+    if (code == ERR_OK)
+        code = memory_deadline(&list->scope, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    struct memory_hits rows;
+    pthread_rwlock_rdlock(&store->lock);
+    memory_select(store, &list->scope, list->filter, &rows);
+    code = spans_answer(list, &rows, arena, ret_spans, ret_count, reterr_why);
+    pthread_rwlock_unlock(&store->lock);
+    xfree(rows.spans);
+    return code;
 }
 
 static size_t traces_select(struct store *store, const struct store_list *list, struct hit **hits)
 {
     size_t count = 0, capacity = 0;
-    struct trace_view view = { 0 };
+    struct trace_view view;
+    view_begin(store, &list->scope, &view);
     for (size_t i = 0; i < MEMORY_BUCKETS; i++)
         for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next) {
             struct hit hit = { 0 };
             if (!str_equal(trace->project, list->scope.project) ||
-                !trace_view(trace, &list->scope, &view, &hit.trace) ||
-                (list->filter && !filter_holds(list->filter, leaf_of_trace, &view)))
+                !view_row(trace, &list->scope, &view) ||
+                !in_range(view.trace.start_ns, &list->scope.range))
                 continue;
+            view.match.row = &view.row;
+            view.match.spans = view.spans.spans;
+            view.match.span_count = view.spans.count;
+            if (list->filter && !match_row(list->filter, &view.match))
+                continue;
+            hit.trace = view.trace;
             hit.key = sort_key_of(&view.row, list->sort);
             hit.key.span_id = (struct id8){ { 0 } };
             if (!list_is_after(list, &hit.key))
@@ -348,7 +412,7 @@ static size_t traces_select(struct store *store, const struct store_list *list, 
             }
             (*hits)[count++] = hit;
         }
-    xfree(view.spans.spans);
+    view_end(&view);
     if (count > 0)
         qsort(*hits, count, sizeof **hits, hit_cmp);
     return MIN(count, (size_t)list->limit);
@@ -383,10 +447,9 @@ void memory_each_trace(struct store *store, const struct store_scope *scope,
                        void (*each)(const struct trace_row *row, void *arg), void *arg)
 {
     struct trace_view view = { 0 };
-    struct trace_row row;
     for (size_t i = 0; i < MEMORY_BUCKETS; i++)
         for (struct memory_trace *trace = store->buckets[i]; trace; trace = trace->next)
-            if (str_equal(trace->project, scope->project) && trace_view(trace, scope, &view, &row))
-                each(&row, arg);
-    xfree(view.spans.spans);
+            if (str_equal(trace->project, scope->project) && view_row(trace, scope, &view))
+                each(&view.trace, arg);
+    view_end(&view);
 }

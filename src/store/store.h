@@ -363,6 +363,9 @@ struct store_ops {
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 
+/* Fields that a trace's own row has. */
+bool trace_has_field(enum field field);
+
 /* store_duckdb runs a statement in a process of its own, which is this program again: main()
  * calls this first.  False: it is not that process.  Else it does not return. */
 bool store_sql_child(int argc, char **argv);

@@ -9,6 +9,10 @@
  *   - A value whose type does not fit the field's is a comparison that is false.
  *   - Whole numbers compare exactly, with a fraction as doubles; texts by bytes.
  *   - Lists compare by "some item does".  Ids compare as lower-case hex.
+ *   - A condition on other spans is asked of the spans of the same trace that the question may
+ *     see, of any time: settled ones and those that came later.  In a list of traces they are
+ *     those that made the row, and what is asked of "the span" (parent, child, ancestor,
+ *     descendant) holds when it does of some span.  A fold's NE is "known and not equal".
  *   - An attribute compares as a text when the value is a text (texts, whole
  *     numbers, booleans), as a number when it is a number, and never if it is a
  *     list or an object; null attributes are unknown.
@@ -30,7 +34,13 @@ enum {
 /* -- match.c -- */
 bool text_matches(str text, str pattern); /* * is any run of bytes */
 bool text_compares(enum filter_op op, str text, str value);
-/* One condition (no AND, OR, NOT, NE) against one span. */
+bool f64_compares(enum filter_op op, double number, double value);
+bool i64_compares(enum filter_op op, int64_t number, const struct value *value);
+/* The leaf's operation with its value, pattern or regular expression. */
+bool leaf_compares_text(const struct filter *leaf, str text);
+/* The number of an attribute; false: it is none. */
+bool attr_number(struct arena *arena, str attrs_json, str key, double *ret_number);
+/* One condition (no AND, OR, NOT, NE, nothing beyond the span) against one span. */
 bool leaf_matches(const struct filter *leaf, const struct span *span, str attrs_json);
 /* AND, OR, NOT, NE over `leaf`. */
 bool filter_holds(const struct filter *filter, bool (*leaf)(const struct filter *leaf, void *arg),
@@ -43,6 +53,18 @@ bool attr_number(struct arena *arena, str attrs_json, str key, double *ret_numbe
 /* Lower-case hex of an id field. */
 str id_text(const void *id, size_t len, char out[33]);
 
+/* -- match_trace.c: conditions on other spans and on scores, walked -- */
+struct match_trace {
+    const struct store_span *const *spans; /* of the trace, that may be seen */
+    size_t span_count;
+    const struct span *row;            /* the trace's own, or NULL */
+    const struct score *const *scores; /* of the project */
+    size_t score_count;
+    str tenant; /* of the question; STR_NONE: none */
+};
+bool match_span(const struct filter *filter, const struct match_trace *trace,
+                const struct store_span *span);
+bool match_row(const struct filter *filter, const struct match_trace *trace);
 /* -- log.c -- */
 bool log_is_unstructured(str attrs_json);
 /* Newest first, ties by id: <0: a comes first. */
@@ -91,7 +113,6 @@ void strs_encode(struct buf *out, struct strs strs);
 
 /* -- row.c -- */
 int64_t i64_add(int64_t a, int64_t b); /* saturates */
-bool trace_has_field(enum field field);
 void trace_to_span(const struct trace_row *row, struct span *ret_span);
 void trace_from_span(const struct span *span, struct trace_row *ret_row);
 MUST_CHECK enum err span_clone(struct arena *arena, const struct span *span, struct span *ret_span,

@@ -216,12 +216,18 @@ enum question {
     RATES,
     TRACES_NEWEST,
     COSTLIEST,
+    COUNT_TRACES, /* count(status:error)>1 */
+    COUNT_SPANS,
+    ANY_SPANS, /* any(status:error latency>1ms) */
+    ANY_P95,
     QUESTIONS
 };
 static const char *const question_names[] = { "trace by id",          "trace by id, hour known",
                                               "newest 50, 3 filters", "p95 by model over all",
                                               "eight rates by model", "newest 50 traces",
-                                              "50 costliest" };
+                                              "50 costliest",         "50 traces by count()",
+                                              "50 spans by count()",  "50 spans by any()",
+                                              "p95 by any()" };
 
 /* What a table of models shows: counts, sums and distinct traces, some of errors alone. */
 static void rates(struct store_aggregate *sum, const struct filter *error)
@@ -254,6 +260,13 @@ static size_t ask(struct bench *b, enum question question)
     struct filter slow = { .op = FILTER_GT, .field = FIELD_latency_ns, .value = value_i64(1000) };
     struct filter two = { .op = FILTER_AND, .left = &model, .right = &error };
     struct filter three = { .op = FILTER_AND, .left = &two, .right = &slow };
+    struct filter slow_error = { .op = FILTER_AND, .left = &error, .right = &slow };
+    struct filter any = { .op = FILTER_ANY, .left = &slow_error };
+    struct filter counted = { .op = FILTER_GT,
+                              .left = &error,
+                              .field = FIELD_COUNT,
+                              .fold = FOLD_COUNT,
+                              .value = value_i64(1) };
     char hex[33];
     struct id16 id = trace_id(b->rows / SPANS / 2);
     for (int i = 0; i < 16; i++)
@@ -279,6 +292,8 @@ static size_t ask(struct bench *b, enum question question)
         list.scope.range =
             (struct time_range){ middle - 3600 * NS_PER_S, middle + 3600 * NS_PER_S };
     list.filter = question <= TRACE_NEAR ? &by_id : question == NEWEST ? &three : NULL;
+    if (question >= COUNT_TRACES)
+        list.filter = sum.filter = question >= ANY_SPANS ? &any : &counted;
     list.sort = question == COSTLIEST ? STORE_SORT_COST : STORE_SORT_START;
     size_t count = 0;
     struct store_span *spans;
@@ -286,9 +301,9 @@ static size_t ask(struct bench *b, enum question question)
     struct store_group *groups;
     if (question == RATES)
         rates(&sum, &error);
-    if (question == P95 || question == RATES)
+    if (question == P95 || question == RATES || question == ANY_P95)
         must(store_duckdb.aggregate(b->store, &sum, &b->arena, &groups, &count, &b->why), &b->why);
-    else if (question == TRACES_NEWEST)
+    else if (question == TRACES_NEWEST || question == COUNT_TRACES)
         must(store_duckdb.traces(b->store, &list, &b->arena, &traces, &count, &b->why), &b->why);
     else
         must(store_duckdb.spans(b->store, &list, &b->arena, &spans, &count, &b->why), &b->why);
