@@ -150,6 +150,15 @@ def view_schemas(src, metrics):
             "UserDetail": closed(dict(views["USERS"], latest_traces=array(ref("Trace"))))}
 
 
+def reports():
+    """Answers of several questions: reports.c and its neighbours."""
+    span = closed(fields("from:TIME to:TIME"))
+    verdict = closed(dict(fields("why:STR metric:STR unit:STR value:F64 count:I64 objective:F64 baseline:F64 change:F64 filter:STR "
+                                 "href:STR exemplar_trace_id:ID16"),
+                          name={"enum": ["fast", "affordable", "correct"]}, verdict={"enum": ["good", "warn", "bad", "unknown"]}))
+    return {"Verdicts": closed({"items": array(verdict), "range": span, "baseline": span})}
+
+
 def schemas(src):
     codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
     kinds = {"COUNT": ["integer", "null"], "TIME": ["string", "null"]}
@@ -202,6 +211,7 @@ def schemas(src):
             **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
             "items": array(closed(dict(fields("metric:STR difference:F64 low:F64 high:F64 p:F64 test:STR verdict:STR better:STR"),
                                        a=side, b=side)))}),
+        **reports(),
         "Completion": closed({
             "items": array(closed({"text": {"type": "string"}, "kind": {"type": "string"},
                                    "detail": {"type": "string"}})),

@@ -41,6 +41,8 @@ struct api_config {
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */
+    int64_t objective_latency_ns;                 /* of requests, p95; these three 0: none */
+    double objective_cost_usd, objective_quality; /* a day; share that passes */
     const char *data_dir;
     int64_t started_ns;
     uint32_t price_count, redaction_kinds;

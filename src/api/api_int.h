@@ -100,6 +100,7 @@ API_HANDLER(api_retrieval);
 API_HANDLER(api_prompts);
 API_HANDLER(api_models);
 API_HANDLER(api_compare);
+API_HANDLER(api_verdicts);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
