@@ -101,6 +101,8 @@ API_HANDLER(api_prompts);
 API_HANDLER(api_models);
 API_HANDLER(api_compare);
 API_HANDLER(api_verdicts);
+API_HANDLER(api_conversations);
+API_HANDLER(api_get_conversation);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);

@@ -298,6 +298,7 @@ static void open_drain(struct node *node)
         .config_json = buf_str(&node->config_json),
         .data_dir = node->data_dir,
         .started_ns = clock_monotonic_ns(),
+        .prices = node->prices,
         .price_count = (uint32_t)price_table_count(node->prices),
         .redaction_kinds = (uint32_t)redactor_kind_count(node->redactor),
     };
