@@ -179,7 +179,12 @@ def reports():
         "groups": array(closed(fields("value:STR conversations:I64 depth_average:F64 left:I64 left_unhappy:I64 "
                                       "escalation_rate:F64 resolution_rate:F64"))),
         "range": span}
-    return {"Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
+    node = closed(dict(fields("name:STR errors:I64 latency_p95_ms:F64 cost_usd:F64 exemplar_trace_id:ID16"), kind={"enum": ["service", "peer"]}),
+                  spans=count, calls=count)
+    edge = closed(dict(fields("from:STR to:STR calls:I64 errors:I64 error_rate:F64 latency_p95_ms:F64 filter:STR"), kind={"enum": ["service", "peer"]}))
+    services = {"services": array(node), "edges": array(edge), "truncated": {"type": "boolean"}}
+    return {"Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
+            "Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
             "Conversations": closed(conversations),
             "Conversation": {"allOf": [ref("Session"), closed({"items": array(closed({
                 "turn": count, "trace": ref("Trace"), "scores": array(ref("Score")),
@@ -232,7 +237,7 @@ def schemas(src):
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
                              "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
-                            baseline=span, other=array(ref("Group")),
+                            baseline=span, other=array(ref("Group")), markers=dict(array(ref("Event")), description="with a step: the newest 200 deploys of the range"),
                             projection={"type": "object", "additionalProperties": projected}),
         "Comparison": closed({
             **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
