@@ -150,6 +150,47 @@ def view_schemas(src, metrics):
             "UserDetail": closed(dict(views["USERS"], latest_traces=array(ref("Trace"))))}
 
 
+def reports():
+    """Answers of several questions: reports.c and its neighbours."""
+    span = closed(fields("from:TIME to:TIME"))
+    verdict = closed(dict(fields("why:STR metric:STR unit:STR value:F64 count:I64 objective:F64 baseline:F64 change:F64 filter:STR "
+                                 "href:STR exemplar_trace_id:ID16"),
+                          name={"enum": ["fast", "affordable", "correct"]}, verdict={"enum": ["good", "warn", "bad", "unknown"]}))
+    count, spread = {"type": "integer"}, closed(fields("average:F64 median:F64 p90:F64 max:F64"))
+    after = closed({name: count for name in "nothing error refusal down_vote truncation slow".split()})
+    drop = closed(dict({"turn": count, "reached": count, "left": count}, after=after, **fields("share:F64 exemplar_trace_id:ID16")))
+    maybe = lambda schema: dict(schema, type=["object", "null"])
+    conversations = {
+        "conversations": count, "turns": count, "turns_read": count,
+        "truncated": {"type": "boolean", "description": "the range has more turns than were read"},
+        "per_conversation": closed(fields("cost_usd:F64 tokens:F64 regenerations:F64 corrections:F64 user_retries:F64 "
+                                          "truncated_answers:F64 repeated_calls:F64")),
+        "depth": closed(dict(spread["properties"], distribution=array(closed({"turns": count, "conversations": count})))),
+        "duration_ms": spread,
+        "drop_off": closed(dict(fields("slow_ms:F64 idle_ms:F64"), turns=array(drop),
+                                worst=maybe(closed({"turn": count, "after": {"type": "string"}, "left": count})))),
+        "resolution": closed({"conversations": count, "rate": nullable("F64"), "time_ms": spread}),
+        "escalation": closed({"conversations": count, "rate": nullable("F64")}),
+        "peak_hours": maybe(closed({"tz": {"type": "string"}, "busiest": nullable("I64"), "turns": array(count)})),
+        "context": closed({"near": nullable("F64"), "near_limit": count, "unknown_limit": count, "truncated": {"type": "boolean"},
+                           "items": array(closed(fields("session_id:STR provider:STR generator_model:STR input_tokens:I64 "
+                                                        "context_tokens:I64 share:F64 exemplar_trace_id:ID16")))}),
+        "by": nullable("STR"),
+        "groups": array(closed(fields("value:STR conversations:I64 depth_average:F64 left:I64 left_unhappy:I64 "
+                                      "escalation_rate:F64 resolution_rate:F64"))),
+        "range": span}
+    node = closed(dict(fields("name:STR errors:I64 latency_p95_ms:F64 cost_usd:F64 exemplar_trace_id:ID16"), kind={"enum": ["service", "peer"]}),
+                  spans=count, calls=count)
+    edge = closed(dict(fields("from:STR to:STR calls:I64 errors:I64 error_rate:F64 latency_p95_ms:F64 filter:STR"), kind={"enum": ["service", "peer"]}))
+    services = {"services": array(node), "edges": array(edge), "truncated": {"type": "boolean"}}
+    return {"Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
+            "Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
+            "Conversations": closed(conversations),
+            "Conversation": {"allOf": [ref("Session"), closed({"items": array(closed({
+                "turn": count, "trace": ref("Trace"), "scores": array(ref("Score")),
+                "context": closed(fields("generator_model:STR input_tokens:I64 context_tokens:I64 share:F64"))}))})]}}
+
+
 def schemas(src):
     codes = [cells[0] for _, cells in rows(src / "base/err.def", "ERR") if cells[0] != "OK"]
     kinds = {"COUNT": ["integer", "null"], "TIME": ["string", "null"]}
@@ -196,12 +237,13 @@ def schemas(src):
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
                              "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
-                            baseline=span, other=array(ref("Group")),
+                            baseline=span, other=array(ref("Group")), markers=dict(array(ref("Event")), description="with a step: the newest 200 deploys of the range"),
                             projection={"type": "object", "additionalProperties": projected}),
         "Comparison": closed({
             **fields("a:STR b:STR a_exemplar_trace_id:ID16 b_exemplar_trace_id:ID16"),
             "items": array(closed(dict(fields("metric:STR difference:F64 low:F64 high:F64 p:F64 test:STR verdict:STR better:STR"),
                                        a=side, b=side)))}),
+        **reports(),
         "Completion": closed({
             "items": array(closed({"text": {"type": "string"}, "kind": {"type": "string"},
                                    "detail": {"type": "string"}})),

@@ -234,6 +234,7 @@ class Table:
         self.names = {}  # (canonical, name) -> entry index
         self.genai_entry = {}  # (provider id, model id) -> index
         self.litellm_entry = {}  # key -> index
+        self.contexts = {}  # entry index -> input tokens at most
         self.providers = self.all_providers()
 
     def all_providers(self):
@@ -279,7 +280,13 @@ class Table:
             rows = litellm_rates(model)
             if litellm_is_priced(model, rows):
                 self.litellm_entry[key] = len(self.entries)
+                self.know_context(len(self.entries), model.get("max_input_tokens"))
                 self.entries.append(("litellm/" + key, "litellm", [(None, None, rows)]))
+
+    def know_context(self, index, tokens):
+        """The first that says how much input a model takes is believed."""
+        if index is not None and isinstance(tokens, int) and tokens > 0:
+            self.contexts.setdefault(index, tokens)
 
     def load_genai(self):
         for provider in self.genai.values():
@@ -287,6 +294,7 @@ class Table:
                 periods = genai_periods(model)
                 if periods:
                     self.genai_entry[provider["id"], model["id"]] = len(self.entries)
+                    self.know_context(len(self.entries), model.get("context_window"))
                     price_id = "genai-prices/%s/%s" % (provider["id"], model["id"])
                     self.entries.append((price_id, "genai-prices", periods))
 
@@ -355,7 +363,9 @@ class Table:
                     del found[name]
             for name, key in seeds:
                 if name in found:
-                    self.borrow(self.genai_entry.get((provider_id, found[name])), key)
+                    index = self.genai_entry.get((provider_id, found[name]))
+                    self.borrow(index, key)
+                    self.know_context(index, self.litellm[key].get("max_input_tokens"))
             for name, model in found.items():
                 self.add(canonical, name, self.genai_entry.get((provider_id, model)))
         for name, key in seeds:
@@ -402,6 +412,8 @@ class Table:
         for index in used:
             price_id, source, periods = self.entries[index]
             out.append("entry\t%s\t%s" % (source, price_id))
+            if index in self.contexts:
+                out.append("context\t%d" % self.contexts[index])
             for start, window, rows in periods:
                 out.append("period\t%s\t%s" % (start or "-",
                                                "%d-%d" % window if window else "-"))

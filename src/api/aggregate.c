@@ -7,7 +7,10 @@
 
 #include <stdlib.h>
 
-enum { TIME_OFF_NS = 512 }; /* of a time that was a double for a while */
+enum {
+    TIME_OFF_NS = 512, /* of a time that was a double for a while */
+    MARKERS_MAX = 200, /* the newest */
+};
 
 enum err api_ask_groups(struct api_job *job, struct store_aggregate *ask,
                         struct store_group **ret_groups, size_t *ret_count, struct diag *reterr_why)
@@ -171,6 +174,24 @@ static enum err ask_projection(struct api_job *job, struct query_aggregate *plan
     return err;
 }
 
+/* The vertical lines of a chart. */
+static enum err ask_markers(struct api_job *job, const struct query_aggregate *plan,
+                            struct query_answer *answer, struct diag *why)
+{
+    const struct api_config *config = &job->worker->api->config;
+    struct store_scores ask = { .scope = api_scope(job),
+                                .session_id = STR_NONE,
+                                .name = STR_NONE,
+                                .sources = 1U << SCORE_IS_DEPLOY,
+                                .limit = MARKERS_MAX };
+    struct store_score *markers;
+    ask.scope.range = plan->ask.scope.range;
+    enum err err = config->store_ops->scores(config->store, &ask, &job->arena, &markers,
+                                             &answer->marker_count, why);
+    answer->markers = markers;
+    return err;
+}
+
 enum err api_answer_groups(struct api_job *job, struct query_aggregate *plan,
                            struct query_answer *ret_answer, struct diag *reterr_why)
 {
@@ -189,6 +210,8 @@ enum err api_answer_groups(struct api_job *job, struct query_aggregate *plan,
         err = ask_baseline(job, plan, ret_answer, reterr_why);
     if (!err && plan->projection)
         err = ask_projection(job, plan, ret_answer, reterr_why);
+    if (!err && plan->ask.step_ns > 0)
+        err = ask_markers(job, plan, ret_answer, reterr_why);
     return err;
 }
 

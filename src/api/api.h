@@ -18,6 +18,7 @@
 #include "net/net.h"
 #include "pipeline/drain.h"
 #include "pipeline/ingest.h"
+#include "price/price.h"
 #include "store/store.h"
 
 struct api;
@@ -41,6 +42,9 @@ struct api_config {
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */
+    int64_t objective_latency_ns;                 /* of requests, p95; these three 0: none */
+    double objective_cost_usd, objective_quality; /* a day; share that passes */
+    const struct price_table *prices;             /* for how much input a model takes */
     const char *data_dir;
     int64_t started_ns;
     uint32_t price_count, redaction_kinds;

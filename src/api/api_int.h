@@ -100,6 +100,11 @@ API_HANDLER(api_retrieval);
 API_HANDLER(api_prompts);
 API_HANDLER(api_models);
 API_HANDLER(api_compare);
+API_HANDLER(api_verdicts);
+API_HANDLER(api_conversations);
+API_HANDLER(api_get_conversation);
+API_HANDLER(api_services);
+API_HANDLER(api_get_trace_services);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_get_config);
@@ -127,6 +132,10 @@ MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row
 MUST_CHECK enum err api_answer_scores(struct api_job *job, struct store_scores *ask,
                                       void (*add)(struct buf *out, const struct store_score *score),
                                       struct diag *reterr_why);
+/* The oldest QUERY_TRACE_SPANS_MAX spans of a trace, in order. */
+MUST_CHECK enum err api_trace_spans(struct api_job *job, const struct trace_row *trace,
+                                    struct store_span **ret_spans, size_t *ret_count,
+                                    struct diag *reterr_why);
 /* ,"scores":[...] of a trace, those of its responses included, into the body. */
 MUST_CHECK enum err api_trace_scores(struct api_job *job, struct id16 trace_id,
                                      const struct store_span *spans, size_t span_count,

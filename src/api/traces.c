@@ -221,6 +221,14 @@ static enum err spans_page(struct api_job *job, const struct trace_row *trace,
     return err;
 }
 
+enum err api_trace_spans(struct api_job *job, const struct trace_row *trace,
+                         struct store_span **ret_spans, size_t *ret_count, struct diag *reterr_why)
+{
+    struct store_list list;
+    enum err err = query_plan_trace(NULL, 0, &list, reterr_why);
+    return err ? err : spans_page(job, trace, &list, ret_spans, ret_count, reterr_why);
+}
+
 static void logs_json(struct buf *out, const struct store_log *logs, size_t count)
 {
     buf_add_c(out, ",\"logs\":[");

@@ -396,3 +396,12 @@ bool price_find(const struct price_table *table, const struct price_question *qu
     memcpy(ret_quote->femto, cost.row->femto, sizeof ret_quote->femto);
     return true;
 }
+
+int64_t price_context(const struct price_table *table, str provider, str model)
+{
+    CHECK(table, PRICE_TABLE_MAGIC);
+    const struct price_entry *entry;
+    return price_model_find_shipped(table, price_provider_find(table, provider), model, &entry)
+               ? entry->context_tokens
+               : 0;
+}

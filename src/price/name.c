@@ -267,3 +267,15 @@ bool price_model_find(const struct price_table *table, uint32_t provider, str mo
     *ret_period = search.period;
     return true;
 }
+
+bool price_model_find_shipped(const struct price_table *table, uint32_t provider, str model,
+                              const struct price_entry **ret_entry)
+{
+    char lower[PRICE_NAME_MAX];
+    str name = price_lower(model, lower);
+    struct search search = { .table = table, .time_ns = INT64_MAX };
+    if (str_is_none(name) || !variants_find(&search, provider, name))
+        return false;
+    *ret_entry = search.entry;
+    return true;
+}

@@ -96,3 +96,7 @@ struct price_question {
 /* False: unknown. */
 MUST_CHECK bool price_find(const struct price_table *table, const struct price_question *question,
                            struct price_quote *ret_quote);
+
+/* Tokens of input that a model takes at most, by the shipped lists; 0: unknown.  provider: any
+ * spelling, or none. */
+int64_t price_context(const struct price_table *table, str provider, str model);

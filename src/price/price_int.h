@@ -50,6 +50,7 @@ struct price_period {
 struct price_entry {
     str id;
     bool is_override;
+    int64_t context_tokens;       /* 0: unknown */
     struct price_period *periods; /* the last that holds wins */
     uint32_t period_count;
 };
@@ -105,3 +106,6 @@ uint32_t price_provider_find(const struct price_table *table, str provider);
 bool price_model_find(const struct price_table *table, uint32_t provider, str model,
                       int64_t time_ns, const struct price_entry **ret_entry,
                       const struct price_period **ret_period);
+/* The shipped entry, whatever overrides say. */
+bool price_model_find_shipped(const struct price_table *table, uint32_t provider, str model,
+                              const struct price_entry **ret_entry);

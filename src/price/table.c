@@ -325,6 +325,16 @@ static enum err on_entry(struct loader *loader, str rest)
     return ERR_OK;
 }
 
+static enum err on_context(struct loader *loader, str rest)
+{
+    struct price_table *table = loader->table;
+    int64_t tokens;
+    if (!table->entry_count || !str_to_i64(rest, &tokens) || tokens < 1)
+        return damaged(loader, "bad context");
+    table->entries[table->entry_count - 1].context_tokens = tokens;
+    return ERR_OK;
+}
+
 static enum err on_period(struct loader *loader, str rest)
 {
     struct price_table *table = loader->table;
@@ -401,13 +411,10 @@ static enum err on_line(struct loader *loader, str line)
         str word;
         enum err (*read)(struct loader *loader, str rest);
     } kinds[] = {
-        { STR("n"), on_name },
-        { STR("rate"), on_rate },
-        { STR("period"), on_period },
-        { STR("entry"), on_entry },
-        { STR("provider"), on_provider },
-        { STR("names"), on_names },
-        { STR("source"), on_source },
+        { STR("n"), on_name },          { STR("rate"), on_rate },
+        { STR("period"), on_period },   { STR("entry"), on_entry },
+        { STR("context"), on_context }, { STR("provider"), on_provider },
+        { STR("names"), on_names },     { STR("source"), on_source },
     };
     str rest = line, word;
     if (!str_next(&rest, '\t', &word) || str_is_none(rest))

@@ -257,6 +257,14 @@ void query_answer_json(struct buf *out, const struct query_aggregate *plan,
     add_time(out, plan->ask.scope.range.to_ns);
     if (answer->baseline_ask)
         add_range(out, "baseline", &answer->baseline_ask->scope.range);
+    if (plan->ask.step_ns > 0) {
+        buf_add_c(out, ",\"markers\":[");
+        for (size_t i = 0; i < answer->marker_count; i++) {
+            buf_add_c(out, i ? "," : "");
+            query_event_json(out, &answer->markers[i]);
+        }
+        buf_add_char(out, ']');
+    }
     if (plan->top)
         add_others(out, plan, answer);
     if (answer->projections)

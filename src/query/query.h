@@ -296,6 +296,8 @@ struct query_answer {
     const struct store_group *others;
     size_t other_count;
     const struct query_projection *projections; /* per metric; NULL: none */
+    const struct store_score *markers;          /* with a step: deploys of the range */
+    size_t marker_count;
 };
 /* {"items":[{time,by{},values{},unknown{},exemplar_trace_id}],"next_cursor":null,
  * "metrics":[...],"by":[...],"step_ms":n|null,...}: docs/metrics.md. */

@@ -292,9 +292,13 @@ static void open_drain(struct node *node)
         .sql_bytes_max = (uint64_t)options->sql_bytes_max,
         .sql_memory_max = (uint64_t)options->sql_memory,
         .sql_time_ns = options->sql_time_ns,
+        .objective_latency_ns = options->objective_latency_ns,
+        .objective_cost_usd = options->objective_cost,
+        .objective_quality = options->objective_quality,
         .config_json = buf_str(&node->config_json),
         .data_dir = node->data_dir,
         .started_ns = clock_monotonic_ns(),
+        .prices = node->prices,
         .price_count = (uint32_t)price_table_count(node->prices),
         .redaction_kinds = (uint32_t)redactor_kind_count(node->redactor),
     };

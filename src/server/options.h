@@ -24,9 +24,10 @@ struct options {
         header_bytes_max, segment_bytes_max, pending_bytes_max, log_bytes_max, disk_free_bytes_min,
         open_bytes_max, store_memory, sql_rows_max, sql_bytes_max, sql_memory, attr_cut_bytes_max,
         items_per_s, bytes_per_s;
-    double content_sample, debug_sample;
+    double content_sample, debug_sample, objective_cost, objective_quality;
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
-        settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns, burst_ns;
+        settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns, burst_ns,
+        objective_latency_ns;
     bool redact_name_kind, estimate_usage, query_sql;
     struct arena arena;
     struct binding binding;

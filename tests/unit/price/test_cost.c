@@ -398,6 +398,25 @@ static void names_with_dates_prefixes_and_regions_find_their_model(void **state)
 }
 
 /* shows: G4 A63 */
+static void a_model_has_its_context_under_every_name_and_an_unknown_one_none(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const struct {
+        const char *provider, *model;
+        int64_t tokens;
+    } rows[] = {
+        { "openai", "gpt-4o-mini", 128000 },  { "openai", "gpt-4o-mini-2024-07-18", 128000 },
+        { "azure_openai", "gpt-4o", 128000 }, { "anthropic", "claude-3-haiku-20240307", 200000 },
+        { "openai", "no-such-model", 0 },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(
+            price_context(fixture->table, str_from_c(rows[i].provider), str_from_c(rows[i].model)),
+            rows[i].tokens);
+    assert_int_equal(price_context(fixture->table, STR_NONE, STR_OF("gpt-4o")), 128000);
+    assert_int_equal(price_context(fixture->table, STR_OF("openai"), STR_NONE), 0);
+}
+
 static void an_unknown_model_is_unknown_and_never_free(void **state)
 {
     static const struct {
@@ -625,6 +644,7 @@ int main(void)
         cmocka_unit_test(a_call_has_the_price_of_its_day),
         cmocka_unit_test(service_tiers_have_their_price_or_the_standard_one_with_a_flag),
         cmocka_unit_test(names_with_dates_prefixes_and_regions_find_their_model),
+        cmocka_unit_test(a_model_has_its_context_under_every_name_and_an_unknown_one_none),
         cmocka_unit_test(an_unknown_model_is_unknown_and_never_free),
         cmocka_unit_test(the_response_model_counts_before_the_requested_one),
         cmocka_unit_test(totals_stand_in_for_buckets_that_are_not_known),

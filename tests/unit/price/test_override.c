@@ -258,6 +258,8 @@ static void a_damaged_table_names_its_line(void **state)
         "telltale-prices\t1\nrate\tstd\t0\tinput=1\n",
         "telltale-prices\t1\nentry\tx\ty\nperiod\tsoon\t-\n",
         "telltale-prices\t1\nentry\tx\ty\nperiod\t-\t-\nrate\tstd\t0\tinput=-1\n",
+        "telltale-prices\t1\nentry\tx\ty\ncontext\t0\n",
+        "telltale-prices\t1\ncontext\t5\n",
         "telltale-prices\t1\nprovider\t*\nnames\topenai\n",
         "telltale-prices\t1\nprovider\t*\nnames\t*\nn\t0\tm\n",
     };
