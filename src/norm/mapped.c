@@ -71,8 +71,9 @@ void norm_count_unmapped(struct norm *norm)
         .clean = config->clean_name,
         .clean_arg = config->clean_name_arg,
     };
+    bool is_older = config->pins && norm->pin != pins_newest(config->pins);
     for (uint32_t i = 0; i < norm->unmapped_count; i++) {
-        sender.newer_reads = norm_newer_reads(norm, norm->unmapped[i]->key);
+        sender.newer_reads = is_older && norm_newer_reads(norm, norm->unmapped[i]->key);
         unmapped_add(config->unmapped, &sender, norm->unmapped[i]->key);
     }
 }

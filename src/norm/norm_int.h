@@ -268,6 +268,7 @@ void norm_pin_begin(struct norm *norm);
 /* norm->place for an item of that scope with these attributes, by the mapping of its tenant. */
 void norm_place_for(struct norm *norm, const struct raw_scope *scope, const struct attr *attrs,
                     uint32_t count);
+/* With pins, of a span that is not read by the newest mapping: would that read the name? */
 bool norm_newer_reads(const struct norm *norm, str name);
 
 /* ---- mapping.c, mapped.c: only with norm->mapping ---- */

@@ -201,13 +201,9 @@ void norm_place_for(struct norm *norm, const struct raw_scope *scope, const stru
         norm_place(norm, scope);
 }
 
-/* The newest mapping would read a name that this span's does not. */
 bool norm_newer_reads(const struct norm *norm, str name)
 {
-    const struct norm_config *config = norm->config;
-    if (!config->pins || norm->pin == pins_newest(config->pins))
-        return false;
-    const struct pin *newest = pins_newest(config->pins);
+    const struct pin *newest = pins_newest(norm->config->pins);
     enum family family, before;
     enum dialect dialect;
     str rest;
