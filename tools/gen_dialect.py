@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Make the hash tables of src/norm from its .def files.
 
-usage: gen_dialect.py OUT.h NAME:MACRO[+MACRO]:FILE.def ...
+usage: gen_dialect.py OUT.h NAME:MACRO[+MACRO][/PAST]:FILE.def ...
 
 For each table the keys are the first string of every row made by one of the
 macros, in file order.  Output: open-addressing tables of row numbers + 1 whose
 hash is key_hash() of src/norm/keyhash.h (kept equal here), with a seed searched
-so that no key needs more than four probes (most need one).
+so that no key needs more than four probes (most need one).  Rows of the macro PAST are numbered
+with the others and listed in NAME_was[], in no hash: names as older versions read them.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -39,14 +40,17 @@ def key_hash(key, seed):
     return h ^ (h >> 29)
 
 
-def keys_of(path, macros):
-    pattern = re.compile(r'^(?:%s)\("([^"\\]*)"' % "|".join(macros), re.M)
+def keys_of(path, macros, past):
+    """Keys by row number from 1, and the numbers of rows that are past."""
+    pattern = re.compile(r'^(%s)\("([^"\\]*)"' % "|".join(macros + past), re.M)
     with open(path, encoding="ascii") as file:
-        keys = [key.encode() for key in pattern.findall(file.read())]
+        rows = list(enumerate(pattern.findall(file.read()), 1))
+    numbered = {number: key.encode() for number, (macro, key) in rows if macro not in past}
+    keys = list(numbered.values())
     if len(set(keys)) != len(keys):
         twice = sorted(key for key in set(keys) if keys.count(key) > 1)
         sys.exit("%s: twice in the table: %s" % (path, b", ".join(twice).decode()))
-    return keys
+    return numbered, [number - 1 for number, (macro, _) in rows if macro in past]
 
 
 def table_of(keys):
@@ -55,7 +59,7 @@ def table_of(keys):
         size *= 2
     for seed in range(1, 2000):
         slots = [0] * size
-        for number, key in enumerate(keys, 1):
+        for number, key in keys.items():
             at = key_hash(key, seed) & (size - 1)
             for _ in range(PROBES_MAX):
                 if not slots[at]:
@@ -74,13 +78,17 @@ def main():
              "#include <stdint.h>", "enum { KEY_PROBES_MAX = %d };" % PROBES_MAX]
     for spec in sys.argv[2:]:
         name, macros, path = spec.split(":", 2)
-        seed, slots = table_of(keys_of(path, macros.split("+")))
+        macros, _, past = macros.partition("/")
+        keys, was = keys_of(path, macros.split("+"), [past] if past else [])
+        seed, slots = table_of(keys)
         lines.append("enum { %s_HASH_SEED = %d, %s_HASH_MASK = %d };"
                      % (name.upper(), seed, name.upper(), len(slots) - 1))
         lines.append("static const uint16_t %s_hash[] = {" % name)
         for at in range(0, len(slots), 16):
             lines.append("    " + ", ".join(map(str, slots[at:at + 16])) + ",")
         lines.append("};")
+        if past:
+            lines.append("static const uint16_t %s_was[] = { %s };" % (name, ", ".join(map(str, was))))
     with open(sys.argv[1], "w", encoding="ascii") as file:
         file.write("\n".join(lines) + "\n")
 

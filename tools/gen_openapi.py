@@ -250,11 +250,15 @@ def schemas(src):
             "from": {"type": "integer", "description": "first byte of q that an item replaces"},
             "to": {"type": "integer", "description": "byte after the last"}}),
         "Unmapped": closed({
-            "items": array(closed(dict(fields("name:STR count:I64 first_seen:TIME last_seen:TIME scope:STR "
+            "items": array(closed(dict(fields("name:STR count:I64 newer_count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),
             "next_cursor": nullable("STR"), "since": nullable("TIME", "start of the counting"),
             "name_count": nullable("I64", "names known, of which items are the first"),
             "other_count": nullable("I64", "attributes counted without their name, for want of room")}),
+        "Pins": closed({
+            "items": array(closed(dict(fields("version:STR tenant:STR set:TIME")))),
+            "next_cursor": nullable("STR"), "newest": nullable("STR", "what is read without a pin"),
+            "in_force": nullable("STR", "for the project, or for the tenant that the key is bound to")}),
         "SqlAnswer": closed({
             "columns": array(closed({"name": {"type": "string"}, "type": {"type": "string"}})),
             "rows": array(array({})),

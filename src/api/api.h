@@ -33,12 +33,13 @@ struct api_config {
     struct wal *wal;
     struct keystore *keystore;
     struct auth *auth;
-    struct audit *audit;          /* NULL: content cannot be read (503) */
-    const struct policy *tenants; /* for what its rules cut; may be NULL */
-    uint32_t query_threads;       /* default 2 */
-    uint32_t queries_max;         /* waiting per thread; over it 503 */
-    int64_t query_timeout_ns;     /* default 30 s: past it 504 */
-    bool has_sql;                 /* POST /api/v1/sql; without it 501 */
+    struct audit *audit;           /* NULL: content cannot be read (503) */
+    const struct policy *tenants;  /* for what its rules cut; may be NULL */
+    const struct pins_place *pins; /* who is read by which mapping; may be NULL */
+    uint32_t query_threads;        /* default 2 */
+    uint32_t queries_max;          /* waiting per thread; over it 503 */
+    int64_t query_timeout_ns;      /* default 30 s: past it 504 */
+    bool has_sql;                  /* POST /api/v1/sql; without it 501 */
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */

@@ -1,4 +1,5 @@
-/* mapping.c -- what senders say that no row of the mapping understands: names, never values.
+/* mapping.c -- what senders say that no row of the mapping understands: names, never values; and
+ * who is read by which version of the mapping.
  *
  * Each worker counts in a table of its own; here they are added up.  A key bound to a tenant
  * may not ask: names are counted per project.
@@ -7,6 +8,7 @@
  */
 #include "api/api_int.h"
 #include "base/text.h"
+#include "norm/pin.h"
 #include "norm/unmapped.h"
 #include "sys/clock.h"
 
@@ -40,7 +42,8 @@ static void add_item(struct buf *out, const struct unmapped_item *item)
 {
     buf_add_c(out, "{\"name\":");
     buf_add_json_str(out, item->name);
-    buf_printf(out, ",\"count\":%llu", (unsigned long long)item->count);
+    buf_printf(out, ",\"count\":%llu,\"newer_count\":%llu", (unsigned long long)item->count,
+               (unsigned long long)item->newer_count);
     add_time(out, "first_seen", item->first_ns);
     add_time(out, "last_seen", item->last_ns);
     add_text(out, "scope", item->scope);
@@ -90,5 +93,43 @@ API_HANDLER(api_list_unmapped)
     add_time(&job->body, "since", clock_now_ns() - uptime_ns);
     buf_printf(&job->body, ",\"name_count\":%zu,\"other_count\":%llu}\n", found.count,
                (unsigned long long)found.other_count);
+    return ERR_OK;
+}
+
+static void add_pin(struct buf *out, const struct pin *pin)
+{
+    buf_add_c(out, "{\"version\":");
+    buf_add_json_str(out, pin->text);
+    add_text(out, "tenant", pin->tenant);
+    add_time(out, "set", pin->set_ns);
+    buf_add_char(out, '}');
+}
+
+/* Those of the project; a key bound to a tenant sees what holds for that one. */
+API_HANDLER(api_list_pins)
+{
+    enum err err = query_params_check(job->query, job->query_count, NULL, 0, reterr_why);
+    const struct pins_place *place = job->worker->api->config.pins;
+    const struct pins *pins =
+        place ? atomic_load_explicit(&place->current, memory_order_acquire) : NULL;
+    if (err || !pins)
+        return err ? err : diag_set(reterr_why, ERR_UNSUPPORTED, "there is no mapping here");
+    bool is_first = true;
+    buf_add_c(&job->body, "{\"items\":[");
+    for (size_t i = 0; i < pins_count(pins); i++) {
+        const struct pin *pin = pins_at(pins, i);
+        bool is_mine = str_is_none(job->who.tenant) || str_is_none(pin->tenant) ||
+                       str_equal(pin->tenant, job->who.tenant);
+        if (!is_mine || !str_equal(pin->project, job->who.project))
+            continue;
+        buf_add_c(&job->body, is_first ? "" : ",");
+        add_pin(&job->body, pin);
+        is_first = false;
+    }
+    buf_add_c(&job->body, "],\"next_cursor\":null,\"newest\":");
+    buf_add_json_str(&job->body, pins_newest(pins)->text);
+    buf_add_c(&job->body, ",\"in_force\":");
+    buf_add_json_str(&job->body, pins_find(pins, job->who.project, job->who.tenant)->text);
+    buf_add_c(&job->body, "}\n");
     return ERR_OK;
 }

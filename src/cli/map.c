@@ -1,4 +1,5 @@
-/* map.c -- `telltale map test FILE SPAN.json`, `telltale map list`.
+/* map.c -- `telltale map test FILE SPAN.json`, `telltale map list`; the other verbs are in
+ * map_pin.c.
  *
  * test understands a span as the server would with that mapping file, and says of each field
  * which attribute it came from, by which row, and of each attribute what became of it.
@@ -7,6 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/cli_int.h"
+#include "cli/map_int.h"
 #include "norm/norm.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -35,10 +37,8 @@ static const struct cli_column test_columns[] = {
     { "ROW", false, true },
 };
 static const struct cli_column list_columns[] = {
-    { "ATTRIBUTE", false, true },
-    { "FIELD", false, false },
-    { "AS", false, false },
-    { "DIALECT", false, false },
+    { "ATTRIBUTE", false, true }, { "FIELD", false, false },    { "AS", false, false },
+    { "DIALECT", false, false },  { "VERSIONS", false, false },
 };
 
 /* ---- the input ---- */
@@ -380,11 +380,22 @@ static void list_json(struct buf *out)
     for (size_t i = 0; mapping_built_in(i, &row); i++) {
         buf_add_c(out, i ? ",{\"attribute\":" : "{\"attribute\":");
         buf_add_json_str(out, row.attribute);
-        buf_printf(out, ",\"field\":\"%.*s\",\"as\":\"%.*s\",\"dialect\":\"%.*s\",\"keep\":%s}",
+        buf_printf(out, ",\"field\":\"%.*s\",\"as\":\"%.*s\",\"dialect\":\"%.*s\",\"keep\":%s",
                    STR_ARG(row.field), STR_ARG(row.as), STR_ARG(row.dialect),
                    row.keep ? "true" : "false");
+        buf_printf(out, ",\"since\":%u", row.since);
+        if (row.until)
+            buf_printf(out, ",\"until\":%u", row.until);
+        buf_add_char(out, '}');
     }
     buf_add_c(out, "]}\n");
+}
+
+/* "2-", "1-1" of a row that holds no more. */
+static str versions_text(struct arena *arena, const struct mapping_row_info *row)
+{
+    return row->until ? arena_printf(arena, "%u-%u", row->since, row->until)
+                      : arena_printf(arena, "%u-", row->since);
 }
 
 static int map_list(struct cli_call *call)
@@ -404,6 +415,7 @@ static int map_list(struct cli_call *call)
             cli_table_add(&table, row.field, CLI_BOLD);
             cli_table_add(&table, row.as, CLI_PLAIN);
             cli_table_add(&table, row.dialect, CLI_DIM);
+            cli_table_add(&table, versions_text(&call->arena, &row), CLI_DIM);
         }
         cli_table_print(&table, &call->screen, &out);
         cli_table_clear(&table);
@@ -415,5 +427,17 @@ static int map_list(struct cli_call *call)
 
 int cli_map(struct cli_call *call)
 {
-    return str_equal_c(call->args[0], "test") ? map_test(call) : map_list(call);
+    static const struct {
+        const char *verb;
+        int (*run)(struct cli_call *call);
+    } verbs[] = {
+        { "test", map_test },
+        { "versions", map_versions },
+        { "pins", map_pins },
+        { "pin", map_pin },
+    };
+    for (size_t i = 0; i < COUNT_OF(verbs); i++)
+        if (str_equal_c(call->args[0], verbs[i].verb))
+            return verbs[i].run(call);
+    return map_list(call);
 }

@@ -1,4 +1,5 @@
-/* meta.h -- metadata that people make: projects and API keys (later rules, prompts, users).
+/* meta.h -- metadata that people make: projects, API keys, mapping files and who is pinned to
+ * which.
  *
  * SQLite in one file, write-ahead journal, synchronous=FULL: what returned ERR_OK is on
  * disk.  The schema has a version (PRAGMA user_version) and is brought up to date at open;
@@ -23,6 +24,9 @@ enum {
     META_NAME_BYTES_MAX = 128,
     META_KEYS_MAX = 100000,
     META_PROJECTS_MAX = 10000,
+    META_PINS_MAX = 10000,
+    META_MAPPING_FILES_MAX = 256, /* kept besides those that are pinned */
+    META_MAPPING_BYTES_MAX = 4 << 20,
 };
 
 struct meta;
@@ -68,3 +72,40 @@ MUST_CHECK enum err meta_key_revoke(struct meta *meta, str id, int64_t now_ns,
 MUST_CHECK enum err meta_keys(struct meta *meta, bool with_revoked, struct arena *arena,
                               struct meta_key **ret_keys, size_t *ret_count,
                               struct diag *reterr_why);
+
+/* ---- the operator's mapping files, and pins ---- */
+
+struct meta_mapping_file {
+    uint32_t number; /* from 1, in the order in which they were first used */
+    str name;        /* the path it was read from then */
+    str text;        /* STR_NONE in a list */
+    int64_t first_ns;
+};
+/* Remember a mapping file's text; the same text has the number it had.  The oldest past
+ * META_MAPPING_FILES_MAX go, unless somebody is pinned to them.  ERR_TOO_LARGE. */
+MUST_CHECK enum err meta_mapping_put(struct meta *meta, str name, str text, int64_t now_ns,
+                                     uint32_t *ret_number, struct diag *reterr_why);
+/* ERR_NOT_FOUND: no file has that number, or no longer. */
+MUST_CHECK enum err meta_mapping_get(struct meta *meta, uint32_t number, struct arena *arena,
+                                     struct meta_mapping_file *ret_file, struct diag *reterr_why);
+/* In order of number, without their texts. */
+MUST_CHECK enum err meta_mapping_list(struct meta *meta, struct arena *arena,
+                                      struct meta_mapping_file **ret_files, size_t *ret_count,
+                                      struct diag *reterr_why);
+
+struct meta_pin {
+    str project;
+    str tenant;      /* STR_NONE: of the whole project */
+    uint32_t tables; /* version of the built-in mapping */
+    uint32_t file;   /* number of the mapping file; 0: none */
+    int64_t set_ns;
+};
+/* Replaces the one that is there.  ERR_NOT_FOUND: no such file.  ERR_LIMIT. */
+MUST_CHECK enum err meta_pin_set(struct meta *meta, const struct meta_pin *pin,
+                                 struct diag *reterr_why);
+/* ERR_NOT_FOUND: there is no such pin. */
+MUST_CHECK enum err meta_pin_clear(struct meta *meta, str project, str tenant,
+                                   struct diag *reterr_why);
+/* By project and tenant. */
+MUST_CHECK enum err meta_pins(struct meta *meta, struct arena *arena, struct meta_pin **ret_pins,
+                              size_t *ret_count, struct diag *reterr_why);

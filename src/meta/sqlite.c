@@ -26,6 +26,11 @@ static const char *const schema_steps[] = {
     " project TEXT NOT NULL REFERENCES project (name), tenant TEXT, label TEXT NOT NULL,"
     " permissions INTEGER NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,"
     " revoked_ns INTEGER NOT NULL) STRICT;",
+    "CREATE TABLE mapping_file (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL,"
+    " text TEXT NOT NULL, first_ns INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE mapping_pin (project TEXT NOT NULL, tenant TEXT NOT NULL,"
+    " tables INTEGER NOT NULL, file INTEGER NOT NULL, set_ns INTEGER NOT NULL,"
+    " PRIMARY KEY (project, tenant)) STRICT;",
 };
 
 /* SQLite's messages name tables and columns, never values. */
@@ -347,6 +352,175 @@ enum err meta_keys(struct meta *meta, bool with_revoked, struct arena *arena,
     if (code != ERR_OK)
         return code;
     *ret_keys = keys;
+    *ret_count = found;
+    return ERR_OK;
+}
+
+/* ---- mapping files ---- */
+
+/* One row of two numbers at most; *ret_number stays when there is none. */
+static bool number_find(struct meta *meta, const char *sql, str text, int64_t *ret_number)
+{
+    sqlite3_stmt *statement = prepare(meta, sql);
+    if (!str_is_none(text))
+        bind_str(statement, 1, text);
+    bool found = statement && sqlite3_step(statement) == SQLITE_ROW;
+    if (found)
+        *ret_number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return found;
+}
+
+enum err meta_mapping_put(struct meta *meta, str name, str text, int64_t now_ns,
+                          uint32_t *ret_number, struct diag *reterr_why)
+{
+    CHECK(meta, META_MAGIC);
+    int64_t number = 0;
+    if (text.len > META_MAPPING_BYTES_MAX)
+        return diag_set(reterr_why, ERR_TOO_LARGE, "a mapping file has at most %d bytes",
+                        META_MAPPING_BYTES_MAX);
+    if (!number_find(meta, "SELECT number FROM mapping_file WHERE text = ?", text, &number)) {
+        (void)number_find(meta, "SELECT coalesce(max(number), 0) FROM mapping_file", STR_NONE,
+                          &number);
+        number++;
+        sqlite3_stmt *statement = prepare(meta, "INSERT INTO mapping_file VALUES (?, ?, ?, ?)");
+        (void)sqlite3_bind_int64(statement, 1, number);
+        bind_str(statement, 2, name);
+        bind_str(statement, 3, text);
+        (void)sqlite3_bind_int64(statement, 4, now_ns);
+        enum err code = finish(meta, statement, "the mapping cannot be stored", reterr_why);
+        if (code != ERR_OK)
+            return code;
+    }
+    sqlite3_stmt *old = prepare(meta, "DELETE FROM mapping_file WHERE number <= ? AND number NOT IN"
+                                      " (SELECT file FROM mapping_pin) AND number <> ?");
+    (void)sqlite3_bind_int64(old, 1, number - META_MAPPING_FILES_MAX);
+    (void)sqlite3_bind_int64(old, 2, number);
+    *ret_number = (uint32_t)number;
+    return finish(meta, old, "old mappings cannot be removed", reterr_why);
+}
+
+static void mapping_read(sqlite3_stmt *statement, struct arena *arena, bool *no_room,
+                         struct meta_mapping_file *ret_file)
+{
+    ret_file->number = (uint32_t)sqlite3_column_int64(statement, 0);
+    ret_file->name = column_str(statement, 1, arena, no_room);
+    ret_file->first_ns = sqlite3_column_int64(statement, 2);
+    ret_file->text = column_str(statement, 3, arena, no_room);
+}
+
+enum err meta_mapping_get(struct meta *meta, uint32_t number, struct arena *arena,
+                          struct meta_mapping_file *ret_file, struct diag *reterr_why)
+{
+    CHECK(meta, META_MAGIC);
+    bool no_room = false;
+    sqlite3_stmt *statement =
+        prepare(meta, "SELECT number, name, first_ns, text FROM mapping_file WHERE number = ?");
+    (void)sqlite3_bind_int64(statement, 1, number);
+    enum err code = ERR_OK;
+    if (!statement || sqlite3_step(statement) != SQLITE_ROW)
+        code = diag_set(reterr_why, ERR_NOT_FOUND, "there is no mapping file number %u", number);
+    else
+        mapping_read(statement, arena, &no_room, ret_file);
+    sqlite3_finalize(statement);
+    return no_room ? diag_set(reterr_why, ERR_LIMIT, "no room for a mapping file") : code;
+}
+
+enum err meta_mapping_list(struct meta *meta, struct arena *arena,
+                           struct meta_mapping_file **ret_files, size_t *ret_count,
+                           struct diag *reterr_why)
+{
+    CHECK(meta, META_MAGIC);
+    int count = 0;
+    enum err code = meta_int(meta, "SELECT count(*) FROM mapping_file", &count, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    struct meta_mapping_file *files = arena_new(arena, struct meta_mapping_file, (size_t)count);
+    bool no_room = !files;
+    size_t found = 0;
+    sqlite3_stmt *statement =
+        prepare(meta, "SELECT number, name, first_ns, NULL FROM mapping_file ORDER BY number");
+    while (!no_room && found < (size_t)count && statement && sqlite3_step(statement) == SQLITE_ROW)
+        mapping_read(statement, arena, &no_room, &files[found++]);
+    sqlite3_finalize(statement);
+    if (no_room)
+        return diag_set(reterr_why, ERR_LIMIT, "too many mapping files to list");
+    *ret_files = files;
+    *ret_count = found;
+    return ERR_OK;
+}
+
+/* ---- pins ---- */
+
+enum err meta_pin_set(struct meta *meta, const struct meta_pin *pin, struct diag *reterr_why)
+{
+    CHECK(meta, META_MAGIC);
+    int count = 0;
+    if (!is_name(pin->project) || pin->tenant.len > META_NAME_BYTES_MAX)
+        return diag_set(reterr_why, ERR_BAD_INPUT, "a project or tenant has at most %d bytes",
+                        META_NAME_BYTES_MAX);
+    enum err code = meta_int(meta, "SELECT count(*) FROM mapping_pin", &count, reterr_why);
+    if (code == ERR_OK && count >= META_PINS_MAX)
+        code = diag_set(reterr_why, ERR_LIMIT, "there are %d pins already", count);
+    if (code != ERR_OK)
+        return code;
+    sqlite3_stmt *statement =
+        prepare(meta, "INSERT OR REPLACE INTO mapping_pin SELECT ?, ?, ?, ?, ? WHERE ?4 = 0 OR"
+                      " EXISTS (SELECT 1 FROM mapping_file WHERE number = ?4)");
+    bind_str(statement, 1, pin->project);
+    bind_str(statement, 2, str_is_none(pin->tenant) ? STR_OF("") : pin->tenant);
+    (void)sqlite3_bind_int64(statement, 3, pin->tables);
+    (void)sqlite3_bind_int64(statement, 4, pin->file);
+    (void)sqlite3_bind_int64(statement, 5, pin->set_ns);
+    code = finish(meta, statement, "the pin cannot be stored", reterr_why);
+    if (code == ERR_OK && sqlite3_changes(meta->db) == 0)
+        return diag_set(reterr_why, ERR_NOT_FOUND, "there is no mapping file number %u", pin->file);
+    return code;
+}
+
+enum err meta_pin_clear(struct meta *meta, str project, str tenant, struct diag *reterr_why)
+{
+    CHECK(meta, META_MAGIC);
+    sqlite3_stmt *statement =
+        prepare(meta, "DELETE FROM mapping_pin WHERE project = ? AND tenant = ?");
+    bind_str(statement, 1, project);
+    bind_str(statement, 2, str_is_none(tenant) ? STR_OF("") : tenant);
+    enum err code = finish(meta, statement, "the pin cannot be removed", reterr_why);
+    if (code == ERR_OK && sqlite3_changes(meta->db) == 0)
+        return diag_set(reterr_why, ERR_NOT_FOUND, "there is no such pin");
+    return code;
+}
+
+enum err meta_pins(struct meta *meta, struct arena *arena, struct meta_pin **ret_pins,
+                   size_t *ret_count, struct diag *reterr_why)
+{
+    CHECK(meta, META_MAGIC);
+    int count = 0;
+    enum err code = meta_int(meta, "SELECT count(*) FROM mapping_pin", &count, reterr_why);
+    if (code != ERR_OK)
+        return code;
+    struct meta_pin *pins = arena_new(arena, struct meta_pin, (size_t)count);
+    bool no_room = !pins;
+    size_t found = 0;
+    sqlite3_stmt *statement = prepare(meta, "SELECT project, nullif(tenant, ''), tables, file,"
+                                            " set_ns FROM mapping_pin ORDER BY project, tenant");
+    int status = SQLITE_DONE;
+    while (!no_room && found < (size_t)count && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct meta_pin *pin = &pins[found++];
+        pin->project = column_str(statement, 0, arena, &no_room);
+        pin->tenant = column_str(statement, 1, arena, &no_room);
+        pin->tables = (uint32_t)sqlite3_column_int64(statement, 2);
+        pin->file = (uint32_t)sqlite3_column_int64(statement, 3);
+        pin->set_ns = sqlite3_column_int64(statement, 4);
+    }
+    if (no_room)
+        code = diag_set(reterr_why, ERR_LIMIT, "no room for the pins");
+    else if (status != SQLITE_DONE && status != SQLITE_ROW)
+        code = meta_error(meta, "pins cannot be read", reterr_why);
+    sqlite3_finalize(statement);
+    if (code != ERR_OK)
+        return code;
+    *ret_pins = pins;
     *ret_count = found;
     return ERR_OK;
 }

@@ -11,13 +11,23 @@
 #include "norm_tables.h"
 
 static const struct row rows[] = {
-#define ROW(key, target, conversion, dialect)                                                      \
-    { STR(key), TARGET_##target, CONV_##conversion, DIALECT_##dialect, false },
-#define KEEP(key, target, conversion, dialect)                                                     \
-    { STR(key), TARGET_##target, CONV_##conversion, DIALECT_##dialect, true },
+#define OF(key, target, conversion, dialect, keep, since, until)                                   \
+    { STR(key), TARGET_##target, CONV_##conversion, DIALECT_##dialect, keep, since, until },
+#define ROW(key, target, conversion, dialect) OF(key, target, conversion, dialect, false, 1, 0)
+#define KEEP(key, target, conversion, dialect) OF(key, target, conversion, dialect, true, 1, 0)
+#define ROW_SINCE(key, target, conversion, dialect, since)                                         \
+    OF(key, target, conversion, dialect, false, since, 0)
+#define KEEP_SINCE(key, target, conversion, dialect, since)                                        \
+    OF(key, target, conversion, dialect, true, since, 0)
+#define WAS(key, target, conversion, dialect, until)                                               \
+    OF(key, target, conversion, dialect, false, 1, until)
 #include "norm/dialect.def"
+#undef OF
 #undef ROW
 #undef KEEP
+#undef ROW_SINCE
+#undef KEEP_SINCE
+#undef WAS
 };
 _Static_assert(COUNT_OF(rows) < ROWS_MAX, "a score must hold every row");
 
@@ -25,10 +35,14 @@ static const struct prefix {
     str text;
     uint8_t family;
     uint8_t dialect;
+    uint8_t since;
 } prefixes[] = {
-#define PREFIX(text, family, dialect) { STR(text), FAMILY_##family, DIALECT_##dialect },
+#define PREFIX(text, family, dialect) { STR(text), FAMILY_##family, DIALECT_##dialect, 1 },
+#define PREFIX_SINCE(text, family, dialect, since)                                                 \
+    { STR(text), FAMILY_##family, DIALECT_##dialect, since },
 #include "norm/prefix.def"
 #undef PREFIX
+#undef PREFIX_SINCE
 };
 
 static const struct provider {
@@ -91,6 +105,26 @@ const struct row *dialect_find(str key)
     return index == SIZE_MAX ? NULL : &rows[index];
 }
 
+/* Of the rows that a name has lost, the first that held in that version, or NULL. */
+static const struct row *was_find(str key, unsigned tables)
+{
+    const struct row *found = NULL;
+    for (size_t i = 0; i < COUNT_OF(dialect_was); i++) {
+        const struct row *row = &rows[dialect_was[i]];
+        if (row->until >= tables && str_equal(row->key, key) &&
+            (!found || row->until < found->until))
+            found = row;
+    }
+    return found;
+}
+
+const struct row *dialect_find_at(str key, unsigned tables)
+{
+    const struct row *was = was_find(key, tables);
+    const struct row *row = was ? was : dialect_find(key);
+    return row && row->since <= tables ? row : NULL;
+}
+
 unsigned dialect_row_index(const struct row *row)
 {
     return (unsigned)(row - rows);
@@ -116,14 +150,15 @@ void dialect_prefix_heads(uint64_t ret_heads[4])
     }
 }
 
-bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect, str *ret_rest)
+bool dialect_prefix(str key, unsigned tables, enum family *ret_family, enum dialect *ret_dialect,
+                    str *ret_rest)
 {
     if (str_is_empty(key))
         return false;
     for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
         const struct prefix *prefix = &prefixes[i];
         if (prefix->text.ptr[0] != key.ptr[0] || key.len <= prefix->text.len ||
-            !str_starts(key, prefix->text))
+            prefix->since > tables || !str_starts(key, prefix->text))
             continue;
         str rest = str_from(key, prefix->text.len);
         if (prefix->family >= FAMILY_FLAT_INPUT && (rest.ptr[0] < '0' || rest.ptr[0] > '9'))
@@ -137,18 +172,21 @@ bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect,
 }
 
 bool dialect_prefix_row(size_t index, str *ret_text, enum family *ret_family,
-                        enum dialect *ret_dialect)
+                        enum dialect *ret_dialect, unsigned *ret_since)
 {
     static const str texts[] = {
 #define PREFIX(text, family, dialect) STR(text "*"),
+#define PREFIX_SINCE(text, family, dialect, since) STR(text "*"),
 #include "norm/prefix.def"
 #undef PREFIX
+#undef PREFIX_SINCE
     };
     if (index >= COUNT_OF(prefixes))
         return false;
     *ret_text = texts[index];
     *ret_family = (enum family)prefixes[index].family;
     *ret_dialect = (enum dialect)prefixes[index].dialect;
+    *ret_since = prefixes[index].since;
     return true;
 }
 

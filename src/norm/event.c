@@ -204,7 +204,7 @@ static void take_details(struct norm *norm, const struct span_event *event)
 {
     for (uint32_t i = 0; i < event->attr_count; i++) {
         const struct attr *attr = &event->attrs[i];
-        const struct row *row = dialect_find(attr->key);
+        const struct row *row = norm_row(norm, attr->key);
         if (!row || norm->score[row->target] || !convert(norm, row, &attr->value))
             continue;
         norm->score[row->target] = 1;

@@ -33,12 +33,13 @@ static void explain_family(const struct norm *norm, const struct attr *attr, enu
     enum dialect dialect;
     str rest;
     origin->fate = NORM_FATE_UNMAPPED;
-    if (level == LEVEL_RESOURCE || !dialect_prefix(attr->key, &family, &dialect, &rest))
+    if (level == LEVEL_RESOURCE ||
+        !dialect_prefix(attr->key, norm->tables, &family, &dialect, &rest))
         return;
     origin->dialect = dialect_name(dialect);
     const struct mapped_row *mapped =
         norm->mapping && family == FAMILY_RETRY ? mapping_find_exact(norm, rest) : NULL;
-    const struct row *row = family == FAMILY_RETRY ? dialect_find(rest) : NULL;
+    const struct row *row = family == FAMILY_RETRY ? norm_row(norm, rest) : NULL;
     if (mapped && mapped->action == MAP_IGNORE) {
         origin->line = mapped->line;
         origin->fate = NORM_FATE_IGNORED;
@@ -67,7 +68,7 @@ static void explain_mapped(const struct norm *norm, const struct mapped_row *map
     } else if (mapped->action == MAP_STRIP) {
         str rest = str_from(attr->key, mapped->row.key.len);
         const struct mapped_row *inner = mapping_find_exact(norm, rest);
-        const struct row *row = inner ? &inner->row : dialect_find(rest);
+        const struct row *row = inner ? &inner->row : norm_row(norm, rest);
         origin->line = inner ? inner->line : mapped->line;
         if (row && (!inner || inner->action == MAP_FIELD))
             explain_row(norm, row, attr, row_score(row, inner, level), origin);
@@ -81,7 +82,7 @@ static void explain_attr(const struct norm *norm, const struct attr *attr, enum 
 {
     *origin = (struct norm_origin){ .attribute = attr->key, .field = FIELD_COUNT };
     const struct mapped_row *mapped = norm->mapping ? mapping_find(norm, attr->key) : NULL;
-    const struct row *row = dialect_find(attr->key);
+    const struct row *row = norm_row(norm, attr->key);
     if (mapped && (mapped->action != MAP_FAMILY || level != LEVEL_RESOURCE)) {
         explain_mapped(norm, mapped, attr, level, origin);
     } else if (row) {

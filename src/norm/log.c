@@ -146,8 +146,7 @@ void norm_logs(struct norm *norm, const struct raw_batch *raw, struct batch *bat
     for (uint32_t i = 0, next; i < raw->log_count && !norm->spent; i = next) {
         const struct raw_log *log = &raw->logs[i];
         next = i + 1;
-        if (norm->place.scope != log->scope)
-            norm_place(norm, log->scope);
+        norm_place_for(norm, log->scope, log->attrs, log->attr_count);
         if (norm_log_score(norm, log, event_name_of(log), batch))
             continue;
         if (!is_addition(log)) {

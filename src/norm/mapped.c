@@ -22,7 +22,7 @@ bool take_mapped_rest(struct norm *norm, const struct attr *attr, str rest)
 static void take_stripped(struct norm *norm, const struct attr *attr, str rest, enum level level)
 {
     const struct mapped_row *mapped = mapping_find_exact(norm, rest);
-    const struct row *row = mapped ? &mapped->row : dialect_find(rest);
+    const struct row *row = mapped ? &mapped->row : norm_row(norm, rest);
     if (mapped && mapped->action == MAP_IGNORE)
         norm->ignored_count++;
     else if (row)
@@ -71,8 +71,11 @@ void norm_count_unmapped(struct norm *norm)
         .clean = config->clean_name,
         .clean_arg = config->clean_name_arg,
     };
-    for (uint32_t i = 0; i < norm->unmapped_count; i++)
+    bool is_older = config->pins && norm->pin != pins_newest(config->pins);
+    for (uint32_t i = 0; i < norm->unmapped_count; i++) {
+        sender.newer_reads = is_older && norm_newer_reads(norm, norm->unmapped[i]->key);
         unmapped_add(config->unmapped, &sender, norm->unmapped[i]->key);
+    }
 }
 
 /* The dialects of a span before its attributes are taken. */
@@ -82,13 +85,13 @@ void mapping_begin(struct norm *norm, const struct raw_span *raw)
         return;
     norm->span_dialects = norm->dialects;
     for (uint32_t i = 0; i < raw->attr_count; i++) {
-        const struct row *row = dialect_find(raw->attrs[i].key);
+        const struct row *row = norm_row(norm, raw->attrs[i].key);
         enum family family;
         enum dialect dialect;
         str rest;
         if (row)
             norm->span_dialects |= 1u << row->dialect;
-        else if (dialect_prefix(raw->attrs[i].key, &family, &dialect, &rest))
+        else if (dialect_prefix(raw->attrs[i].key, norm->tables, &family, &dialect, &rest))
             norm->span_dialects |= 1u << dialect;
     }
     norm->span_dialects &= ~(1u << DIALECT_NONE);

@@ -170,7 +170,7 @@ static enum err unknown_field(const struct reader *reader, const struct yaml_nod
 static uint8_t usual_conversion(enum field field)
 {
     for (size_t i = 0; i < dialect_row_count(); i++)
-        if (dialect_row(i)->target == (unsigned)field)
+        if (dialect_row(i)->target == (unsigned)field && !dialect_row(i)->until)
             return dialect_row(i)->conversion;
     for (size_t i = 0; i < COUNT_OF(ases); i++)
         if (ases[i].type == (uint8_t)field_table[field].type)
@@ -597,6 +597,16 @@ const struct mapped_row *mapping_find(const struct norm *norm, str key)
     return NULL;
 }
 
+bool mapping_names(const struct mapping *mapping, str name)
+{
+    for (uint32_t i = 0; i < mapping->count; i++) {
+        const struct mapped_row *row = &mapping->rows[i];
+        if (row->is_prefix ? prefix_fits(row, name) : str_equal(row->row.key, name))
+            return true;
+    }
+    return false;
+}
+
 static str family_text(enum family family)
 {
     static const str others[FAMILY_COUNT] = {
@@ -621,17 +631,23 @@ bool mapping_built_in(size_t index, struct mapping_row_info *ret)
 {
     if (index < dialect_row_count()) {
         const struct row *row = dialect_row(index);
-        *ret =
-            (struct mapping_row_info){ row->key, target_text(row->target), as_text(row->conversion),
-                                       dialect_name((enum dialect)row->dialect), row->keep };
+        *ret = (struct mapping_row_info){ row->key,
+                                          target_text(row->target),
+                                          as_text(row->conversion),
+                                          dialect_name((enum dialect)row->dialect),
+                                          row->keep,
+                                          row->since,
+                                          row->until };
         return true;
     }
     enum family family;
     enum dialect dialect;
     str text;
-    if (!dialect_prefix_row(index - dialect_row_count(), &text, &family, &dialect))
+    unsigned since;
+    if (!dialect_prefix_row(index - dialect_row_count(), &text, &family, &dialect, &since))
         return false;
-    *ret = (struct mapping_row_info){ text, family_text(family), STR_OF(""), dialect_name(dialect),
-                                      false };
+    *ret = (struct mapping_row_info){
+        text, family_text(family), STR_OF(""), dialect_name(dialect), false, since, 0
+    };
     return true;
 }

@@ -21,6 +21,9 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* The version of the built-in tables: the largest `since` of dialect.def and prefix.def. */
+enum { MAPPING_TABLES = 2 };
+
 struct mapping;
 
 /* `file` is the name for messages.  ERR_BAD_INPUT with file:line:column and the nearest
@@ -30,6 +33,8 @@ MUST_CHECK enum err mapping_load(str file, str yaml, struct mapping **ret_mappin
 void mapping_free(struct mapping *mapping);
 size_t mapping_row_count(const struct mapping *mapping);
 str mapping_file(const struct mapping *mapping);
+/* Some row is for that name, in some scope or dialect. */
+bool mapping_names(const struct mapping *mapping, str name);
 
 /* A built-in row as an operator would write it; for `telltale map list`. */
 struct mapping_row_info {
@@ -37,7 +42,8 @@ struct mapping_row_info {
     str field;     /* field, or what else it becomes */
     str as;
     str dialect;
-    bool keep; /* stays an attribute too */
+    bool keep;             /* stays an attribute too */
+    uint32_t since, until; /* versions of the tables that read it so; until 0: it holds */
 };
 /* False past the last one. */
 bool mapping_built_in(size_t index, struct mapping_row_info *ret);

@@ -96,8 +96,7 @@ static void metric_take(struct norm *norm, const struct raw_metric *raw, struct 
 static void batch_fill(struct norm *norm, const struct raw_batch *raw, struct batch *batch)
 {
     for (uint32_t i = 0; i < raw->span_count && !norm->spent; i++) {
-        if (norm->place.scope != raw->spans[i].scope)
-            norm_place(norm, raw->spans[i].scope);
+        norm_place_for(norm, raw->spans[i].scope, raw->spans[i].attrs, raw->spans[i].attr_count);
         norm_span(norm, &raw->spans[i], &batch->spans[i]);
         if (norm->config->explained)
             norm_explain(norm, &raw->spans[i], &norm->config->explained[i]);
@@ -106,8 +105,8 @@ static void batch_fill(struct norm *norm, const struct raw_batch *raw, struct ba
     norm_logs(norm, raw, batch);
     norm_scores(norm, raw, batch);
     for (uint32_t i = 0; i < raw->metric_count && !norm->spent; i++) {
-        if (norm->place.scope != raw->metrics[i].scope)
-            norm_place(norm, raw->metrics[i].scope);
+        norm_place_for(norm, raw->metrics[i].scope, raw->metrics[i].attrs,
+                       raw->metrics[i].attr_count);
         metric_take(norm, &raw->metrics[i], &batch->metrics[i]);
     }
     batch->metric_count = raw->metric_count;
@@ -124,7 +123,7 @@ enum err norm_batch(struct arena *arena, const struct norm_config *config,
         return diag_set(reterr_why, ERR_LIMIT, "no room to normalise a request");
     norm->arena = arena;
     norm->config = config;
-    norm->mapping = config->mapping;
+    norm_pin_begin(norm);
     norm->is_utf8 = raw->is_utf8;
     norm->dialects_text = STR_OF("");
     dialect_prefix_heads(norm->prefix_heads);

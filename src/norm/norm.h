@@ -18,6 +18,7 @@
 #include "model/raw.h"
 #include "model/record.h"
 #include "norm/mapping.h"
+#include "norm/pin.h"
 
 struct unmapped;
 
@@ -39,7 +40,9 @@ struct norm_config {
     /* Keyed hash of canonical content, "hmac-sha256:<hex>" (DECISIONS 9). */
     str (*content_hash)(void *arg, struct arena *arena, str bytes);
     void *content_hash_arg;
-    const struct mapping *mapping; /* the operator's rows; NULL: none */
+    const struct mapping *mapping; /* the operator's rows, without pins; NULL: none */
+    const struct pins *pins;       /* who is read under which version; NULL: all by the newest */
+    str tenant;                    /* of a tenant-bound key; STR_NONE: as sent */
     struct unmapped *unmapped;     /* counts what no row knows; NULL: nobody does */
     /* Attribute and scope names before unmapped.h keeps them; NULL: as they are. */
     str (*clean_name)(void *arg, struct arena *arena, str name);

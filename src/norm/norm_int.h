@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "norm/norm.h"
+#include "norm/pin.h"
 #include "norm/unmapped.h"
 
 enum target {
@@ -117,6 +118,7 @@ struct row {
     uint8_t conversion;
     uint8_t dialect;
     bool keep;
+    uint8_t since, until; /* versions of the tables; until 0: it holds */
 };
 enum { ROWS_MAX = 4096, LEVEL_MAX = 3 };
 enum level { LEVEL_RESOURCE = 1, LEVEL_RETRY = 2, LEVEL_SPAN = 3 }; /* higher wins */
@@ -154,6 +156,7 @@ struct flat {
 /* What scope and resource give to each of their spans: made once per scope. */
 struct place {
     const struct raw_scope *scope;
+    const struct pin *pin;
     struct span span;
     uint16_t score[TARGET_COUNT];
     int64_t use[USE_COUNT];
@@ -177,7 +180,12 @@ struct event_seen {
 struct norm {
     struct arena *arena;
     const struct norm_config *config;
-    const struct mapping *mapping; /* the config's: NULL, none */
+    const struct mapping *mapping; /* of the pin in force: NULL, none */
+    const struct pin *pin;         /* of the span being made, */
+    uint32_t tables;               /* and its version of the tables */
+    const struct pin *pin_base;    /* of spans without a tenant */
+    struct pin pin_default;        /* where there are no pins */
+    bool by_tenant;                /* some tenant of the project has a pin of its own */
     bool is_utf8;                  /* all that came is, and texts are cut between characters only */
     bool spent;
 
@@ -225,7 +233,8 @@ struct norm {
 };
 
 /* ---- dialect.c: tables ---- */
-const struct row *dialect_find(str key);
+const struct row *dialect_find(str key); /* in the newest version */
+const struct row *dialect_find_at(str key, unsigned tables);
 unsigned dialect_row_index(const struct row *row);
 size_t dialect_row_count(void);
 const struct row *dialect_row(size_t index);
@@ -236,10 +245,11 @@ static inline uint8_t prefix_head(str name)
 }
 void dialect_prefix_heads(uint64_t ret_heads[4]);
 /* The family a name belongs to; *ret_rest is what follows the prefix. */
-bool dialect_prefix(str key, enum family *ret_family, enum dialect *ret_dialect, str *ret_rest);
+bool dialect_prefix(str key, unsigned tables, enum family *ret_family, enum dialect *ret_dialect,
+                    str *ret_rest);
 /* The n-th prefix with its '*'; false past the last one. */
 bool dialect_prefix_row(size_t index, str *ret_text, enum family *ret_family,
-                        enum dialect *ret_dialect);
+                        enum dialect *ret_dialect, unsigned *ret_since);
 str dialect_name(enum dialect dialect);
 /* "openinference+openllmetry", of a bit set. */
 void dialect_names_add(struct buf *out, uint32_t mask);
@@ -248,6 +258,18 @@ str dialect_text(struct norm *norm);
 str provider_canonical(str text, bool *ret_framework);
 bool word_find(str text, enum step *ret_step, str *ret_operation); /* any case */
 bool name_find(str text, enum step *ret_step);                     /* any case */
+
+/* ---- pin.c ---- */
+static inline const struct row *norm_row(const struct norm *norm, str key)
+{
+    return norm->tables == MAPPING_TABLES ? dialect_find(key) : dialect_find_at(key, norm->tables);
+}
+void norm_pin_begin(struct norm *norm);
+/* norm->place for an item of that scope with these attributes, by the mapping of its tenant. */
+void norm_place_for(struct norm *norm, const struct raw_scope *scope, const struct attr *attrs,
+                    uint32_t count);
+/* With pins, of a span that is not read by the newest mapping: would that read the name? */
+bool norm_newer_reads(const struct norm *norm, str name);
 
 /* ---- mapping.c, mapped.c: only with norm->mapping ---- */
 const struct mapped_row *mapping_find(const struct norm *norm, str key);

@@ -101,7 +101,7 @@ static void take_retry(struct norm *norm, const struct attr *attr, str rest)
 {
     if (norm->mapping && take_mapped_rest(norm, attr, rest))
         return;
-    const struct row *row = dialect_find(rest);
+    const struct row *row = norm_row(norm, rest);
     unsigned target = row ? row->target : TARGET_none;
     bool is_field = row && target < (unsigned)FIELD_COUNT;
     uint16_t score = (uint16_t)(LEVEL_RETRY * ROWS_MAX - (row ? dialect_row_index(row) : 0));
@@ -166,7 +166,7 @@ static void take_unknown(struct norm *norm, const struct attr *attr, enum level 
     enum dialect dialect;
     str rest;
     if (level == LEVEL_RESOURCE || !may_have_prefix(norm, attr->key) ||
-        !dialect_prefix(attr->key, &family, &dialect, &rest)) {
+        !dialect_prefix(attr->key, norm->tables, &family, &dialect, &rest)) {
         keep_unmapped(norm, attr);
         return;
     }
@@ -176,7 +176,7 @@ static void take_unknown(struct norm *norm, const struct attr *attr, enum level 
 
 void take_attr(struct norm *norm, const struct attr *attr, enum level level)
 {
-    const struct row *row = dialect_find(attr->key);
+    const struct row *row = norm_row(norm, attr->key);
     if (row)
         norm->dialects |= 1u << row->dialect;
     if (norm->mapping && take_mapped(norm, attr, level))
@@ -196,7 +196,7 @@ void take_members(struct norm *norm, const struct value *map)
         const struct attr *member = &map->attrs[i];
         const struct mapped_row *mapped =
             norm->mapping ? mapping_find_exact(norm, member->key) : NULL;
-        const struct row *row = mapped ? &mapped->row : dialect_find(member->key);
+        const struct row *row = mapped ? &mapped->row : norm_row(norm, member->key);
         if (mapped && mapped->action != MAP_FIELD)
             continue;
         if (!row || row->target >= (unsigned)FIELD_COUNT || norm->score[row->target])
@@ -237,6 +237,8 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
         take_attr(norm, &resource->attrs[i], LEVEL_RESOURCE);
 
     SPAN_SET(&place->span, project, norm->config->project);
+    if (!str_is_none(norm->pin->text))
+        SPAN_SET(&place->span, mapping_version, norm->pin->text);
     SPAN_SET(&place->span, received_time, norm->config->received_ns);
     str text;
     if (convert_text(norm, &(struct value){ .type = VALUE_STR, .text = scope->name }, &text))
@@ -248,6 +250,7 @@ void norm_place(struct norm *norm, const struct raw_scope *scope)
         SPAN_SET(&place->span, schema_url, text);
 
     place->scope = scope;
+    place->pin = norm->pin;
     place->ignored_count = norm->ignored_count;
     place->dialects = norm->dialects;
     place->odd = norm->odd;

@@ -21,7 +21,7 @@ struct name {
     uint32_t dialects;
     int64_t first_ns;
     _Atomic int64_t last_ns;
-    _Atomic uint64_t count;
+    _Atomic uint64_t count, newer_count;
 };
 
 struct project {
@@ -159,6 +159,8 @@ void unmapped_add(struct unmapped *unmapped, const struct unmapped_sender *sende
         add_one(&project->other);
         return;
     }
+    if (sender->newer_reads)
+        add_one(&entry->newer_count);
     add_one(&entry->count);
     atomic_store_explicit(&entry->last_ns, sender->now_ns, memory_order_relaxed);
 }
@@ -193,6 +195,7 @@ static void items_add(struct unmapped_items *items, struct buf *dialect, struct 
         .service = name->service,
         .dialect = arena_str(arena, buf_str(dialect)),
         .count = count,
+        .newer_count = atomic_load_explicit(&name->newer_count, memory_order_relaxed),
         .first_ns = name->first_ns,
         .last_ns = atomic_load_explicit(&name->last_ns, memory_order_relaxed),
     };
@@ -221,6 +224,7 @@ static void items_fold(struct unmapped_items *items)
         struct unmapped_item *item = &items->items[i];
         if (kept && str_equal(items->items[kept - 1].name, item->name)) {
             items->items[kept - 1].count += item->count;
+            items->items[kept - 1].newer_count += item->newer_count;
             items->items[kept - 1].last_ns = MAX(items->items[kept - 1].last_ns, item->last_ns);
         } else {
             items->items[kept++] = *item;

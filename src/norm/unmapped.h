@@ -33,7 +33,8 @@ struct unmapped_sender {
     str project, scope, service;
     uint32_t dialects; /* bits of enum dialect */
     int64_t now_ns;
-    struct arena *arena;                                    /* scratch of clean() */
+    bool newer_reads;    /* it is pinned to an older mapping, and the newest would read the name */
+    struct arena *arena; /* scratch of clean() */
     str (*clean)(void *arg, struct arena *arena, str name); /* of a new name; may be NULL */
     void *clean_arg;
 };
@@ -45,6 +46,7 @@ struct unmapped_item {
     str name, scope, service; /* the example is of who sent it first */
     str dialect;              /* "openinference+openllmetry"; empty: unknown */
     uint64_t count;
+    uint64_t newer_count; /* of these, what the newest mapping would read */
     int64_t first_ns, last_ns;
 };
 struct unmapped_items {

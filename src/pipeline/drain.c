@@ -61,6 +61,7 @@ void drain_free(struct drain *drain)
     arena_clear(&drain->append_arena);
     arena_clear(&drain->settle_arena);
     held_clear(&drain->held);
+    parked_clear(&drain->parked);
     named_spans_clear(&drain->named);
     xfree(drain->seen);
     xfree(drain->pending);
@@ -413,6 +414,8 @@ void drain_status(struct drain *drain, struct drain_status *ret_status)
         .logs = drain->logs,
         .metrics = drain->metrics,
         .scores = drain->scores,
+        .joined_scores = drain->joined_scores,
+        .parked_scores = drain->parked_scores,
         .duplicate_batches = drain->duplicate_batches,
         .traces_settled = drain->traces_settled,
         .spans_settled = drain->spans_settled,

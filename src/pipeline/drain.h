@@ -51,6 +51,8 @@ struct drain_status {
     uint64_t batches, spans, logs, metrics, scores;
     uint64_t duplicate_batches;
     uint64_t traces_settled, spans_settled, traces_late;
+    uint64_t joined_scores;   /* by the beginning of their trace's id */
+    uint64_t parked_scores;   /* of those the trace is unknown, or one of several */
     uint64_t estimated_calls; /* whose tokens nobody had reported */
     uint64_t corrupt_records, store_errors;
     uint64_t deferred_spans; /* not shown before they settled: drain was behind */

@@ -10,6 +10,7 @@
 #include "pipeline/estimate.h"
 #include "pipeline/held.h"
 #include "pipeline/named_spans.h"
+#include "pipeline/parked.h"
 #include "sys/thread.h"
 #include <stdatomic.h>
 
@@ -73,6 +74,7 @@ struct drain {
     size_t pending_count;
     uint64_t items_stored; /* logs, metrics and scores up to this sequence are stored (replay) */
     struct held held;
+    struct parked parked;
     uint64_t durable; /* checkpoint that the store has on disk: the log may go up to it */
     int64_t last_append_ns, last_commit_ns, oldest_pending_ns;
     int64_t start_ns, log_time_ns; /* monotonic; log_time: when the last record was received */
@@ -88,7 +90,7 @@ struct drain {
     bool gave_up;       /* stopping, and the store failed: nothing more is settled */
     _Atomic uint64_t sequence, checkpoint, batches, spans, logs, metrics, duplicate_batches,
         traces_settled, spans_settled, traces_late, corrupt_records, store_errors, open_traces,
-        open_bytes, deferred_spans, digests, scores, estimated_calls;
+        open_bytes, deferred_spans, digests, scores, estimated_calls, joined_scores, parked_scores;
     _Atomic int64_t behind_ns;
 };
 

@@ -144,16 +144,15 @@ static void score_complete(struct arena *arena, struct score *change, const stru
 }
 
 static bool stored_score(struct held *held, const struct store_ops *ops, struct store *store,
-                         size_t index, struct score *ret_score)
+                         struct store_scope scope, const struct id16 *score_id,
+                         struct score *ret_score)
 {
-    const struct score *scores = held->scores.items;
-    struct store_scores ask = { .scope = { .project = held->scores.projects[index],
-                                           .tenant = scores[index].tenant_id,
-                                           .range = { INT64_MIN / 2, INT64_MAX } },
+    scope.range = (struct time_range){ INT64_MIN / 2, INT64_MAX };
+    struct store_scores ask = { .scope = scope,
                                 .session_id = STR_NONE,
                                 .name = STR_NONE,
                                 .has_score_id = true,
-                                .score_id = scores[index].score_id,
+                                .score_id = *score_id,
                                 .limit = 1 };
     struct store_score *found;
     size_t count = 0;
@@ -169,6 +168,18 @@ static bool stored_score(struct held *held, const struct store_ops *ops, struct 
         ret_score->attr_count = attrs.count;
     }
     return true;
+}
+
+bool held_stored_score(struct held *held, const struct store_ops *ops, struct store *store,
+                       str project, const struct id16 *score_id, struct score *ret_score)
+{
+    struct store_scope scope = { .project = project, .tenant = STR_NONE };
+    return stored_score(held, ops, store, scope, score_id, ret_score);
+}
+
+void held_add_score(struct held *held, str project, const struct score *score)
+{
+    list_add(&held->scores, project, score, 1, sizeof *score);
 }
 
 static bool held_score(const struct held *held, size_t index, struct score *ret_score)
@@ -195,7 +206,10 @@ size_t held_complete_scores(struct held *held, const struct store_ops *ops, stru
         scores[kept] = scores[i];
         held->scores.projects[kept] = held->scores.projects[i];
         if (!is_whole) {
-            is_whole = held_score(held, kept, &old) || stored_score(held, ops, store, kept, &old);
+            struct store_scope scope = { .project = held->scores.projects[kept],
+                                         .tenant = scores[kept].tenant_id };
+            is_whole = held_score(held, kept, &old) ||
+                       stored_score(held, ops, store, scope, &scores[kept].score_id, &old);
             if (is_whole)
                 score_complete(&held->arena, &scores[kept], &old);
         }

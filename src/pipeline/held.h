@@ -28,6 +28,11 @@ bool held_is_full(const struct held *held);
 /* Scores without a name change one of the same id, which is before them or stored: they become
  * whole.  One whose score is not there is left out; returns how many. */
 size_t held_complete_scores(struct held *held, const struct store_ops *ops, struct store *store);
+/* A stored score with its attributes, in the arena of *held; false: there is none. */
+bool held_stored_score(struct held *held, const struct store_ops *ops, struct store *store,
+                       str project, const struct id16 *score_id, struct score *ret_score);
+/* One more; texts are borrowed until held_reset. */
+void held_add_score(struct held *held, str project, const struct score *score);
 /* Into the commit, which borrows them. */
 void held_commit(const struct held *held, struct store_commit *commit);
 void held_reset(struct held *held);

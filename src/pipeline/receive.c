@@ -187,7 +187,10 @@ static enum err understand(struct receiver *receiver, const struct receive_input
         .text_field_bytes_max = receiver->config.attr_value_bytes_max,
         .content_hash = content_hash,
         .content_hash_arg = receiver,
-        .mapping = receiver->config.mapping,
+        .pins = receiver->config.pins
+                    ? atomic_load_explicit(&receiver->config.pins->current, memory_order_acquire)
+                    : NULL,
+        .tenant = input->tenant,
         .unmapped = receiver->unmapped,
         .clean_name = clean_name,
         .clean_name_arg = receiver,

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "intake/intake.h"
 #include "keys/keys.h"
-#include "norm/mapping.h"
+#include "norm/pin.h"
 #include "norm/unmapped.h"
 #include "pipeline/digest.h"
 #include "pipeline/policy.h"
@@ -30,7 +30,7 @@ struct receive_config {
     struct keystore *keystore;
     struct digests *digests; /* for a drain that is behind; may be NULL */
     struct price_table *prices;
-    const struct mapping *mapping; /* the operator's; may be NULL */
+    const struct pins_place *pins; /* who is read by which mapping; NULL: all by ours alone */
     struct policy *tenants;        /* what a sender may; NULL: all that `limits` allow */
     const struct redactor *redactor;
     struct redact_policy policy;

@@ -560,6 +560,18 @@ static bool commit_until_done(struct drain *drain, const struct store_commit *co
     }
 }
 
+/* After changes were completed: a change may be of a parked one. */
+static void join_parked(struct drain *drain, const struct store_commit *commit)
+{
+    struct parked_place place = { .ops = drain->config.store_ops,
+                                  .store = drain->config.store,
+                                  .rows = commit->traces,
+                                  .row_count = commit->trace_count };
+    parked_join(&drain->parked, &drain->held, &place);
+    atomic_store(&drain->joined_scores, drain->parked.joined);
+    atomic_store(&drain->parked_scores, drain->parked.unknown + drain->parked.ambiguous);
+}
+
 static bool finish(struct settling *settling)
 {
     struct drain *drain = settling->drain;
@@ -586,6 +598,7 @@ static bool finish(struct settling *settling)
         held_complete_scores(&drain->held, drain->config.store_ops, drain->config.store);
     if (left_out)
         log_warn("changes of scores that are not there were left out", KV_U64("count", left_out));
+    join_parked(drain, &commit);
     held_commit(&drain->held, &commit);
     if (!commit_until_done(drain, &commit))
         return false;
@@ -678,7 +691,7 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
 static bool is_commit_due(struct drain *drain, bool force, int64_t now_ns)
 {
     bool waited = held_is_full(&drain->held) || now_ns - drain->last_commit_ns > NS_PER_S;
-    bool held = held_count(&drain->held) > 0;
+    bool held = held_count(&drain->held) > 0 || drain->parked.due_count > 0;
     bool stale = atomic_load(&drain->checkpoint) != atomic_load(&drain->sequence) &&
                  open_traces_count(drain->traces) == 0;
     /* The store gathers rows: a commit of nothing makes it look at the clock. */

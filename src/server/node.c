@@ -200,23 +200,6 @@ static enum err open_prices(struct node *node, struct diag *why)
     return err;
 }
 
-static enum err open_mapping(struct node *node, struct diag *why)
-{
-    struct options *options = &node->options;
-    if (options->mapping_file.len == 0)
-        return ERR_OK;
-    struct buf text;
-    buf_init(&text, YAML_BYTES_MAX);
-    enum err err = file_read(options_c(options, options->mapping_file), &text, why);
-    if (!err)
-        err = mapping_load(options->mapping_file, buf_str(&text), &node->mapping, why);
-    buf_clear(&text);
-    if (!err)
-        log_info("a mapping of attributes was read",
-                 KV_U64("rows", mapping_row_count(node->mapping)));
-    return err;
-}
-
 static enum err open_policy(struct node *node, struct diag *why)
 {
     struct options *options = &node->options;
@@ -242,7 +225,7 @@ static enum err open_policy(struct node *node, struct diag *why)
 
 static enum err open_rules(struct node *node, struct diag *why)
 {
-    enum err err = open_mapping(node, why);
+    enum err err = node_open_mapping(node, why);
     return err ? err : open_policy(node, why);
 }
 
@@ -284,6 +267,7 @@ static void open_drain(struct node *node)
         .auth = node->auth,
         .audit = node->audit,
         .tenants = node->tenants,
+        .pins = &node->mapping.place,
         .query_threads = (uint32_t)options->query_threads,
         .queries_max = (uint32_t)options->queries_max,
         .query_timeout_ns = options->query_timeout_ns,
@@ -330,7 +314,7 @@ static void open_worker(struct node *node, struct worker *worker)
             .digests = node->digests,
             .keystore = node->keystore,
             .prices = node->prices,
-            .mapping = node->mapping,
+            .pins = &node->mapping.place,
             .tenants = node->tenants,
             .redactor = node->redactor,
             .policy = redact_policy_of(options),
@@ -484,7 +468,7 @@ void node_close(struct node *node)
         content_close(node->content);
     redactor_free(node->redactor);
     price_table_unref(node->prices);
-    mapping_free(node->mapping);
+    node_close_mapping(node);
     policy_free(node->tenants);
     auth_free(node->auth);
     if (node->audit)

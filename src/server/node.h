@@ -22,6 +22,21 @@ struct worker {
     struct thread thread;
 };
 
+/* Mapping files that some pin names, and the pins that were ever published: both only grow, by
+ * what people do, until the node is closed. */
+struct node_mapping {
+    struct pins_place place;
+    struct pins **published;
+    size_t published_count;
+    struct node_mapping_file {
+        uint32_t number;
+        struct mapping *mapping;
+    } * files;
+    size_t file_count;
+    uint32_t newest_file; /* 0: none */
+    uint64_t hash;        /* of the pins in force */
+};
+
 struct node {
     struct options options;
     const char *data_dir, *keys_dir, *keystore_path;
@@ -37,8 +52,8 @@ struct node {
     struct auth *auth;
     uint64_t keys_hash; /* of the keys in the published snapshot */
     struct price_table *prices;
-    struct mapping *mapping; /* the operator's; NULL: none */
-    struct policy *tenants;  /* what they may send */
+    struct node_mapping mapping; /* the operator's, and who is pinned to an older one */
+    struct policy *tenants;      /* what they may send */
     struct redactor *redactor;
     struct digests *digests;
     struct drain *drain;
@@ -71,3 +86,8 @@ MUST_CHECK enum err node_check_keys(const struct node *node, const char *master_
 void node_report_damage(const struct node *node);
 /* Publish keys that were made or revoked since; on the main thread, now and then. */
 void node_refresh_auth(struct node *node);
+/* pins_in_force.c: the operator's mapping file gets its number, and those that somebody is pinned
+ * to are read as they were.  refresh: as with keys. */
+MUST_CHECK enum err node_open_mapping(struct node *node, struct diag *reterr_why);
+void node_refresh_mapping(struct node *node);
+void node_close_mapping(struct node *node);

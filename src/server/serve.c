@@ -35,6 +35,13 @@ static void print_addresses(const struct node *node, int64_t start_ns)
 
 enum { KEYS_EVERY_S = 2 };
 
+/* What people change beside the running server. */
+static void refresh(struct node *node)
+{
+    node_refresh_auth(node);
+    node_refresh_mapping(node);
+}
+
 /* Signals are taken here, on the main thread; no handler runs anywhere. */
 static void wait_for_signal(struct node *node)
 {
@@ -45,7 +52,7 @@ static void wait_for_signal(struct node *node)
     const struct timespec interval = { .tv_sec = KEYS_EVERY_S };
     int number;
     while ((number = sigtimedwait(&set, NULL, &interval)) < 0)
-        node_refresh_auth(node);
+        refresh(node);
     log_info("stopping", KV_I64("signal", number));
 }
 

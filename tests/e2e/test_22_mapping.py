@@ -256,6 +256,6 @@ def test_the_example_of_the_manual_is_a_mapping(tmp_path):
 def test_map_list_shows_the_built_in_rows():
     rows = {row["attribute"]: row for row in json.loads(run("map", "list", "--json").stdout)["rows"]}
     assert rows["llm.token_count.prompt"] == {"attribute": "llm.token_count.prompt", "field": "input_tokens", "as": "count",
-                                              "dialect": "openinference", "keep": False}
+                                              "dialect": "openinference", "keep": False, "since": 1}
     assert rows["llm.input_messages.*"]["field"] == "content.input"
     assert "llm.token_count.prompt" in run("map", "list").stdout

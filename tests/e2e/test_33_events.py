@@ -122,6 +122,62 @@ def test_a_log_line_of_seven_keys_is_a_full_record(server):
     assert group["values"]["cost_usd"] > 0
 
 
+def feedback(server, trace_text):
+    """Posts feedback about a trace named by a text; returns a function that waits for it to be as wanted."""
+    comment = f"about {new_span_id()}"
+    post(server, {"event": "llm.user_feedback", "trace_id": trace_text, "rating": "up", "comment": comment})
+
+    def find(want):
+        def look():
+            items = server.api("/scores", name="user_feedback", limit=1000)["items"]
+            return next((score for score in items if score["comment"] == comment and want(score)), None)
+        return wait_until(look, 20, f"the feedback about {trace_text}")
+    return find
+
+
+def test_feedback_joins_by_a_unique_beginning_of_an_id(server):
+    """shows: A94"""
+    trace_id = new_trace_id()
+    server.send_spans(make_span(trace_id=trace_id))
+    server.wait_trace(trace_id)
+    score = feedback(server, trace_id[:8].upper())(lambda s: s["trace_id"] == trace_id)
+    assert score["metadata"] == {"trace_id": trace_id[:8].upper()}
+    assert [s["id"] for s in server.api(f"/traces/{trace_id}")["scores"]] == [score["id"]]
+
+
+def test_feedback_about_one_of_several_traces_is_parked_and_reported(server):
+    """shows: A94"""
+    first, second = (new_span_id() + new_span_id() for _ in range(2))
+    second = first[:8] + second[8:]
+    server.send_spans(make_span(trace_id=first), make_span(trace_id=second))
+    for trace_id in (first, second):
+        server.wait_trace(trace_id)
+    before = server.metric("telltale_parked_scores")
+    score = feedback(server, first[:8])(lambda s: "parked" in s["metadata"])
+    assert score["metadata"] == {"trace_id": first[:8], "parked": "ambiguous"} and score["trace_id"] not in (first, second)
+    assert wait_until(lambda: server.metric("telltale_parked_scores") == before + 1, 15, "the count")
+    # one digit more than they share tells them apart
+    longer = next(n for n in range(9, 32) if first[:n] != second[:n])
+    feedback(server, first[:longer])(lambda s: s["trace_id"] == first)
+
+
+def test_feedback_before_its_trace_is_parked_and_joins_when_that_comes(server):
+    """shows: A94"""
+    trace_id = new_trace_id()
+    find = feedback(server, trace_id[:8])
+    assert find(lambda s: "parked" in s["metadata"])["metadata"]["parked"] == "unknown"
+    server.send_spans(make_span(trace_id=trace_id))
+    assert "parked" not in find(lambda s: s["trace_id"] == trace_id)["metadata"]
+
+
+def test_a_short_id_that_a_trace_has_itself_joins_by_equal_text(server):
+    """shows: A94"""
+    text = new_span_id()[:8]
+    post(server, dict(CALL, trace_id=text))
+    call = wait_until(lambda: next((s for s in server.api("/spans", q="name:llm.chat", limit=1000)["items"] if s["attributes"].get("event.trace_id") == text), None), 15, "the call")
+    feedback(server, text)(lambda s: s["trace_id"] == call["trace_id"] and "parked" not in s["metadata"])
+
+
 def test_feedback_joins_by_trace_session_or_request(server):
     """shows: J2"""
     trace_id, session, request = new_trace_id(), f"s-{new_span_id()}", f"req-{new_span_id()}"

@@ -22,6 +22,7 @@
     }
 STUB(list_traces)
 STUB(list_unmapped)
+STUB(list_pins)
 STUB(list_logs)
 STUB(get_instrumentation)
 STUB(sql)

@@ -29,7 +29,7 @@ static int setup(void **state)
     snprintf(f->dir, sizeof f->dir, "/tmp/test_meta_XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/meta.db", f->dir);
-    arena_init(&f->arena, MIB);
+    arena_init(&f->arena, 16 * MIB);
     assert_int_equal(meta_open(f->path, &f->meta, NULL), ERR_OK);
     *state = f;
     return 0;
@@ -176,6 +176,89 @@ static void files_that_are_not_ours_are_refused(void **state)
     assert_null(meta);
 }
 
+static void put(struct fixture *f, const char *text, uint32_t expected)
+{
+    uint32_t number = 0;
+    assert_int_equal(
+        meta_mapping_put(f->meta, STR_OF("m.yaml"), str_from_c(text), 5, &number, NULL), ERR_OK);
+    assert_int_equal(number, expected);
+}
+
+static void a_mapping_file_has_one_number_for_good(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_mapping_file file, *files;
+    size_t count;
+    put(f, "a.b: user_id\n", 1);
+    put(f, "a.b: session_id\n", 2);
+    put(f, "a.b: user_id\n", 1);
+    reopen(f);
+    put(f, "a.c: user_id\n", 3);
+    assert_int_equal(meta_mapping_get(f->meta, 2, &f->arena, &file, NULL), ERR_OK);
+    assert_true(str_equal_c(file.text, "a.b: session_id\n"));
+    assert_int_equal(meta_mapping_get(f->meta, 4, &f->arena, &file, NULL), ERR_NOT_FOUND);
+    assert_int_equal(meta_mapping_list(f->meta, &f->arena, &files, &count, NULL), ERR_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(files[2].number, 3);
+    assert_int_equal(files[2].first_ns, 5);
+    char *large = xcalloc(1, META_MAPPING_BYTES_MAX + 2);
+    memset(large, '#', META_MAPPING_BYTES_MAX);
+    put(f, large, 4);
+    uint32_t number;
+    large[META_MAPPING_BYTES_MAX] = '#';
+    assert_int_equal(meta_mapping_put(f->meta, STR_OF("m"), str_from_c(large), 5, &number, NULL),
+                     ERR_TOO_LARGE);
+    xfree(large);
+}
+
+static void an_old_mapping_file_goes_unless_it_is_pinned(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_mapping_file file;
+    char text[32];
+    put(f, "1", 1);
+    put(f, "2", 2);
+    struct meta_pin pin = { .project = STR("p"), .tenant = STR_NONE, .tables = 1, .file = 1 };
+    assert_int_equal(meta_pin_set(f->meta, &pin, NULL), ERR_OK);
+    for (uint32_t i = 3; i <= META_MAPPING_FILES_MAX + 1; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        put(f, text, i);
+    }
+    assert_int_equal(meta_mapping_get(f->meta, 2, &f->arena, &file, NULL), ERR_OK);
+    put(f, "one more", META_MAPPING_FILES_MAX + 2);
+    assert_int_equal(meta_mapping_get(f->meta, 2, &f->arena, &file, NULL), ERR_NOT_FOUND);
+    assert_int_equal(meta_mapping_get(f->meta, 1, &f->arena, &file, NULL), ERR_OK);
+}
+
+static void pins_survive_a_restart_and_are_replaced_and_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct meta_pin *pins;
+    size_t count;
+    put(f, "a.b: user_id\n", 1);
+    struct meta_pin all = { .project = STR("p"), .tenant = STR_NONE, .tables = 1, .set_ns = 1 };
+    struct meta_pin one = { .project = STR("p"), .tenant = STR("t"), .tables = 2, .file = 1 };
+    assert_int_equal(meta_pin_set(f->meta, &one, NULL), ERR_OK);
+    assert_int_equal(meta_pin_set(f->meta, &all, NULL), ERR_OK);
+    all.tables = 2;
+    assert_int_equal(meta_pin_set(f->meta, &all, NULL), ERR_OK);
+    reopen(f);
+    assert_int_equal(meta_pins(f->meta, &f->arena, &pins, &count, NULL), ERR_OK);
+    assert_int_equal(count, 2);
+    assert_true(str_is_none(pins[0].tenant));
+    assert_int_equal(pins[0].tables, 2);
+    assert_true(str_equal_c(pins[1].tenant, "t"));
+    assert_int_equal(pins[1].file, 1);
+    one.file = 2; /* there is none */
+    assert_int_equal(meta_pin_set(f->meta, &one, NULL), ERR_NOT_FOUND);
+    one.project = STR_OF("no name");
+    assert_int_equal(meta_pin_set(f->meta, &one, NULL), ERR_BAD_INPUT);
+    assert_int_equal(meta_pin_clear(f->meta, STR_OF("p"), STR_NONE, NULL), ERR_OK);
+    assert_int_equal(meta_pin_clear(f->meta, STR_OF("p"), STR_NONE, NULL), ERR_NOT_FOUND);
+    assert_int_equal(meta_pins(f->meta, &f->arena, &pins, &count, NULL), ERR_OK);
+    assert_int_equal(count, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -185,6 +268,9 @@ int main(void)
         TEST(what_conflicts_or_is_missing_is_refused),
         TEST(project_names_are_plain),
         TEST(files_that_are_not_ours_are_refused),
+        TEST(a_mapping_file_has_one_number_for_good),
+        TEST(an_old_mapping_file_goes_unless_it_is_pinned),
+        TEST(pins_survive_a_restart_and_are_replaced_and_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
