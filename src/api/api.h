@@ -7,7 +7,7 @@
  *
  * Memory:  one api per process, one api_worker per loop; a job per request.
  * Threads: see above.  Reads of content all go to the first pool thread, which
- *          therefore owns the audit log.
+ *          therefore owns the audit log; searches in content go to a thread of their own.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,6 +18,7 @@
 #include "net/net.h"
 #include "pipeline/drain.h"
 #include "pipeline/ingest.h"
+#include "search/search.h"
 #include "store/store.h"
 
 struct api;
@@ -34,10 +35,13 @@ struct api_config {
     struct auth *auth;
     struct audit *audit;          /* NULL: content cannot be read (503) */
     const struct policy *tenants; /* for what its rules cut; may be NULL */
-    uint32_t query_threads;       /* default 2 */
-    uint32_t queries_max;         /* waiting per thread; over it 503 */
-    int64_t query_timeout_ns;     /* default 30 s: past it 504 */
-    bool has_sql;                 /* POST /api/v1/sql; without it 501 */
+    struct search *search;
+    struct audit *search_audit; /* the same file opened again: searches have their own thread */
+    int64_t search_time_ns;     /* of one search; then it says what is left */
+    uint32_t query_threads;     /* default 2 */
+    uint32_t queries_max;       /* waiting per thread; over it 503 */
+    int64_t query_timeout_ns;   /* default 30 s: past it 504 */
+    bool has_sql;               /* POST /api/v1/sql; without it 501 */
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */
