@@ -249,6 +249,21 @@ def schemas(src):
                                    "detail": {"type": "string"}})),
             "from": {"type": "integer", "description": "first byte of q that an item replaces"},
             "to": {"type": "integer", "description": "byte after the last"}}),
+        "SearchAnswer": closed({
+            "items": array(closed(dict(
+                fields("trace_id:ID16 span_id:ID8 start_time:TIME name:STR generator_model:STR"),
+                field={"type": "string", "description": "content role: input, output, tool_arguments, ..."},
+                settled={"type": "boolean"}, snippet={"type": "string"},
+                matches=dict(array({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}),
+                             description="from and to, in characters of the snippet")))),
+            "next_cursor": nullable("STR", "goes on with what is left"),
+            "complete": {"type": "boolean", "description": "nothing is left below this page"},
+            "stopped_by": {"type": ["string", "null"], "enum": ["limit", "time", None]},
+            "unsettled_complete": {"type": "boolean", "description": "false: hits in spans that have not settled may be missing"},
+            "searched_from": nullable("TIME", "all content stored from then on was searched; null: not known on this page"),
+            "bytes_read": {"type": "integer", "description": "of text, decrypted for this page"},
+            "stored_bytes_left": {"type": "integer"},
+            "unreadable_frames": {"type": "integer", "description": "damaged, or their key was destroyed"}}),
         "Unmapped": closed({
             "items": array(closed(dict(fields("name:STR count:I64 newer_count:I64 first_seen:TIME last_seen:TIME scope:STR "
                                               "service:STR dialect:STR")))),

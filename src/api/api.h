@@ -7,7 +7,7 @@
  *
  * Memory:  one api per process, one api_worker per loop; a job per request.
  * Threads: see above.  Reads of content all go to the first pool thread, which
- *          therefore owns the audit log.
+ *          therefore owns the audit log; searches in content go to a thread of their own.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,6 +19,7 @@
 #include "pipeline/drain.h"
 #include "pipeline/ingest.h"
 #include "price/price.h"
+#include "search/search.h"
 #include "store/store.h"
 
 struct api;
@@ -40,6 +41,9 @@ struct api_config {
     uint32_t queries_max;          /* waiting per thread; over it 503 */
     int64_t query_timeout_ns;      /* default 30 s: past it 504 */
     bool has_sql;                  /* POST /api/v1/sql; without it 501 */
+    struct search *search;
+    struct audit *search_audit; /* the same file opened again: searches have their own thread */
+    int64_t search_time_ns;     /* of one search; then it says what is left */
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */

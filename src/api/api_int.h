@@ -36,13 +36,14 @@ struct api {
     struct api_config config;
     struct drain *drain;
     struct query_thread threads[QUERY_THREADS_MAX];
-    struct query_thread sql; /* statements, one at a time: the others wait for none */
+    struct query_thread search; /* in content, one at a time */
+    struct query_thread sql;    /* statements, one at a time: the others wait for none */
     _Atomic uint32_t next_thread;
     _Atomic bool ready;
     struct api_worker *workers[API_WORKERS_MAX];
     _Atomic uint32_t worker_count;
     struct live *live;
-    _Atomic uint64_t queries, queries_failed, queries_refused, payload_reads;
+    _Atomic uint64_t queries, queries_failed, queries_refused, payload_reads, searches;
 };
 
 struct api_worker {
@@ -73,8 +74,9 @@ struct api_job {
     int status;
     const char *content_type;
     struct buf body;
-    bool is_truncated; /* header x-telltale-truncated: 1 */
-    bool is_stream;    /* answered already: it lives on as a stream */
+    bool is_truncated;         /* header x-telltale-truncated: 1 */
+    const struct diag *denied; /* not NULL: it reads content and may not; only to be recorded */
+    bool is_stream;            /* answered already: it lives on as a stream */
 };
 
 /* A handler writes job->body; an error it returns is turned into the JSON error.  Each
@@ -86,6 +88,7 @@ API_HANDLER(api_get_trace_summary);
 API_HANDLER(api_list_spans);
 API_HANDLER(api_get_span);
 API_HANDLER(api_get_payload);
+API_HANDLER(api_search);
 API_HANDLER(api_list_scores);
 API_HANDLER(api_list_events);
 API_HANDLER(api_aggregate);
@@ -114,6 +117,9 @@ API_HANDLER(api_healthz);
 API_HANDLER(api_readyz);
 API_HANDLER(api_metrics);
 API_HANDLER(api_openapi);
+
+/* Records that content was asked for without the right, and says so. */
+API_HANDLER(api_deny);
 
 struct store_scope api_scope(const struct api_job *job);
 /* The workers' tables of names that no row maps: at most API_WORKERS_MAX. */

@@ -86,7 +86,9 @@ static enum err authorise(struct api_worker *worker, struct request *request, ui
     struct auth_snapshot *snapshot = auth_current(worker->api->config.auth);
     struct auth_principal who;
     enum err err = auth_check(snapshot, &offer, needed, clock_now_ns(), &who, why);
-    if (!err) {
+    bool is_known = err == ERR_FORBIDDEN &&
+                    auth_check(snapshot, &offer, 0, clock_now_ns(), &who, NULL) == ERR_OK;
+    if (!err || is_known) {
         ret_who->key_id = arena_str(arena, who.key_id);
         ret_who->project = arena_str(arena, who.project);
         ret_who->tenant = arena_str(arena, who.tenant);
@@ -135,6 +137,17 @@ static enum err fill_job(struct api_job *job, const struct request_head *head,
     return err;
 }
 
+/* Who asks for content without the right is recorded before the answer (a thread does it). */
+static enum err job_deny(struct api_job *job, const struct diag *why)
+{
+    struct diag *kept = arena_alloc(&job->arena, sizeof *kept);
+    if (!kept)
+        return ERR_FORBIDDEN;
+    *kept = *why;
+    job->denied = kept;
+    return ERR_OK;
+}
+
 static enum err on_head(void *arg, struct request *request, size_t *ret_body_max)
 {
     struct api_worker *worker = arg;
@@ -148,6 +161,8 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     struct api_job *job = job_new(worker, request);
     if (!err)
         err = authorise(worker, request, match.route->permission, &job->arena, &job->who, &why);
+    if (err == ERR_FORBIDDEN && (match.route->permission & AUTH_PAYLOAD_READ))
+        err = job_deny(job, &why);
     if (!err)
         err = fill_job(job, head, &match, &why);
     if (err) {
@@ -169,6 +184,8 @@ static struct query_thread *thread_of(struct api *api, const struct api_job *job
 {
     if (job->route->handle == api_sql)
         return &api->sql;
+    if (job->route->handle == api_search)
+        return &api->search;
     uint32_t index =
         reads_content(job) ? 0 : atomic_fetch_add(&api->next_thread, 1) % api->config.query_threads;
     return &api->threads[index];
@@ -243,7 +260,8 @@ static void run_job(struct query_thread *thread, struct api_job *job)
     atomic_fetch_add(&api->queries, 1);
     enum err err = clock_monotonic_ns() > job->deadline_ns
                        ? diag_set(&why, ERR_DEADLINE, "the question waited too long")
-                       : job->route->handle(job, &why);
+                   : job->denied ? api_deny(job, &why)
+                                 : job->route->handle(job, &why);
     if (!err && buf_failed(&job->body))
         err = diag_set(&why, ERR_LIMIT, "the answer is larger than %d bytes", API_BODY_BYTES_MAX);
     if (err) {
@@ -281,6 +299,8 @@ struct api *api_new(const struct api_config *config)
         api->threads[i].api = api;
         api->threads[i].jobs = queue_new(config->queries_max);
     }
+    api->search.api = api;
+    api->search.jobs = queue_new(config->queries_max);
     api->sql.api = api;
     api->sql.jobs = queue_new(config->queries_max);
     return api;
@@ -295,6 +315,8 @@ void api_start(struct api *api)
         thread->wal_reader = wal_reader_new(api->config.wal, UINT64_MAX);
         thread_start(&thread->thread, "query", thread_run, thread);
     }
+    api->search.wal_reader = wal_reader_new(api->config.wal, UINT64_MAX);
+    thread_start_behind(&api->search.thread, "search", thread_run, &api->search);
     thread_start_behind(&api->sql.thread, "sql", thread_run, &api->sql);
 }
 
@@ -309,6 +331,10 @@ void api_stop(struct api *api)
         api->threads[i].content_reader = NULL;
         api->threads[i].wal_reader = NULL;
     }
+    queue_close(api->search.jobs);
+    thread_join(&api->search.thread);
+    wal_reader_free(api->search.wal_reader);
+    api->search.wal_reader = NULL;
     queue_close(api->sql.jobs);
     thread_join(&api->sql.thread);
 }
@@ -320,6 +346,7 @@ void api_free(struct api *api)
     CHECK(api, API_MAGIC);
     for (uint32_t i = 0; i < api->config.query_threads; i++)
         queue_free(api->threads[i].jobs);
+    queue_free(api->search.jobs);
     queue_free(api->sql.jobs);
     live_free(api->live);
     xfree(api);
@@ -353,7 +380,7 @@ struct api_worker *api_worker_new(struct api *api, struct loop *loop, const stru
     worker->ingest = ingest;
     worker->handler =
         (struct net_handler){ .head = on_head, .body = on_body, .gone = on_gone, .arg = worker };
-    worker->answers_max = ((size_t)api->config.query_threads + 1) * (api->config.queries_max + 1);
+    worker->answers_max = ((size_t)api->config.query_threads + 2) * (api->config.queries_max + 1);
     worker->done = queue_new(worker->answers_max);
     loop_watch(loop, queue_fd(worker->done), on_done, worker);
     uint32_t index = atomic_fetch_add(&api->worker_count, 1);

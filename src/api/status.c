@@ -15,8 +15,9 @@ struct snapshot {
     struct drain_status drain;
     struct store_status store;
     struct content_status content;
+    struct search_status search;
     struct {
-        uint64_t queries, queries_failed, queries_refused, payload_reads;
+        uint64_t queries, queries_failed, queries_refused, payload_reads, searches;
     } api;
     uint64_t cuts[POLICY_CUTS];
     double uptime_s, drain_behind_s;
@@ -131,11 +132,13 @@ static void take_snapshot(struct api *api, struct snapshot *ret)
     drain_status(api->drain, &ret->drain);
     api->config.store_ops->status(api->config.store, &ret->store);
     content_status(api->config.content, &ret->content);
+    search_status(api->config.search, &ret->search);
     add_cuts(api, ret);
     ret->api.queries = api->queries;
     ret->api.queries_failed = api->queries_failed;
     ret->api.queries_refused = api->queries_refused;
     ret->api.payload_reads = api->payload_reads;
+    ret->api.searches = api->searches;
     ret->uptime_s = (double)(clock_monotonic_ns() - api->config.started_ns) / 1e9;
     ret->drain_behind_s = (double)ret->drain.behind_ns / 1e9;
     ret->ready = atomic_load(&api->ready);
@@ -163,6 +166,7 @@ API_HANDLER(api_metrics)
     const struct drain_status drain = s.drain;
     const struct store_status store = s.store;
     const struct content_status content = s.content;
+    const struct search_status search = s.search;
     const uint64_t *cuts = s.cuts;
     const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
     const bool ready = s.ready;
@@ -191,6 +195,7 @@ API_HANDLER(api_get_status)
     const struct drain_status drain = s.drain;
     const struct store_status store = s.store;
     const struct content_status content = s.content;
+    const struct search_status search = s.search;
     const uint64_t *cuts = s.cuts;
     const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
     const bool ready = s.ready;

@@ -81,6 +81,34 @@ void content_reader_free(struct content_reader *reader);
 MUST_CHECK enum err content_read(struct content_reader *reader, struct content_pointer pointer,
                                  struct arena *arena, struct content_item **ret_items,
                                  size_t *ret_count, struct diag *reterr_why);
+/* ---- walking over the frames of a segment: for the index of words ---- */
+
+struct content_place {
+    struct content_pointer pointer;
+    struct id16 trace_id;
+    uint64_t key_id;
+    uint32_t plain_len;
+};
+/* Segments that are not of previews, ascending; the caller's, xfree. */
+MUST_CHECK enum err content_segments(struct content_store *store, uint64_t **ret_numbers,
+                                     size_t *ret_count, struct diag *reterr_why);
+struct content_walk {
+    uint64_t segment;
+    uint64_t at, end; /* offsets: of the next frame; of what is written */
+    bool is_sealed;
+    int64_t created_ns, sealed_ns; /* sealed_ns: 0 while it is not */
+    struct id16 id;                /* of the segment: random */
+};
+/* From the offset `from` on (0: the first frame).  ERR_NOT_FOUND: it has expired. */
+MUST_CHECK enum err content_walk_begin(struct content_reader *reader, uint64_t segment,
+                                       uint64_t from, struct content_walk *ret_walk,
+                                       struct diag *reterr_why);
+/* False at the end, and at what is not whole yet; damage of a sealed one is passed over. */
+bool content_walk_next(struct content_reader *reader, struct content_walk *walk,
+                       struct content_place *ret_place);
+/* Drain is behind: whatever can wait leaves the processors to it.  From any thread. */
+bool content_is_hurried(const struct content_store *store);
+
 struct content_status {
     uint64_t segments, frames, bytes_plain, bytes_stored; /* of both kinds, on disk now */
     uint64_t torn_bytes_cut, damaged_places;              /* by the last recovery */

@@ -183,7 +183,7 @@ struct content_store {
     struct content_work works[CONTENT_WORK_COUNT];
     struct content_work *filling, *idle[CONTENT_WORK_COUNT];
     size_t idle_count;
-    bool in_hurry;
+    _Atomic bool in_hurry;
     struct content_compressor gatherers;
     struct queue *to_write, *written; /* pieces of work: to the writer, and back */
     struct thread writer;
@@ -200,6 +200,12 @@ struct content_store {
 /* store.c: until all that was appended has its place in a stream; the streams are then the
  * caller's, until it appends more. */
 void content_work_finish(struct content_store *store);
+
+/* reader.c: bytes of a segment as they are on disk. */
+MUST_CHECK enum err content_reader_bytes(struct content_reader *reader, uint64_t segment,
+                                         uint64_t offset, void *ret_bytes, size_t len,
+                                         struct diag *reterr_why);
+struct content_store *content_reader_store(struct content_reader *reader);
 
 /* compress.c */
 void content_work_compress(struct content_compressor *compressor, struct content_work *work);

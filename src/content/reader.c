@@ -194,3 +194,18 @@ enum err content_read(struct content_reader *reader, struct content_pointer poin
     return content_items_decode(reader->zstd, &frame, stored, arena, ret_items, ret_count,
                                 reterr_why);
 }
+
+enum err content_reader_bytes(struct content_reader *reader, uint64_t segment, uint64_t offset,
+                              void *ret_bytes, size_t len, struct diag *reterr_why)
+{
+    struct open_file *file;
+    enum err err = file_get(reader, segment, &file, reterr_why);
+    return err ? err
+               : read_all(reader->store->config.files, file->fd, ret_bytes, len, offset,
+                          reterr_why);
+}
+
+struct content_store *content_reader_store(struct content_reader *reader)
+{
+    return reader->store;
+}

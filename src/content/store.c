@@ -179,7 +179,12 @@ void content_work_finish(struct content_store *store)
 
 void content_hurry(struct content_store *store, bool in_hurry)
 {
-    store->in_hurry = in_hurry;
+    atomic_store(&store->in_hurry, in_hurry);
+}
+
+bool content_is_hurried(const struct content_store *store)
+{
+    return atomic_load(&store->in_hurry);
 }
 
 enum err content_append(struct content_store *store, struct id16 trace_id,

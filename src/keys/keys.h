@@ -48,6 +48,10 @@ MUST_CHECK enum err keystore_key_by_id(struct keystore *keystore, uint64_t key_i
 /* The project's key for content hashes, derived. */
 MUST_CHECK enum err keystore_hash_key(struct keystore *keystore, str project,
                                       struct crypt_key *ret_key, struct diag *reterr_why);
+/* The key of a project's blind index of words, derived, and the id of the project's key, by the
+ * id of any key below it (or its own).  ERR_NOT_FOUND: one of them was destroyed. */
+MUST_CHECK enum err keystore_search_key(struct keystore *keystore, uint64_t key_id,
+                                        uint64_t *ret_project_id, struct crypt_key *ret_key);
 /* The node's log key of an hour (hours since 1970); made when absent and `create`. */
 MUST_CHECK enum err keystore_log_key(struct keystore *keystore, int64_t hour, bool create,
                                      struct crypt_key *ret_key, struct diag *reterr_why);

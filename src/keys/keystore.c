@@ -342,6 +342,26 @@ enum err keystore_hash_key(struct keystore *keystore, str project, struct crypt_
     return err;
 }
 
+enum err keystore_search_key(struct keystore *keystore, uint64_t key_id, uint64_t *ret_project_id,
+                             struct crypt_key *ret_key)
+{
+    struct crypt_key key;
+    enum err err = ERR_NOT_FOUND;
+    pthread_mutex_lock(&keystore->lock);
+    const struct keys_entry *entry = keys_find_id(keystore, key_id);
+    for (int steps = 0; entry && entry->record.parent && steps < KEYS_KIND_END; steps++)
+        entry = keys_find_id(keystore, entry->record.parent);
+    if (entry && entry->record.kind == KEYS_PROJECT) {
+        err = key_unwrap(keystore, &entry->record, &key);
+        *ret_project_id = entry->record.id;
+    }
+    pthread_mutex_unlock(&keystore->lock);
+    if (!err)
+        crypt_derive(&key, STR_NONE, STR_OF("search words"), ret_key);
+    crypt_wipe(&key, sizeof key);
+    return err;
+}
+
 enum err keystore_log_key(struct keystore *keystore, int64_t hour, bool create,
                           struct crypt_key *ret_key, struct diag *reterr_why)
 {

@@ -167,6 +167,32 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
     return err;
 }
 
+static enum err search_key(void *arg, uint64_t key_id, uint64_t *ret_project,
+                           struct crypt_key *ret_key)
+{
+    struct node *node = arg;
+    return keystore_search_key(node->keystore, key_id, ret_project, ret_key);
+}
+
+/* The audit log first: it cuts what a crash tore, so one opens it before the other. */
+static enum err open_audit_and_search(struct node *node, struct diag *why)
+{
+    const char *path = path_in(node, node->data_dir, "audit.log");
+    struct search_config config = {
+        .content = node->content,
+        .dir = path_in(node, node->data_dir, "search"),
+        .files = &sys_files_real,
+        .key_of = search_key,
+        .key_arg = node,
+        .threads = (uint32_t)node->options.query_threads,
+        .makes_index = node->options.search_index,
+    };
+    enum err err = audit_open(path, &sys_files_real, &node->audit, NULL, why);
+    if (!err)
+        err = audit_open(path, &sys_files_real, &node->search_audit, NULL, why);
+    return err ? err : search_open(&config, &node->search, why);
+}
+
 static enum err open_store(struct node *node, struct diag *why)
 {
     const struct options *options = &node->options;
@@ -266,6 +292,9 @@ static void open_drain(struct node *node)
         .keystore = node->keystore,
         .auth = node->auth,
         .audit = node->audit,
+        .search = node->search,
+        .search_audit = node->search_audit,
+        .search_time_ns = options->search_time_ns,
         .tenants = node->tenants,
         .pins = &node->mapping.place,
         .query_threads = (uint32_t)options->query_threads,
@@ -404,8 +433,7 @@ enum err node_open(struct node *node, struct diag *reterr_why)
     if (!err)
         err = open_redactor(node, reterr_why);
     if (!err)
-        err = audit_open(path_in(node, node->data_dir, "audit.log"), &sys_files_real, &node->audit,
-                         NULL, reterr_why);
+        err = open_audit_and_search(node, reterr_why);
     if (!err)
         err = node_open_auth(node, reterr_why);
     if (err)
@@ -431,6 +459,7 @@ void node_start(struct node *node)
 {
     drain_start(node->drain);
     api_start(node->api);
+    search_start(node->search);
     for (uint32_t i = 0; i < node->worker_count; i++)
         thread_start(&node->workers[i].thread, "worker", worker_run, &node->workers[i]);
     api_set_ready(node->api, true);
@@ -444,6 +473,7 @@ void node_stop(struct node *node)
     for (uint32_t i = 0; i < node->worker_count; i++)
         thread_join(&node->workers[i].thread);
     api_stop(node->api);
+    search_stop(node->search);
     drain_stop(node->drain, false);
 }
 
@@ -464,6 +494,7 @@ void node_close(struct node *node)
     api_free(node->api);
     if (node->store)
         node->store_ops->close(node->store);
+    search_close(node->search);
     if (node->content)
         content_close(node->content);
     redactor_free(node->redactor);
@@ -471,6 +502,8 @@ void node_close(struct node *node)
     node_close_mapping(node);
     policy_free(node->tenants);
     auth_free(node->auth);
+    if (node->search_audit)
+        audit_close(node->search_audit);
     if (node->audit)
         audit_close(node->audit);
     if (node->meta)

@@ -48,7 +48,8 @@ struct node {
     const struct store_ops *store_ops;
     struct store *store;
     struct meta *meta;
-    struct audit *audit;
+    struct audit *audit, *search_audit; /* one file, opened by each thread that appends */
+    struct search *search;
     struct auth *auth;
     uint64_t keys_hash; /* of the keys in the published snapshot */
     struct price_table *prices;

@@ -27,8 +27,8 @@ struct options {
     double content_sample, debug_sample, objective_cost, objective_quality;
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
         settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns, burst_ns,
-        objective_latency_ns;
-    bool redact_name_kind, estimate_usage, query_sql;
+        objective_latency_ns, search_time_ns;
+    bool redact_name_kind, estimate_usage, query_sql, search_index;
     struct arena arena;
     struct binding binding;
 };

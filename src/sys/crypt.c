@@ -158,6 +158,37 @@ void crypt_mac_once(struct crypt_mac *mac, const void *bytes, size_t len,
     assert(ok == 1 && out_len == CRYPT_SHA256_BYTES);
 }
 
+struct crypt_blocks {
+    EVP_CIPHER_CTX *cipher;
+};
+
+struct crypt_blocks *crypt_blocks_new(const struct crypt_key *key)
+{
+    struct crypt_blocks *blocks = xcalloc(1, sizeof *blocks);
+    blocks->cipher = EVP_CIPHER_CTX_new();
+    assert(blocks->cipher);
+    int ok = EVP_EncryptInit_ex(blocks->cipher, EVP_aes_256_ecb(), NULL, key->bytes, NULL);
+    ok &= EVP_CIPHER_CTX_set_padding(blocks->cipher, 0);
+    assert(ok == 1);
+    return blocks;
+}
+
+void crypt_blocks_free(struct crypt_blocks *blocks)
+{
+    if (!blocks)
+        return;
+    EVP_CIPHER_CTX_free(blocks->cipher);
+    xfree(blocks);
+}
+
+void crypt_blocks_run(struct crypt_blocks *blocks, void *bytes, size_t count)
+{
+    assert(count <= (size_t)1 << 26);
+    int len = (int)(count * CRYPT_BLOCK_BYTES), got = 0;
+    int ok = EVP_EncryptUpdate(blocks->cipher, bytes, &got, bytes, len);
+    assert(ok == 1 && got == len);
+}
+
 void crypt_sha256(const void *bytes, size_t len, uint8_t ret_hash[CRYPT_SHA256_BYTES])
 {
     unsigned out_len = 0;

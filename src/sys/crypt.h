@@ -49,6 +49,15 @@ void crypt_mac_free(struct crypt_mac *mac);
 void crypt_mac_once(struct crypt_mac *mac, const void *bytes, size_t len,
                     uint8_t ret_hash[CRYPT_SHA256_BYTES]);
 
+/* AES-256 of each block of 16 bytes by itself: a keyed permutation, for hashes of words that a
+ * search compares.  Equal blocks give equal blocks: never for texts. */
+struct crypt_blocks;
+struct crypt_blocks *crypt_blocks_new(const struct crypt_key *key);
+void crypt_blocks_free(struct crypt_blocks *blocks);
+enum { CRYPT_BLOCK_BYTES = 16 };
+/* In place; `count` at most 2^26. */
+void crypt_blocks_run(struct crypt_blocks *blocks, void *bytes, size_t count);
+
 void crypt_sha256(const void *bytes, size_t len, uint8_t ret_hash[CRYPT_SHA256_BYTES]);
 /* HKDF-SHA-256 with `salt` (may be none) and `info`. */
 void crypt_derive(const struct crypt_key *parent, str salt, str info, struct crypt_key *ret_key);
