@@ -297,6 +297,25 @@ static int64_t pause_of(const struct content_store *store, const struct content_
     return keep_ns ? MIN(pause_ns, MAX(keep_ns / 10, NS_PER_S / 10)) : pause_ns;
 }
 
+/* A sealed segment is a reason to look again; to ask a store that fails it is none. */
+static void keeper_wait(struct content_store *store, int64_t until_ns)
+{
+    struct content_keeper *keeper = store->keeper;
+    void *messages[4];
+    while (!is_stopping(store)) {
+        int64_t left_ns = MAX(until_ns - clock_monotonic_ns(), 0);
+        if (!queue_wait(keeper->wake, messages, COUNT_OF(messages), left_ns) ||
+            !keeper->failing_for_ns)
+            return;
+        struct round round = { .store = store, .keeper = keeper };
+        if (look(&round, NULL) == ERR_OK) {
+            count_waiting(&round);
+            remove_local(&round);
+        }
+        xfree(round.locals);
+    }
+}
+
 static void keeper_run(void *arg)
 {
     struct content_store *store = arg;
@@ -311,13 +330,7 @@ static void keeper_run(void *arg)
                 report(keeper, err, &why);
         }
         xfree(round.locals);
-        int64_t until_ns = clock_monotonic_ns() + pause_of(store, keeper);
-        void *messages[4];
-        do { /* while it fails, a sealed segment is no reason to try at once */
-            int64_t left_ns = MAX(until_ns - clock_monotonic_ns(), 0);
-            if (!queue_wait(keeper->wake, messages, COUNT_OF(messages), left_ns))
-                break;
-        } while (keeper->failing_for_ns && !is_stopping(store));
+        keeper_wait(store, clock_monotonic_ns() + pause_of(store, keeper));
     }
 }
 

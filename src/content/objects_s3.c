@@ -213,12 +213,27 @@ str s3_error_code(str xml)
     return code.len && code.len <= 64 && is_made_of(code, "") ? code : STR_NONE;
 }
 
-static enum err refusal(int status, str xml, const char *name, struct diag *why)
+struct s3_call {
+    const char *method, *name;
+    const struct object_body *body;
+    const struct object_sink *sink;
+    struct object_range range;
+};
+
+/* Our ranges are well formed, so a refusal of one says that the bytes are not there. */
+static bool is_about_range(const struct s3_call *call, int status, str code)
 {
+    return call->range.bytes && (status == 416 || str_equal_c(code, "InvalidRange") ||
+                                 (status == 400 && str_equal_c(code, "InvalidArgument")));
+}
+
+static enum err refusal(const struct s3_call *call, int status, str xml, struct diag *why)
+{
+    const char *name = call->name;
     str code = s3_error_code(xml);
     if (status == 404 && (str_is_none(code) || str_equal_c(code, "NoSuchKey")))
         return diag_set(why, ERR_NOT_FOUND, "there is no object %s", name);
-    if (status == 416)
+    if (is_about_range(call, status, code))
         return diag_set(why, ERR_CORRUPT, "the object %s ends too early", name);
     diag_set(why, ERR_UNAVAILABLE, "the object store answers %d%s%.*s", status,
              str_is_none(code) ? "" : " ", STR_ARG(code));
@@ -228,13 +243,6 @@ static enum err refusal(int status, str xml, const char *name, struct diag *why)
         diag_hint(why, "look at content.external_region and content.external_endpoint");
     return ERR_UNAVAILABLE;
 }
-
-struct s3_call {
-    const char *method, *name;
-    const struct object_body *body;
-    const struct object_sink *sink;
-    struct object_range range;
-};
 
 /* The client has one argument for both. */
 struct listener {
@@ -301,7 +309,7 @@ static enum err s3_exchange(struct s3 *s3, const struct s3_call *call,
     else if (err)
         err = diag_set(why, ERR_UNAVAILABLE, "the object store cannot be reached: %s", detail.text);
     else if (status < 200 || status >= 300)
-        err = refusal(status, buf_str(&answer), call->name, why);
+        err = refusal(call, status, buf_str(&answer), why);
     else if (call->range.bytes && status != 206)
         err = diag_set(why, ERR_UNAVAILABLE, "the object store does not answer ranges");
     buf_clear(&answer);
