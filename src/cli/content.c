@@ -39,8 +39,7 @@ static void add_frames(struct cli_call *call, const struct value *frames, struct
 int cli_content(struct cli_call *call)
 {
     struct value answer;
-    str path = arena_printf(&call->arena, "/api/v1/traces/%.*s/content",
-                            STR_ARG(call->args[1]));
+    str path = arena_printf(&call->arena, "/api/v1/traces/%.*s/content", STR_ARG(call->args[1]));
     int status = cli_ask(call, path.ptr, &answer);
     if (status != CLI_OK || call->options.json)
         return status;

@@ -452,6 +452,21 @@ static void a_copy_stays_here_until_its_time_or_the_size_is_over(void **state)
     place_clear(place);
 }
 
+static void a_disk_that_is_nearly_full_gets_rid_of_copies_at_once(void **state)
+{
+    (void)state;
+    struct place here, *place = &here;
+    place_init(place);
+    content_close(place->store);
+    place->config.external.keep_local_ns = 3600 * NS_PER_S;
+    place->config.disk_free_bytes_min = UINT64_MAX / 2;
+    place_open(place);
+    struct content_pointer pointer = say(place, "trace-a", "\"one\"");
+    wait_gone_up(place, 1);
+    expect(place, pointer, "\"one\"");
+    place_clear(place);
+}
+
 static void what_is_there_but_not_configured_any_more_is_unavailable_not_expired(void **state)
 {
     (void)state;
@@ -572,6 +587,7 @@ int main(void)
         cmocka_unit_test(expiry_deletes_the_objects_and_what_was_fetched),
         cmocka_unit_test(objects_of_what_expired_while_the_store_was_away_are_deleted_later),
         cmocka_unit_test(a_copy_stays_here_until_its_time_or_the_size_is_over),
+        cmocka_unit_test(a_disk_that_is_nearly_full_gets_rid_of_copies_at_once),
         cmocka_unit_test(what_is_there_but_not_configured_any_more_is_unavailable_not_expired),
         cmocka_unit_test(any_flipped_byte_of_a_sent_file_is_noticed),
         cmocka_unit_test(configurations_that_cannot_work_are_refused_with_what_would),
