@@ -279,6 +279,14 @@ def schemas(src):
             "rows": array(array({})),
             "truncated": {"type": "boolean", "description": "there are more rows than the limits let through"},
             "elapsed_ms": {"type": "number"}}),
+        "ContentPlaces": closed({
+            **fields("trace_id:ID16 external_url:STR"), "settled": {"type": "boolean"},
+            "frames": array(closed({
+                "kind": {"type": "string", "enum": ["content", "previews"]},
+                "place": {"type": "string", "enum": ["here", "external", "both", "gone"]},
+                **fields("segment:I64 offset:I64 length:I64"),
+                "object": nullable("STR", "its name behind external_url"),
+                "index": nullable("STR", "name of the object that has a line per frame: TRACE_ID OFFSET LENGTH")}))}),
         "Payload": {"type": "object", "properties": {
             "input": messages, "output": messages, "system": {}, "tools": {},
             "documents": array({"type": "object"}), "raw": {"type": "object"}}},

@@ -31,6 +31,7 @@ struct api_config {
     const struct store_ops *store_ops;
     struct store *store;
     struct content_store *content;
+    const char *content_url; /* of the external store; NULL: none */
     struct wal *wal;
     struct keystore *keystore;
     struct auth *auth;

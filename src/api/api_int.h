@@ -85,6 +85,7 @@ struct api_job {
 API_HANDLER(api_list_traces);
 API_HANDLER(api_get_trace);
 API_HANDLER(api_get_trace_summary);
+API_HANDLER(api_get_content_places);
 API_HANDLER(api_list_spans);
 API_HANDLER(api_get_span);
 API_HANDLER(api_get_payload);

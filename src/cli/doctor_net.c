@@ -13,6 +13,7 @@ enum {
     PROC_BYTES_MAX = 64 * 1024 * 1024,
     TIMEOUT_S = 5,
     LAG_WARN_S = 30,
+    EXTERNAL_LAG_WARN_S = 600,
     TCP_LISTEN = 0x0A
 };
 
@@ -79,6 +80,28 @@ static enum answer ask(struct doctor *doctor, const char *path, struct value *re
     return !err ? ANSWER_OK : code ? ANSWER_REFUSAL : ANSWER_NONE;
 }
 
+/* Sealed content that goes to an object store, when one is configured. */
+static void check_external(struct doctor *doctor, const struct value *status)
+{
+    if (counter(status, "content_external_configured") < 1)
+        return;
+    bool is_up = counter(status, "content_external_up") >= 1;
+    double lag = counter(status, "content_external_lag_seconds");
+    double waiting = counter(status, "content_external_waiting_segments");
+    bool is_late = lag > EXTERNAL_LAG_WARN_S;
+    str bytes =
+        cli_human_bytes(&doctor->call->arena, counter(status, "content_external_waiting_bytes"));
+    doctor_add(doctor, is_up && !is_late ? DOCTOR_OK : DOCTOR_WARN, "external content",
+               "%s, %.0f segments there, %.0f (%.*s) wait to be sent, the oldest for %.0f s",
+               is_up ? "the store answers" : "the store is away",
+               counter(status, "content_external_segments"), waiting, STR_ARG(bytes), lag);
+    if (!is_up)
+        doctor_hint(doctor, "nothing is lost, new content stays here; the server's log has the "
+                            "reason (\"external store\")");
+    else if (is_late)
+        doctor_hint(doctor, "the way to the store is slower than what comes in");
+}
+
 static void check_status(struct doctor *doctor)
 {
     struct value status;
@@ -97,6 +120,7 @@ static void check_status(struct doctor *doctor)
         doctor_hint(doctor, "restart the server to run the same version");
     check_spans(doctor, &status);
     check_stages(doctor, &status);
+    check_external(doctor, &status);
 }
 
 /* Not to run is no fault; to run and not answer is. */

@@ -17,11 +17,21 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "content/objects.h"
 #include "model/span.h"
 #include "sys/crypt.h"
 #include "sys/file.h"
 
 struct content_store;
+
+/* Sealed segments may live in an object store: docs/external-content.md. */
+struct content_external {
+    struct objects_config objects; /* url NULL: they stay here; its is_stopped is ours to set */
+    int64_t after_ns;              /* a segment is sealed and sent so long after it began */
+    int64_t keep_local_ns;         /* a copy stays here so long after the segment was sealed */
+    uint64_t keep_local_bytes;     /* over it the oldest copies go earlier */
+    size_t cache_bytes;            /* of frames that were fetched, per reader */
+};
 
 struct content_config {
     const char *dir;
@@ -29,6 +39,9 @@ struct content_config {
     enum err (*key_by_id)(void *arg, uint64_t key_id, struct crypt_key *ret_key);
     void *key_arg;
     size_t segment_bytes_max; /* 0: 128 MiB; at most 1 GiB */
+    int64_t keep_ns;          /* older segments are expired; 0: never */
+    struct content_external external;
+    uint64_t disk_free_bytes_min; /* below twice that, copies of what was sent go at once */
 };
 #define CONTENT_FRAME_BYTES_MAX (64 * MIB) /* of items before compression: ERR_TOO_LARGE */
 enum { CONTENT_ITEMS_MAX = 1 << 20 };
@@ -68,16 +81,16 @@ void content_hurry(struct content_store *store, bool in_hurry);
 /* Everything appended so far is on disk.  ERR_IO, ERR_DISK_FULL: everything appended since the
  * last successful sync is lost and must be appended again (the log still has it). */
 MUST_CHECK enum err content_sync(struct content_store *store, struct diag *reterr_why);
-/* Unlink sealed segments of one kind whose last frame was written before that time.
- * From any thread. */
+/* Remove sealed segments of one kind whose last frame was written before that time; the objects
+ * of those that were sent are deleted by the keeper, soon.  From any thread. */
 MUST_CHECK enum err content_expire(struct content_store *store, bool previews, int64_t before_ns,
                                    uint64_t *ret_segments, struct diag *reterr_why);
 
 struct content_reader;
 struct content_reader *content_reader_new(struct content_store *store);
 void content_reader_free(struct content_reader *reader);
-/* Items of a frame, decoded into the arena. ERR_NOT_FOUND: key destroyed or
- * segment expired; ERR_CORRUPT. */
+/* Items of a frame, decoded into the arena. ERR_NOT_FOUND: key destroyed or segment expired;
+ * ERR_CORRUPT; ERR_UNAVAILABLE: it is in the object store, and that does not answer now. */
 MUST_CHECK enum err content_read(struct content_reader *reader, struct content_pointer pointer,
                                  struct arena *arena, struct content_item **ret_items,
                                  size_t *ret_count, struct diag *reterr_why);
@@ -109,8 +122,29 @@ bool content_walk_next(struct content_reader *reader, struct content_walk *walk,
 /* Drain is behind: whatever can wait leaves the processors to it.  From any thread. */
 bool content_is_hurried(const struct content_store *store);
 
+/* Is it time for content_sync to seal a segment, without anything to append?  From any thread. */
+bool content_seal_is_due(const struct content_store *store);
+
+/* Where a frame is, for operators. */
+struct content_where {
+    bool is_here, is_external;                            /* neither: expired */
+    char object[OBJECT_NAME_MAX], index[OBJECT_NAME_MAX]; /* names behind the URL; "": not sent */
+};
+void content_find(struct content_store *store, struct content_pointer pointer,
+                  struct content_where *ret_place);
+
+struct content_external_status {
+    bool is_configured, is_up;                    /* is_up: the last request was answered */
+    uint64_t sent_segments, sent_bytes, failures; /* since the start */
+    uint64_t reads, read_bytes, read_failures, cache_hits;
+    uint64_t local_removed, deleted_objects;
+    uint64_t segments, bytes;                 /* that were sent and are not expired, now */
+    uint64_t waiting_segments, waiting_bytes; /* sealed and not sent yet */
+    int64_t lag_ns;                           /* age of the oldest of them */
+};
 struct content_status {
-    uint64_t segments, frames, bytes_plain, bytes_stored; /* of both kinds, on disk now */
+    uint64_t segments, frames, bytes_plain, bytes_stored; /* of both kinds, here or sent, now */
     uint64_t torn_bytes_cut, damaged_places;              /* by the last recovery */
+    struct content_external_status external;
 };
 void content_status(struct content_store *store, struct content_status *ret_status);

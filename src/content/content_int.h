@@ -116,6 +116,10 @@ struct content_numbers {
 };
 MUST_CHECK enum err content_list(const char *dir, enum content_kind kind,
                                  struct content_numbers *ret_numbers, struct diag *reterr_why);
+/* The same with `more` behind the usual ending, as ".sent". */
+MUST_CHECK enum err content_list_ending(const char *dir, enum content_kind kind, const char *more,
+                                        struct content_numbers *ret_numbers,
+                                        struct diag *reterr_why);
 /* The footer of a sealed segment; false when it has none. */
 bool content_footer_read(const struct sys_files *files, const char *path,
                          struct content_footer *ret_footer);
@@ -146,9 +150,10 @@ struct content_stream {
     bool has_frame_key;
     struct content_footer totals; /* of the open segment */
     struct content_footer synced_totals;
-    bool name_pending;            /* the folder is not synced since it was made */
-    bool lost;                    /* frames since the last sync are gone: say so at the next one */
-    _Atomic uint64_t open_number; /* for content_expire */
+    bool name_pending;             /* the folder is not synced since it was made */
+    bool lost;                     /* frames since the last sync are gone: say so at the next one */
+    _Atomic uint64_t open_number;  /* for content_expire */
+    _Atomic int64_t open_since_ns; /* when its first frame came, monotonic; 0: none yet */
 };
 
 struct content_compressor {
@@ -176,6 +181,16 @@ struct content_work {
     size_t count;
 };
 
+/* Of segments in an object store, of any thread; as in struct content_external_status. */
+struct content_external_counts {
+    _Atomic bool is_stopping, is_up;
+    _Atomic int64_t away_until_ns; /* monotonic: readers do not ask before */
+    _Atomic uint64_t sent_segments, sent_bytes, failures, reads, read_bytes, read_failures,
+        cache_hits, local_removed, deleted_objects, segments, bytes, waiting_segments,
+        waiting_bytes;
+    _Atomic int64_t waiting_since_ns; /* wall clock; 0: nothing waits */
+};
+
 struct content_store {
     struct content_config config;
     char *dir;
@@ -195,6 +210,9 @@ struct content_store {
     /* Of any thread: */
     _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
     uint64_t torn_bytes_cut, damaged_places;
+    _Atomic uint64_t expired;      /* segments, since the start: readers forget what they hold */
+    struct content_keeper *keeper; /* NULL: nothing expires nor is sent */
+    struct content_external_counts external;
 };
 
 /* store.c: until all that was appended has its place in a stream; the streams are then the

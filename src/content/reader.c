@@ -1,13 +1,14 @@
 /* reader.c -- a frame by its pointer: read, check, decrypt, take apart.
  *
  * Readers share nothing with the writer but the files.  Each keeps a few segments
- * open; an unlinked one stays readable until its place is taken.
+ * open, until one expires.  A segment that is not here
+ * may have been sent to an object store (far.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/check.h"
 #include "base/hash.h"
-#include "content/content_int.h"
+#include "content/keeper_int.h"
 #include <errno.h>
 #include <fcntl.h>
 
@@ -16,14 +17,16 @@ enum { READER_FILES = 8 };
 struct open_file {
     uint64_t segment; /* 0: free */
     uint64_t used_at;
-    int fd;
+    int fd; /* -1: not here, but sent */
     uint8_t id[CONTENT_ID_BYTES];
+    struct content_sent sent; /* when fd is -1 */
 };
 
 struct content_reader {
     struct content_store *store;
+    struct content_far *far;
     struct open_file files[READER_FILES];
-    uint64_t uses;
+    uint64_t uses, expired; /* how many had expired when it opened the first of them */
     struct crypt_gcm *gcm;
     ZSTD_DCtx *zstd;
     char *frame, *stored; /* as read; as decrypted */
@@ -34,6 +37,7 @@ struct content_reader *content_reader_new(struct content_store *store)
 {
     struct content_reader *reader = xcalloc(1, sizeof *reader);
     reader->store = store;
+    reader->far = content_far_new(store);
     reader->gcm = crypt_gcm_new();
     reader->zstd = ZSTD_createDCtx();
     assert(reader->zstd);
@@ -42,7 +46,7 @@ struct content_reader *content_reader_new(struct content_store *store)
 
 static void file_drop(struct content_reader *reader, struct open_file *file)
 {
-    if (file->segment)
+    if (file->segment && file->fd >= 0)
         reader->store->config.files->close(file->fd);
     *file = (struct open_file){ 0 };
 }
@@ -53,6 +57,7 @@ void content_reader_free(struct content_reader *reader)
         return;
     for (int i = 0; i < READER_FILES; i++)
         file_drop(reader, &reader->files[i]);
+    content_far_free(reader->far);
     crypt_gcm_free(reader->gcm);
     ZSTD_freeDCtx(reader->zstd);
     if (reader->stored)
@@ -60,6 +65,18 @@ void content_reader_free(struct content_reader *reader)
     xfree(reader->frame);
     xfree(reader->stored);
     xfree(reader);
+}
+
+/* What is open or was fetched would outlive its time. */
+static void forget_expired(struct content_reader *reader)
+{
+    uint64_t expired = atomic_load(&reader->store->expired);
+    if (expired == reader->expired)
+        return;
+    for (int i = 0; i < READER_FILES; i++)
+        file_drop(reader, &reader->files[i]);
+    content_far_forget(reader->far);
+    reader->expired = expired;
 }
 
 static enum err read_all(const struct sys_files *files, int fd, char *bytes, size_t len,
@@ -80,6 +97,19 @@ static enum err read_all(const struct sys_files *files, int fd, char *bytes, siz
     return ERR_OK;
 }
 
+static enum err far_open(struct content_reader *reader, uint64_t segment, struct open_file *file,
+                         struct diag *why)
+{
+    struct content_sent sent;
+    if (!content_sent_read(reader->store->dir, segment, SENT_FILE, &sent) ||
+        sent.state != SENT_WHOLE)
+        return diag_set(why, ERR_NOT_FOUND, "this content has expired");
+    file_drop(reader, file);
+    *file = (struct open_file){ .segment = segment, .fd = -1, .sent = sent };
+    memcpy(file->id, sent.header.id, sizeof file->id);
+    return ERR_OK;
+}
+
 static enum err file_open(struct content_reader *reader, uint64_t segment, struct open_file *file,
                           struct diag *why)
 {
@@ -88,7 +118,7 @@ static enum err file_open(struct content_reader *reader, uint64_t segment, struc
     content_path(reader->store->dir, segment, path);
     int fd = files->open(path, O_RDONLY, 0);
     if (fd < 0 && errno == ENOENT)
-        return diag_set(why, ERR_NOT_FOUND, "this content has expired");
+        return far_open(reader, segment, file, why);
     if (fd < 0)
         return diag_set(why, ERR_IO, "cannot open content: %s", strerror(errno));
     struct content_header header;
@@ -108,6 +138,7 @@ static enum err file_open(struct content_reader *reader, uint64_t segment, struc
 static enum err file_get(struct content_reader *reader, uint64_t segment,
                          struct open_file **ret_file, struct diag *why)
 {
+    forget_expired(reader);
     struct open_file *oldest = &reader->files[0];
     for (int i = 0; i < READER_FILES; i++) {
         struct open_file *file = &reader->files[i];
@@ -182,8 +213,11 @@ enum err content_read(struct content_reader *reader, struct content_pointer poin
     if (err)
         return err;
     reader_room(reader, pointer.len);
-    err = read_all(reader->store->config.files, file->fd, reader->frame, pointer.len,
-                   pointer.offset, reterr_why);
+    if (file->fd >= 0)
+        err = read_all(reader->store->config.files, file->fd, reader->frame, pointer.len,
+                       pointer.offset, reterr_why);
+    else
+        err = content_far_read(reader->far, &file->sent, pointer, reader->frame, reterr_why);
     if (!err)
         err = frame_check(reader, pointer, &frame, reterr_why);
     if (!err)

@@ -21,14 +21,14 @@ void content_path(const char *dir, uint64_t segment, char ret_path[CONTENT_PATH_
 }
 
 struct listing {
-    enum content_kind kind;
+    str suffix;
     struct content_numbers numbers;
 };
 
 static void list_each(const char *name, void *arg)
 {
     struct listing *listing = arg;
-    str s = str_from_c(name), suffix = suffixes[listing->kind];
+    str s = str_from_c(name), suffix = listing->suffix;
     uint64_t number;
     if (!str_ends(s, suffix) || !str_to_u64(str_sub(s, 0, s.len - suffix.len), &number) ||
         number == 0 || number >= CONTENT_SEGMENT_PREVIEW)
@@ -50,7 +50,15 @@ static int by_number(const void *a, const void *b)
 enum err content_list(const char *dir, enum content_kind kind, struct content_numbers *ret_numbers,
                       struct diag *reterr_why)
 {
-    struct listing listing = { .kind = kind };
+    return content_list_ending(dir, kind, "", ret_numbers, reterr_why);
+}
+
+enum err content_list_ending(const char *dir, enum content_kind kind, const char *more,
+                             struct content_numbers *ret_numbers, struct diag *reterr_why)
+{
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, "%.*s%s", STR_ARG(suffixes[kind]), more);
+    struct listing listing = { .suffix = str_from_c(suffix) };
     enum err err = dir_list(dir, list_each, &listing, reterr_why);
     if (err) {
         xfree(listing.numbers.items);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/check.h"
-#include "content/content_int.h"
+#include "content/keeper_int.h"
 #include "sys/clock.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,35 @@ static enum err segment_look(struct content_store *store, uint64_t segment, stru
     return ERR_OK;
 }
 
+/* Segments that are not here any more, but were sent; no number is used twice. */
+static enum err sent_look(struct content_store *store, struct content_stream *stream,
+                          struct diag *why)
+{
+    struct content_numbers sent, gone = { 0 };
+    enum err err = content_sent_list(store->dir, stream->kind, SENT_FILE, &sent, why);
+    if (err)
+        return err;
+    for (size_t i = 0; i < sent.count; i++) {
+        uint64_t segment = content_stream_segment(stream, sent.items[i]);
+        char path[CONTENT_PATH_MAX];
+        struct content_sent of;
+        content_path(store->dir, segment, path);
+        stream->next_number = MAX(stream->next_number, sent.items[i] + 1);
+        if (!content_sent_read(store->dir, segment, SENT_FILE, &of) || of.state != SENT_WHOLE)
+            continue;
+        atomic_fetch_add(&store->external.segments, 1);
+        atomic_fetch_add(&store->external.bytes, of.object_bytes);
+        if (!file_exists(path))
+            content_totals_add(store, &of.footer, true);
+    }
+    xfree(sent.items);
+    err = content_sent_list(store->dir, stream->kind, GONE_FILE, &gone, why);
+    if (!err && gone.count)
+        stream->next_number = MAX(stream->next_number, gone.items[gone.count - 1] + 1);
+    xfree(gone.items);
+    return err;
+}
+
 static enum err stream_open(struct content_store *store, enum content_kind kind, struct diag *why)
 {
     struct content_stream *stream = &store->streams[kind];
@@ -44,7 +73,7 @@ static enum err stream_open(struct content_store *store, enum content_kind kind,
         stream->next_number = numbers.items[i] + 1;
     }
     xfree(numbers.items);
-    return err;
+    return err ? err : sent_look(store, stream, why);
 }
 
 enum err content_open(const struct content_config *config, struct content_store **ret_store,
@@ -79,6 +108,8 @@ enum err content_open(const struct content_config *config, struct content_store 
     }
     for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT && !err; kind++)
         err = stream_open(store, kind, reterr_why);
+    if (!err)
+        err = content_keeper_start(store, reterr_why);
     if (err) {
         content_close(store);
         return err;
@@ -220,6 +251,22 @@ enum err content_append(struct content_store *store, struct id16 trace_id,
     return ERR_OK;
 }
 
+/* So that content leaves a quiet server, too. */
+static bool is_seal_due(const struct content_store *store, const struct content_stream *stream)
+{
+    int64_t since_ns = atomic_load(&stream->open_since_ns);
+    return store->config.external.objects.url && since_ns &&
+           clock_monotonic_ns() - since_ns >= store->config.external.after_ns;
+}
+
+bool content_seal_is_due(const struct content_store *store)
+{
+    bool is_due = false;
+    for (enum content_kind kind = 0; kind < CONTENT_KIND_COUNT; kind++)
+        is_due |= is_seal_due(store, &store->streams[kind]);
+    return is_due;
+}
+
 enum err content_sync(struct content_store *store, struct diag *reterr_why)
 {
     content_work_finish(store);
@@ -234,6 +281,8 @@ enum err content_sync(struct content_store *store, struct diag *reterr_why)
         first = first ? first : err;
         lost |= store->streams[kind].lost;
         store->streams[kind].lost = false;
+        if (!err && is_seal_due(store, &store->streams[kind]))
+            (void)content_stream_seal(store, &store->streams[kind], NULL); /* it is synced */
     }
     if (!first && lost)
         return diag_set(reterr_why, ERR_IO,
@@ -256,6 +305,7 @@ void content_close(struct content_store *store)
         crypt_gcm_free(stream->gcm);
         xfree(stream->memory);
     }
+    content_keeper_stop(store);
     ZSTD_freeCCtx(store->gatherers.zstd);
     ZSTD_freeCCtx(store->writers.zstd);
     for (size_t i = 0; i < CONTENT_WORK_COUNT; i++) {
@@ -269,28 +319,95 @@ void content_close(struct content_store *store)
     xfree(store);
 }
 
+/* Objects that were sent, wherever the segment is, are deleted later by the keeper. */
+static bool segment_expire(struct content_store *store, uint64_t segment, int64_t before_ns)
+{
+    char path[CONTENT_PATH_MAX];
+    struct content_footer footer;
+    struct content_sent sent;
+    content_path(store->dir, segment, path);
+    bool is_sent = content_sent_read(store->dir, segment, SENT_FILE, &sent);
+    bool is_here = content_footer_read(store->config.files, path, &footer);
+    if (!is_here && is_sent)
+        footer = sent.footer;
+    if ((!is_here && !is_sent) || footer.sealed_ns >= before_ns)
+        return false;
+    if (is_sent && content_sent_drop(store, segment, NULL))
+        return false;
+    if (is_sent && sent.state == SENT_WHOLE) {
+        atomic_fetch_sub(&store->external.segments, 1);
+        atomic_fetch_sub(&store->external.bytes, sent.object_bytes);
+    }
+    if (is_here && store->config.files->unlink(path) != 0)
+        return false;
+    atomic_fetch_add(&store->expired, 1);
+    content_totals_add(store, &footer, false);
+    return true;
+}
+
 enum err content_expire(struct content_store *store, bool previews, int64_t before_ns,
                         uint64_t *ret_segments, struct diag *reterr_why)
 {
     struct content_stream *stream = &store->streams[previews];
-    struct content_numbers numbers;
-    enum err err = content_list(store->dir, stream->kind, &numbers, reterr_why);
+    struct content_numbers here, sent = { 0 };
+    enum err err = content_list(store->dir, stream->kind, &here, reterr_why);
     if (err)
         return err;
-    *ret_segments = 0;
-    for (size_t i = 0; i < numbers.count; i++) {
-        char path[CONTENT_PATH_MAX];
-        struct content_footer footer;
-        content_path(store->dir, content_stream_segment(stream, numbers.items[i]), path);
-        if (numbers.items[i] == atomic_load(&stream->open_number) ||
-            !content_footer_read(store->config.files, path, &footer) ||
-            footer.sealed_ns >= before_ns || store->config.files->unlink(path) != 0)
-            continue;
-        content_totals_add(store, &footer, false);
-        (*ret_segments)++;
+    err = content_sent_list(store->dir, stream->kind, SENT_FILE, &sent, reterr_why);
+    uint64_t segments = 0;
+    for (size_t i = 0; i < here.count + sent.count && !err; i++) {
+        uint64_t number = i < here.count ? here.items[i] : sent.items[i - here.count];
+        if (number != atomic_load(&stream->open_number))
+            segments += segment_expire(store, content_stream_segment(stream, number), before_ns);
     }
-    xfree(numbers.items);
+    xfree(here.items);
+    xfree(sent.items);
+    if (err)
+        return err;
+    *ret_segments = segments;
+    if (segments)
+        content_keeper_wake(store);
     return ERR_OK;
+}
+
+void content_find(struct content_store *store, struct content_pointer pointer,
+                  struct content_where *ret_place)
+{
+    char path[CONTENT_PATH_MAX];
+    struct content_sent sent;
+    *ret_place = (struct content_where){ 0 };
+    content_path(store->dir, pointer.segment, path);
+    ret_place->is_here = file_exists(path);
+    ret_place->is_external = content_sent_read(store->dir, pointer.segment, SENT_FILE, &sent) &&
+                             sent.state == SENT_WHOLE;
+    if (!ret_place->is_external)
+        return;
+    content_object_name(&sent.header, ret_place->object);
+    content_index_name(&sent.header, ret_place->index);
+}
+
+static void external_status(struct content_store *store, struct content_external_status *ret)
+{
+    struct content_external_counts *counts = &store->external;
+    int64_t since_ns = atomic_load(&counts->waiting_since_ns);
+    *ret = (struct content_external_status){
+        .is_configured = store->config.external.objects.url != NULL,
+        .is_up = atomic_load(&counts->is_up),
+        .sent_segments = atomic_load(&counts->sent_segments),
+        .sent_bytes = atomic_load(&counts->sent_bytes),
+        .failures = atomic_load(&counts->failures),
+        .reads = atomic_load(&counts->reads),
+        .read_bytes = atomic_load(&counts->read_bytes),
+        .read_failures = atomic_load(&counts->read_failures),
+        .cache_hits = atomic_load(&counts->cache_hits),
+        .local_removed = atomic_load(&counts->local_removed),
+        .deleted_objects = atomic_load(&counts->deleted_objects),
+        .segments = atomic_load(&counts->segments),
+        .bytes = atomic_load(&counts->bytes),
+        .waiting_segments = atomic_load(&counts->waiting_segments),
+        .waiting_bytes = atomic_load(&counts->waiting_bytes),
+        .lag_ns = since_ns ? MAX(clock_now_ns() - since_ns, 0) : 0,
+    };
 }
 
 void content_status(struct content_store *store, struct content_status *ret_status)
@@ -301,4 +418,5 @@ void content_status(struct content_store *store, struct content_status *ret_stat
                                            .bytes_stored = atomic_load(&store->bytes_stored),
                                            .torn_bytes_cut = store->torn_bytes_cut,
                                            .damaged_places = store->damaged_places };
+    external_status(store, &ret_status->external);
 }

@@ -14,7 +14,7 @@
  */
 #include "base/arena.h"
 #include "base/check.h"
-#include "content/content_int.h"
+#include "content/keeper_int.h"
 #include "sys/clock.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +61,7 @@ static void stream_leave(struct content_store *store, struct content_stream *str
     crypt_wipe(&stream->frame_key, sizeof stream->frame_key);
     stream->has_frame_key = false;
     atomic_store(&stream->open_number, 0);
+    atomic_store(&stream->open_since_ns, 0);
 }
 
 /* Give the segment up; frames that were not synced are gone. */
@@ -169,6 +170,7 @@ enum err content_stream_seal(struct content_store *store, struct content_stream 
     if (!err)
         (void)store->config.files->fdatasync(stream->fd);
     stream_leave(store, stream);
+    content_keeper_wake(store);
     return ERR_OK;
 }
 
@@ -212,6 +214,7 @@ static enum err stream_begin(struct content_store *store, struct content_stream 
     stream->offset = sizeof header;
     stream->name_pending = true;
     atomic_store(&stream->open_number, stream->number);
+    atomic_store(&stream->open_since_ns, clock_monotonic_ns());
     content_totals_add(store, &stream->totals, true);
     return ERR_OK;
 }

@@ -10,8 +10,13 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include <curl/curl.h>
+#include <stdio.h>
 
-enum { CLIENT_MAGIC = 0x636c6e74, CLIENT_CONNECT_TIMEOUT_MS = 10000 };
+enum {
+    CLIENT_MAGIC = 0x636c6e74,
+    CLIENT_CONNECT_TIMEOUT_MS = 10000,
+    CLIENT_STALL_BYTES_PER_S = 1024
+};
 
 struct client {
     uint32_t magic;
@@ -21,7 +26,9 @@ struct client {
 /* One client_do under way. */
 struct exchange {
     const struct client_request *request;
+    CURL *curl;
     struct buf *body;
+    uint64_t uploaded; /* where the upload goes on */
     bool is_too_large;
     bool is_stopped;
 };
@@ -45,11 +52,20 @@ void client_free(struct client *client)
     xfree(client);
 }
 
+static bool is_for_piece(const struct exchange *exchange)
+{
+    long status = 0;
+    if (!exchange->request->piece || !exchange->request->errors_apart)
+        return exchange->request->piece;
+    curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status < 300;
+}
+
 static size_t on_piece(char *ptr, size_t size, size_t count, void *arg)
 {
     struct exchange *exchange = arg;
     size_t len = size * count;
-    if (exchange->request->piece) {
+    if (is_for_piece(exchange)) {
         exchange->is_stopped =
             !exchange->request->piece(exchange->request->arg, str_make(ptr, len));
         return exchange->is_stopped ? CURL_WRITEFUNC_ERROR : len;
@@ -85,6 +101,47 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
     (void)up;
     exchange->is_stopped |= exchange->request->is_stopped(exchange->request->arg);
     return exchange->is_stopped;
+}
+
+static size_t on_upload(char *to, size_t size, size_t count, void *arg)
+{
+    struct exchange *exchange = arg;
+    const struct client_upload *upload = exchange->request->upload;
+    size_t len = (size_t)MIN((uint64_t)(size * count), upload->bytes - exchange->uploaded);
+    if (len && !upload->read(upload->arg, exchange->uploaded, to, len))
+        return CURL_READFUNC_ABORT;
+    exchange->uploaded += len;
+    return len;
+}
+
+/* The connection broke and curl begins anew on another. */
+static int on_upload_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct exchange *exchange = arg;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > exchange->request->upload->bytes)
+        return CURL_SEEKFUNC_CANTSEEK;
+    exchange->uploaded = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static void upload_set(CURL *curl, struct exchange *exchange)
+{
+    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, exchange->request->method);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);
+    curl_easy_setopt(curl, CURLOPT_READDATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_upload_seek);
+    curl_easy_setopt(curl, CURLOPT_SEEKDATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)exchange->request->upload->bytes);
+}
+
+static void signature_set(CURL *curl, const struct client_signature *signature)
+{
+    char scope[128];
+    snprintf(scope, sizeof scope, "aws:amz:%.60s:%.30s", signature->region, signature->service);
+    curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, scope);
+    curl_easy_setopt(curl, CURLOPT_USERNAME, signature->key_id);
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, signature->secret);
 }
 
 static void method_set(CURL *curl, const struct client_request *request)
@@ -127,7 +184,16 @@ static void options_set(CURL *curl, const struct client_request *request, struct
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
     }
-    method_set(curl, request);
+    if (request->stall_ns > 0) {
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)CLIENT_STALL_BYTES_PER_S);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)MAX(request->stall_ns / NS_PER_S, 1));
+    }
+    if (request->signature)
+        signature_set(curl, request->signature);
+    if (request->upload)
+        upload_set(curl, exchange);
+    else
+        method_set(curl, request);
 }
 
 static enum err failure_map(CURLcode code, const struct exchange *exchange, const char *detail,
@@ -156,11 +222,12 @@ enum err client_do(struct client *client, const struct client_request *request, 
     CHECK(client, CLIENT_MAGIC);
     assert(request->method && request->url);
     CURL *curl = client->curl;
-    struct exchange exchange = { .request = request, .body = ret_body };
+    struct exchange exchange = { .request = request, .curl = curl, .body = ret_body };
     char detail[CURL_ERROR_SIZE] = "";
     curl_easy_reset(curl); /* keeps connections */
     options_set(curl, request, &exchange);
-    struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+    /* A large upload asks first whether it is welcome. */
+    struct curl_slist *headers = request->upload ? NULL : curl_slist_append(NULL, "Expect:");
     for (size_t i = 0; request->headers && request->headers[i]; i++) {
         struct curl_slist *longer = curl_slist_append(headers, request->headers[i]);
         assert(longer);

@@ -14,6 +14,7 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "wire/json.h"
+#include <stdlib.h>
 
 enum { STORE_RETRY_MS = 250 };
 /* A flag of a span whose content was not kept, as of most traces (docs/limits.md). */
@@ -42,6 +43,13 @@ struct written_content {
     struct content_pointer content, preview;
     struct written_content *next;
 };
+
+/* Frames of a trace that was stored before, in an external store that is away: they stay. */
+struct away {
+    struct trace_content frames[TRACE_CONTENT_MAX];
+    uint32_t count;
+};
+enum { AWAY_MAX = TRACE_CONTENT_MAX - 2 }; /* what is new needs two */
 
 /* One commit being put together. */
 struct settling {
@@ -246,9 +254,10 @@ static enum err read_known(struct settling *settling, size_t index, struct span 
     return ERR_OK;
 }
 
-/* The content of the stored version becomes parts again: the trace is written anew. */
+/* The content of the stored version becomes parts again: the trace is written anew.  What
+ * cannot be had now stays where it is, so that nobody waits for an external store. */
 static enum err restore_content(struct settling *settling, const struct trace_row *row,
-                                struct span **spans, size_t count)
+                                struct span **spans, size_t count, struct away *away)
 {
     struct content_reader *reader = content_reader_new(settling->drain->config.content);
     enum err err = ERR_OK;
@@ -260,6 +269,10 @@ static enum err restore_content(struct settling *settling, const struct trace_ro
         err = content_read(reader, pointer, settling->arena, &items, &item_count, NULL);
         if (err == ERR_NOT_FOUND || err == ERR_CORRUPT)
             err = ERR_OK; /* expired or erased: stays so */
+        if (err == ERR_UNAVAILABLE && away->count < AWAY_MAX) {
+            away->frames[away->count++] = row->content[f];
+            err = ERR_OK;
+        }
         for (size_t i = 0; i < item_count; i++)
             for (size_t j = 0; j < count; j++)
                 if (memcmp(&spans[j]->span_id, &items[i].owner, sizeof(struct id8)) == 0)
@@ -342,7 +355,7 @@ static enum err write_content(struct settling *settling, struct trace_row *row, 
     size_t frames = 0; /* each of up to two pointers */
     for (size_t i = 0; i < count; i++) {
         size_t item_count = 0;
-        bool is_last_frame = (frames + 2) * 2 > TRACE_CONTENT_MAX;
+        bool is_last_frame = row->content_count + (frames + 2) * 2 > TRACE_CONTENT_MAX;
         for (size_t j = i; j < count; j++) {
             if (done[j] || (!is_last_frame && !same_subject(spans[i], spans[j])))
                 continue;
@@ -394,6 +407,36 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
     }
     settling->spans[index] = final;
     settling->span_counts[index] = (uint32_t)count;
+    return ERR_OK;
+}
+
+static int by_span_id(const void *a, const void *b)
+{
+    const struct store_span *const *left = a, *const *right = b;
+    return memcmp(&(*left)->span.span_id, &(*right)->span.span_id, sizeof(struct id8));
+}
+
+/* What stayed in frames that are away, the spans still have. */
+static enum err keep_roles(struct settling *settling, size_t index)
+{
+    const struct stored *stored = &settling->stored;
+    const struct store_span *final = settling->spans[index];
+    size_t count = settling->span_counts[index];
+    struct store_span **sorted = arena_new(settling->arena, struct store_span *, count);
+    struct store_span *copies = arena_alloc(settling->arena, count * sizeof *copies);
+    if (!sorted || !copies)
+        return ERR_LIMIT;
+    memcpy(copies, final, count * sizeof *copies);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &copies[i];
+    qsort(sorted, count, sizeof *sorted, by_span_id);
+    for (size_t i = 0; i < stored->span_count; i++) {
+        const struct store_span *key = &stored->spans[i];
+        struct store_span **found = bsearch(&key, sorted, count, sizeof *sorted, by_span_id);
+        if (found && memcmp(&key->span.trace_id, &final->span.trace_id, sizeof(struct id16)) == 0)
+            (*found)->content_roles |= key->content_roles;
+    }
+    settling->spans[index] = copies;
     return ERR_OK;
 }
 
@@ -470,13 +513,14 @@ static enum err settle_trace(struct settling *settling, size_t index)
     const struct open_trace *open = settling->open[index];
     str project = open_traces_project(drain->traces, open->project);
     struct trace_row known_row = { 0 };
+    struct away away = { .count = 0 };
     struct span **spans = NULL;
     size_t count = 0;
     if (settling->known[index]) {
         atomic_fetch_add(&drain->traces_late, 1);
         enum err err = read_known(settling, index, &spans, &count, &known_row);
         if (!err)
-            err = restore_content(settling, &known_row, spans, count);
+            err = restore_content(settling, &known_row, spans, count, &away);
         if (err)
             return err;
     } else {
@@ -499,8 +543,12 @@ static enum err settle_trace(struct settling *settling, size_t index)
         err = sample_content(settling, row, spans, count);
     if (err)
         return err;
+    row->content_count = away.count;
+    memcpy(row->content, away.frames, sizeof row->content);
     err = write_content(settling, row, spans, count);
-    return err ? err : make_final(settling, index, spans, count);
+    if (!err)
+        err = make_final(settling, index, spans, count);
+    return err || !away.count ? err : keep_roles(settling, index);
 }
 
 /* ---- the commit ---- */
@@ -696,7 +744,8 @@ static bool is_commit_due(struct drain *drain, bool force, int64_t now_ns)
                  open_traces_count(drain->traces) == 0;
     /* The store gathers rows: a commit of nothing makes it look at the clock. */
     bool gathers = drain->durable != atomic_load(&drain->checkpoint);
-    return ((held || stale) && (waited || force)) || (gathers && waited);
+    bool seals = content_seal_is_due(drain->config.content);
+    return ((held || stale) && (waited || force)) || ((gathers || seals) && waited);
 }
 
 bool drain_settle(struct drain *drain, bool force)

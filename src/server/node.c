@@ -135,10 +135,28 @@ static enum err content_key(void *arg, uint64_t key_id, struct crypt_key *ret_ke
     return keystore_key_by_id(node->keystore, key_id, ret_key);
 }
 
+static struct content_external external_of(struct options *options)
+{
+    return (struct content_external){
+        .objects = { .url = options->external_url.len ? options_c(options, options->external_url)
+                                                      : NULL,
+                     .endpoint = options_c(options, options->external_endpoint),
+                     .region = options_c(options, options->external_region),
+                     .path_style = (enum objects_style)options->external_path_style,
+                     .credentials_path = options_c(options, options->external_credentials),
+                     .ca_path = options_c(options, options->external_ca),
+                     .timeout_ns = options->external_timeout_ns },
+        .after_ns = options->external_after_ns,
+        .keep_local_ns = options->external_keep_ns,
+        .keep_local_bytes = (uint64_t)options->external_local_bytes,
+        .cache_bytes = (size_t)(options->external_cache_bytes / options->query_threads),
+    };
+}
+
 /* After the store: an emptied log goes on behind what the store has. */
 static enum err open_log_and_content(struct node *node, struct diag *why)
 {
-    const struct options *options = &node->options;
+    struct options *options = &node->options;
     struct store_status stored;
     node->store_ops->status(node->store, &stored);
     struct wal_config wal = {
@@ -158,6 +176,9 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
         .files = &sys_files_real,
         .key_by_id = content_key,
         .key_arg = node,
+        .keep_ns = options->content_keep_ns,
+        .external = external_of(options),
+        .disk_free_bytes_min = (uint64_t)options->disk_free_bytes_min,
     };
     enum err err = wal_open(&wal, &node->wal, why);
     if (!err)
@@ -288,6 +309,8 @@ static void open_drain(struct node *node)
         .store_ops = node->store_ops,
         .store = node->store,
         .content = node->content,
+        .content_url =
+            options->external_url.len ? options_c(&node->options, options->external_url) : NULL,
         .wal = node->wal,
         .keystore = node->keystore,
         .auth = node->auth,

@@ -16,18 +16,21 @@ enum { OPTIONS_ARENA_BYTES = 8 * 1024 * 1024 };
 
 struct options {
     str data_dir, listen_grpc, listen_otlp, listen_api, tls_cert, tls_key, keys_dir, master_file,
-        master_hex, price_overrides, mapping_file, tenants_file;
-    int32_t auth_mode, log_level, log_format, store_kind, redact_pii, redact_identity;
+        master_hex, price_overrides, mapping_file, tenants_file, external_url, external_endpoint,
+        external_region, external_credentials, external_ca;
+    int32_t auth_mode, log_level, log_format, store_kind, redact_pii, redact_identity,
+        external_path_style;
     int64_t workers, flights_max, items_max, attrs_max, events_max, links_max, connections_max,
         streams_max, query_threads, queries_max, preview_chars_max;
     int64_t body_bytes_max, plain_bytes_max, body_budget, request_memory, attr_value_bytes_max,
         header_bytes_max, segment_bytes_max, pending_bytes_max, log_bytes_max, disk_free_bytes_min,
         open_bytes_max, store_memory, sql_rows_max, sql_bytes_max, sql_memory, attr_cut_bytes_max,
-        items_per_s, bytes_per_s;
+        items_per_s, bytes_per_s, external_local_bytes, external_cache_bytes;
     double content_sample, debug_sample, objective_cost, objective_quality;
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
         settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns, burst_ns,
-        objective_latency_ns, search_time_ns;
+        objective_latency_ns, search_time_ns, content_keep_ns, external_after_ns, external_keep_ns,
+        external_timeout_ns;
     bool redact_name_kind, estimate_usage, query_sql, search_index;
     struct arena arena;
     struct binding binding;

@@ -13,7 +13,8 @@ static void on_name(const char *name, void *arg)
 {
     bool *has_segment = arg;
     str file = str_from_c(name);
-    *has_segment |= str_ends(file, STR_OF(".log")) || str_ends(file, STR_OF(".seg"));
+    *has_segment |= str_ends(file, STR_OF(".log")) || str_ends(file, STR_OF(".seg")) ||
+                    str_ends(file, STR_OF(".seg.sent"));
 }
 
 bool node_has_data(struct node *node)

@@ -196,6 +196,47 @@ void crypt_sha256(const void *bytes, size_t len, uint8_t ret_hash[CRYPT_SHA256_B
     assert(ok == 1 && out_len == CRYPT_SHA256_BYTES);
 }
 
+struct crypt_digest {
+    EVP_MD_CTX *context;
+};
+
+static void digest_begin(struct crypt_digest *digest)
+{
+    int ok = EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL);
+    assert(ok == 1);
+}
+
+struct crypt_digest *crypt_digest_new(void)
+{
+    struct crypt_digest *digest = xcalloc(1, sizeof *digest);
+    digest->context = EVP_MD_CTX_new();
+    assert(digest->context);
+    digest_begin(digest);
+    return digest;
+}
+
+void crypt_digest_free(struct crypt_digest *digest)
+{
+    if (!digest)
+        return;
+    EVP_MD_CTX_free(digest->context);
+    xfree(digest);
+}
+
+void crypt_digest_add(struct crypt_digest *digest, const void *bytes, size_t len)
+{
+    int ok = EVP_DigestUpdate(digest->context, bytes, len);
+    assert(ok == 1);
+}
+
+void crypt_digest_end(struct crypt_digest *digest, uint8_t ret_hash[CRYPT_SHA256_BYTES])
+{
+    unsigned out_len = 0;
+    int ok = EVP_DigestFinal_ex(digest->context, ret_hash, &out_len);
+    assert(ok == 1 && out_len == CRYPT_SHA256_BYTES);
+    digest_begin(digest);
+}
+
 void crypt_derive(const struct crypt_key *parent, str salt, str info, struct crypt_key *ret_key)
 {
     EVP_KDF *algorithm = EVP_KDF_fetch(NULL, "HKDF", NULL);

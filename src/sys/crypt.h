@@ -59,5 +59,11 @@ enum { CRYPT_BLOCK_BYTES = 16 };
 void crypt_blocks_run(struct crypt_blocks *blocks, void *bytes, size_t count);
 
 void crypt_sha256(const void *bytes, size_t len, uint8_t ret_hash[CRYPT_SHA256_BYTES]);
+/* The same of what comes in pieces; after crypt_digest_end it begins anew. */
+struct crypt_digest;
+struct crypt_digest *crypt_digest_new(void);
+void crypt_digest_free(struct crypt_digest *digest);
+void crypt_digest_add(struct crypt_digest *digest, const void *bytes, size_t len);
+void crypt_digest_end(struct crypt_digest *digest, uint8_t ret_hash[CRYPT_SHA256_BYTES]);
 /* HKDF-SHA-256 with `salt` (may be none) and `info`. */
 void crypt_derive(const struct crypt_key *parent, str salt, str info, struct crypt_key *ret_key);

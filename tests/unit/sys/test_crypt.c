@@ -38,6 +38,22 @@ static void sha256_gives_the_published_values(void **state)
     assert_hex(hash, 32, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+static void sha256_of_pieces_is_that_of_the_whole_and_begins_anew(void **state)
+{
+    (void)state;
+    static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    uint8_t whole[CRYPT_SHA256_BYTES], pieces[CRYPT_SHA256_BYTES];
+    struct crypt_digest *digest = crypt_digest_new();
+    crypt_sha256(text, strlen(text), whole);
+    for (size_t cut = 0; cut <= strlen(text); cut++) {
+        crypt_digest_add(digest, text, cut);
+        crypt_digest_add(digest, text + cut, strlen(text) - cut);
+        crypt_digest_end(digest, pieces);
+        assert_memory_equal(pieces, whole, sizeof whole);
+    }
+    crypt_digest_free(digest);
+}
+
 static void mac_of(const char *key_hex, const void *bytes, size_t len, uint8_t ret_hash[32])
 {
     struct crypt_key key = { { 0 } }; /* HMAC fills short keys with zeros itself */
@@ -253,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_values),
+        cmocka_unit_test(sha256_of_pieces_is_that_of_the_whole_and_begins_anew),
         cmocka_unit_test(hmac_gives_the_published_values),
         cmocka_unit_test(derived_keys_follow_rfc_5869),
         cmocka_unit_test(gcm_gives_the_published_values_in_any_order),
