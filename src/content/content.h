@@ -109,6 +109,7 @@ struct content_walk {
     uint64_t segment;
     uint64_t at, end; /* offsets: of the next frame; of what is written */
     bool is_sealed;
+    bool is_away;                  /* it ended because the bytes could not be had, for now */
     int64_t created_ns, sealed_ns; /* sealed_ns: 0 while it is not */
     struct id16 id;                /* of the segment: random */
 };

@@ -223,6 +223,16 @@ void content_work_finish(struct content_store *store);
 MUST_CHECK enum err content_reader_bytes(struct content_reader *reader, uint64_t segment,
                                          uint64_t offset, void *ret_bytes, size_t len,
                                          struct diag *reterr_why);
+/* How far a segment goes, here or sent.  ERR_NOT_FOUND: it has expired. */
+struct content_extent {
+    struct content_header header;
+    struct content_footer footer; /* when it is sealed */
+    bool is_sealed;
+    uint64_t size; /* bytes, with header and footer */
+};
+MUST_CHECK enum err content_reader_extent(struct content_reader *reader, uint64_t segment,
+                                          struct content_extent *ret_extent,
+                                          struct diag *reterr_why);
 struct content_store *content_reader_store(struct content_reader *reader);
 
 /* compress.c */

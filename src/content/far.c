@@ -63,12 +63,14 @@ void content_far_free(struct content_far *far)
     xfree(far);
 }
 
+/* A piece that holds all of it. */
 static struct kept *kept_find(struct content_far *far, struct content_pointer pointer)
 {
     for (size_t i = 0; i < FAR_FRAMES; i++) {
         struct kept *kept = &far->kept[i];
-        if (kept->pointer.segment == pointer.segment && kept->pointer.offset == pointer.offset &&
-            kept->pointer.len == pointer.len) {
+        if (kept->pointer.segment == pointer.segment && kept->pointer.offset <= pointer.offset &&
+            (uint64_t)kept->pointer.offset + kept->pointer.len >=
+                (uint64_t)pointer.offset + pointer.len) {
             kept->used_at = ++far->uses;
             return kept;
         }
@@ -156,7 +158,7 @@ enum err content_far_read(struct content_far *far, const struct content_sent *se
     struct content_store *store = far->store;
     const struct kept *kept = kept_find(far, pointer);
     if (kept) {
-        memcpy(ret_bytes, kept->bytes, pointer.len);
+        memcpy(ret_bytes, kept->bytes + (pointer.offset - kept->pointer.offset), pointer.len);
         atomic_fetch_add(&store->external.cache_hits, 1);
         return ERR_OK;
     }

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { READER_FILES = 8 };
+enum { READER_FILES = 8, FAR_PIECE_BYTES = 256 * KIB };
 
 struct open_file {
     uint64_t segment; /* 0: free */
@@ -229,14 +229,64 @@ enum err content_read(struct content_reader *reader, struct content_pointer poin
                                 reterr_why);
 }
 
+/* In large pieces, of which each is a request; what follows is then in the piece that was kept. */
+static enum err far_bytes(struct content_reader *reader, const struct open_file *file,
+                          uint64_t offset, char *ret_bytes, size_t len, struct diag *why)
+{
+    enum err err = ERR_OK;
+    while (len && !err) {
+        uint64_t start = offset - offset % FAR_PIECE_BYTES, end = file->sent.object_bytes;
+        if (offset >= end)
+            return diag_set(why, ERR_CORRUPT, "the content segment ends before the frame does");
+        struct content_pointer piece = { file->segment, (uint32_t)start,
+                                         (uint32_t)MIN(end - start, (uint64_t)FAR_PIECE_BYTES) };
+        size_t now = MIN(len, (size_t)(start + piece.len - offset));
+        reader_room(reader, piece.len);
+        err = content_far_read(reader->far, &file->sent, piece, reader->frame, why);
+        if (!err)
+            memcpy(ret_bytes, reader->frame + (offset - start), now);
+        ret_bytes += now;
+        offset += now;
+        len -= now;
+    }
+    return err;
+}
+
 enum err content_reader_bytes(struct content_reader *reader, uint64_t segment, uint64_t offset,
                               void *ret_bytes, size_t len, struct diag *reterr_why)
 {
     struct open_file *file;
     enum err err = file_get(reader, segment, &file, reterr_why);
-    return err ? err
-               : read_all(reader->store->config.files, file->fd, ret_bytes, len, offset,
-                          reterr_why);
+    if (err)
+        return err;
+    if (file->fd < 0)
+        return far_bytes(reader, file, offset, ret_bytes, len, reterr_why);
+    return read_all(reader->store->config.files, file->fd, ret_bytes, len, offset, reterr_why);
+}
+
+enum err content_reader_extent(struct content_reader *reader, uint64_t segment,
+                               struct content_extent *ret_extent, struct diag *reterr_why)
+{
+    struct open_file *file;
+    char path[CONTENT_PATH_MAX];
+    const struct sys_files *files = reader->store->config.files;
+    enum err err = file_get(reader, segment, &file, reterr_why);
+    if (err)
+        return err;
+    if (file->fd < 0) {
+        const struct content_sent *sent = &file->sent;
+        *ret_extent =
+            (struct content_extent){ sent->header, sent->footer, true, sent->object_bytes };
+        return ERR_OK;
+    }
+    content_path(reader->store->dir, segment, path);
+    ret_extent->is_sealed = content_footer_read(files, path, &ret_extent->footer);
+    int64_t size = file_size(path);
+    if (size < CONTENT_HEADER_BYTES)
+        return diag_set(reterr_why, ERR_NOT_FOUND, "this content has expired");
+    ret_extent->size = (uint64_t)size;
+    return read_all(files, file->fd, (char *)&ret_extent->header, sizeof ret_extent->header, 0,
+                    reterr_why);
 }
 
 struct content_store *content_reader_store(struct content_reader *reader)

@@ -9,61 +9,82 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "content/content_int.h"
+#include "content/keeper_int.h"
+#include <stdlib.h>
 
 enum { SEARCH_BYTES = 1 << 16 };
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* Those that are here and those that were sent, each once. */
+static void numbers_join(struct content_numbers *here, const struct content_numbers *sent)
+{
+    size_t all = here->count + sent->count, kept = 0;
+    here->items = xrealloc(here->items, (all + 1) * sizeof *here->items);
+    if (sent->count)
+        memcpy(here->items + here->count, sent->items, sent->count * sizeof *sent->items);
+    if (all)
+        qsort(here->items, all, sizeof *here->items, by_number);
+    for (size_t i = 0; i < all; i++)
+        if (kept == 0 || here->items[kept - 1] != here->items[i])
+            here->items[kept++] = here->items[i];
+    here->count = kept;
+}
 
 enum err content_segments(struct content_store *store, uint64_t **ret_numbers, size_t *ret_count,
                           struct diag *reterr_why)
 {
-    struct content_numbers numbers;
-    enum err err = content_list(store->dir, CONTENT_KIND_MAIN, &numbers, reterr_why);
+    struct content_numbers here, sent;
+    enum err err = content_sent_list(store->dir, CONTENT_KIND_MAIN, SENT_FILE, &sent, reterr_why);
     if (err)
         return err;
-    *ret_numbers = numbers.items;
-    *ret_count = numbers.count;
-    return ERR_OK;
+    err = content_list(store->dir, CONTENT_KIND_MAIN, &here, reterr_why);
+    if (!err) {
+        numbers_join(&here, &sent);
+        *ret_numbers = here.items;
+        *ret_count = here.count;
+    }
+    xfree(sent.items);
+    return err;
 }
 
 enum err content_walk_begin(struct content_reader *reader, uint64_t segment, uint64_t from,
                             struct content_walk *ret_walk, struct diag *reterr_why)
 {
-    struct content_store *store = content_reader_store(reader);
-    struct content_header header;
-    struct content_footer footer;
-    char path[CONTENT_PATH_MAX];
-    content_path(store->dir, segment, path);
-    enum err err = content_reader_bytes(reader, segment, 0, &header, sizeof header, reterr_why);
+    struct content_extent extent;
+    enum err err = content_reader_extent(reader, segment, &extent, reterr_why);
     if (err)
         return err;
-    bool is_sealed = content_footer_read(store->config.files, path, &footer);
-    int64_t size = file_size(path);
-    if (size < CONTENT_HEADER_BYTES)
-        return diag_set(reterr_why, ERR_NOT_FOUND, "this content has expired");
     *ret_walk = (struct content_walk){
         .segment = segment,
         .at = MAX(from, (uint64_t)CONTENT_HEADER_BYTES),
-        .end = (uint64_t)size - (is_sealed ? CONTENT_FOOTER_BYTES : 0),
-        .is_sealed = is_sealed,
-        .created_ns = header.created_ns,
-        .sealed_ns = is_sealed ? footer.sealed_ns : 0,
+        .end = extent.size - (extent.is_sealed ? CONTENT_FOOTER_BYTES : 0),
+        .is_sealed = extent.is_sealed,
+        .created_ns = extent.header.created_ns,
+        .sealed_ns = extent.is_sealed ? extent.footer.sealed_ns : 0,
     };
-    memcpy(&ret_walk->id, header.id, sizeof ret_walk->id);
+    memcpy(&ret_walk->id, extent.header.id, sizeof ret_walk->id);
     return ERR_OK;
 }
 
 /* A good header at `offset` whose frame fits. */
-static bool frame_at(struct content_reader *reader, const struct content_walk *walk,
-                     uint64_t offset, struct content_frame *ret_frame)
+static bool frame_at(struct content_reader *reader, struct content_walk *walk, uint64_t offset,
+                     struct content_frame *ret_frame)
 {
-    return offset < walk->end && walk->end - offset >= sizeof *ret_frame &&
-           content_reader_bytes(reader, walk->segment, offset, ret_frame, sizeof *ret_frame,
-                                NULL) == ERR_OK &&
-           content_frame_ok(ret_frame) &&
+    if (offset >= walk->end || walk->end - offset < sizeof *ret_frame)
+        return false;
+    enum err err =
+        content_reader_bytes(reader, walk->segment, offset, ret_frame, sizeof *ret_frame, NULL);
+    walk->is_away |= err == ERR_UNAVAILABLE || err == ERR_IO;
+    return !err && content_frame_ok(ret_frame) &&
            ret_frame->stored_len <= walk->end - offset - sizeof *ret_frame;
 }
 
-static uint64_t find_frame(struct content_reader *reader, const struct content_walk *walk,
-                           uint64_t from)
+static uint64_t find_frame(struct content_reader *reader, struct content_walk *walk, uint64_t from)
 {
     const uint32_t magic = CONTENT_FRAME_MAGIC;
     char *bytes = xmalloc(SEARCH_BYTES);
@@ -90,7 +111,7 @@ bool content_walk_next(struct content_reader *reader, struct content_walk *walk,
     if (walk->at >= walk->end)
         return false;
     if (!frame_at(reader, walk, walk->at, &frame)) {
-        if (!walk->is_sealed)
+        if (!walk->is_sealed || walk->is_away)
             return false;
         walk->at = find_frame(reader, walk, walk->at + 1);
         if (!frame_at(reader, walk, walk->at, &frame))

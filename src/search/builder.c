@@ -226,6 +226,7 @@ static bool stretch_read(struct builder *builder, struct content_walk *walk,
            !builder->failed && !queue_is_closed(builder->search->stop)) {
         struct content_walk before = *walk;
         if (!content_walk_next(builder->reader, walk, &place)) {
+            builder->failed |= walk->is_away;
             *ret_plain_bytes = plain;
             return walk->is_sealed && plain > 0 && !builder->failed;
         }

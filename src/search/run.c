@@ -146,6 +146,8 @@ static bool stretch_seek(struct seeker *seeker, size_t index)
             project_of(seeker, place.key_id) == run->ask->project)
             (void)frame_seek(seeker, &place);
     }
+    if (walk.is_away)
+        atomic_fetch_add(&run->unreadable, 1);
     return true;
 }
 
@@ -186,6 +188,8 @@ static void add_uncovered(struct run *run, struct content_reader *reader)
     }
     if (plain)
         stretches_add(&run->stretches, &stretch);
+    if (walk.is_away)
+        atomic_fetch_add(&run->unreadable, 1);
 }
 
 /* Above where the ask begins there is nothing to do. */

@@ -96,7 +96,7 @@ struct search_answer {
     int64_t stored_from_ns; /* all content stored from then on was searched; INT64_MAX: not known */
     uint64_t bytes_read;    /* plain bytes that were decrypted */
     uint64_t bytes_left;    /* stored bytes below */
-    uint64_t unreadable;    /* frames: damaged, or their key is gone */
+    uint64_t unreadable;    /* frames: damaged, or their key is gone; stretches: away */
 };
 MUST_CHECK enum err search_run(struct search *search, const struct search_ask *ask,
                                struct arena *arena, struct search_answer *ret_answer,

@@ -49,6 +49,13 @@ STUB(openapi)
 STUB(healthz)
 STUB(readyz)
 STUB(metrics)
+STUB(get_content_places)
+STUB(search)
+STUB(verdicts)
+STUB(conversations)
+STUB(get_conversation)
+STUB(services)
+STUB(get_trace_services)
 
 static enum err match(const char *method, const char *path, struct route_match *ret_match)
 {
