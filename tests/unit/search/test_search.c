@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DOCUMENTS = 2500, VOCABULARY = 400, DOCUMENT_WORDS = 220, NEEDLE_AT = 700, KEYS = 4 };
+enum { DOCUMENTS = 2600, VOCABULARY = 400, DOCUMENT_WORDS = 220, NEEDLE_AT = 700, KEYS = 4 };
 
 /* Documents of two projects, in several segments; keys 1 and 2 are of project 1, 3 and 4 of 2. */
 struct world {
