@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+enum { RECENT_WORDS = 2048 };
 #define PAUSE_NS NS_PER_S
 #define STRETCH_ARENA_BYTES (CONTENT_FRAME_BYTES_MAX * 3)
 
@@ -33,6 +34,7 @@ struct builder {
     uint32_t project_count;
     uint64_t *seen; /* words of the stretch: open addressing, 0 is free */
     size_t seen_count, seen_capacity;
+    uint64_t recent[RECENT_WORDS]; /* some of them, that stay in the nearest cache */
     uint64_t done;   /* segments that are whole: the newest of those below which all are */
     uint64_t key_id; /* of the last frame, and its project */
     uint32_t key_project;
@@ -45,7 +47,7 @@ static void seen_grow(struct builder *builder)
 {
     uint64_t *old = builder->seen;
     size_t old_capacity = builder->seen_capacity;
-    builder->seen_capacity = MAX(old_capacity * 2, (size_t)1 << 15);
+    builder->seen_capacity = MAX(old_capacity * 2, (size_t)1 << 16);
     builder->seen = xcalloc(builder->seen_capacity, sizeof *builder->seen);
     for (size_t i = 0; i < old_capacity; i++) {
         if (!old[i])
@@ -62,6 +64,10 @@ static void word_note(struct builder *builder, uint32_t project, uint64_t hash)
 {
     uint64_t key = (hash ^ (uint64_t)project * UINT64_C(0x9e3779b97f4a7c15)) | 1;
     size_t mask = builder->seen_capacity - 1, at = (size_t)key & mask;
+    uint64_t *recent = &builder->recent[(key >> 40) % RECENT_WORDS];
+    if (*recent == key)
+        return;
+    *recent = key;
     while (builder->seen[at]) {
         if (builder->seen[at] == key)
             return;
@@ -157,6 +163,7 @@ static void stretch_reset(struct builder *builder)
     else
         seen_grow(builder);
     builder->seen_count = 0;
+    memset(builder->recent, 0, sizeof builder->recent);
 }
 
 /* Header and filter of the stretch, into builder->block. */

@@ -313,17 +313,17 @@ static void segments_seek(struct run *run, struct seeker *seekers, const uint64_
             return; /* and so were all before it */
         segment_seek(run, seekers);
         bool is_whole = segment_done(run, &at);
+        run->is_first &= run->stretches.count == 0;
         index_leave(run->config, &run->stretches);
         xfree(run->done);
         answer->below = (struct search_position){ numbers[i - 1], (uint32_t)at, 0 };
         if (is_whole)
             answer->stored_from_ns = run->walk.created_ns;
         bool has_enough = atomic_load(&run->hit_count) >= ask->hits_max;
-        bool is_late = clock_monotonic_ns() > ask->stop_ns;
+        bool is_late = !run->is_first && clock_monotonic_ns() > ask->stop_ns;
         is_over = !is_whole || ((has_enough || is_late) && i > 1);
         answer->is_done = !is_over;
         answer->was_stopped = is_over && !has_enough;
-        run->is_first = false;
     }
 }
 

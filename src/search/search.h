@@ -1,6 +1,6 @@
 /* search.h -- words in prompts and answers: a blind index of content, and the search over it.
  *
- * The index is a file beside each content segment: for every stretch of some 256 KiB of text a
+ * The index is a file beside each content segment: for every stretch of some 512 KiB of text a
  * Bloom filter over its words, each word a keyed hash under a key of the project.  It only says
  * where a word cannot be.  What is left is decrypted, decompressed and read again, so a wrong or
  * missing index costs time and never a hit.  A thread behind the others makes it from what is

@@ -71,7 +71,7 @@ enum {
 };
 #define INDEX_MAGIC "TTIDX\r\n\x1a"
 #define INDEX_BLOCK_MAGIC UINT32_C(0x58444954)
-#define INDEX_PLAIN_BYTES (256 * KIB) /* of a stretch, unless one frame is larger */
+#define INDEX_PLAIN_BYTES (512 * KIB) /* of a stretch, unless one frame is larger */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
 struct index_header {

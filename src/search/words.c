@@ -29,13 +29,15 @@ static uint64_t mix(uint64_t hash)
     return hash ^ hash >> 32;
 }
 
-/* The bytes behind the text are zeros up to a multiple of eight. */
+/* What stands behind the text, up to a multiple of eight, does not count. */
 static uint64_t hash_of(const char *folded, uint32_t len)
 {
     uint64_t hash = mix(len + UINT64_C(0x2545f4914f6cdd1d));
     for (uint32_t at = 0; at < len; at += 8) {
         uint64_t part;
         memcpy(&part, folded + at, sizeof part);
+        if (len - at < 8)
+            part &= (UINT64_C(1) << 8 * (len - at)) - 1;
         hash = mix(hash ^ part);
     }
     return mix(hash);
@@ -122,13 +124,43 @@ static bool take_wide(struct words *words, struct word *word)
     return false;
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+
+/* Eight bytes at once: letters and digits of ASCII at its beginning, folded, zeros behind. */
+static uint32_t eight_take(const char *at, uint64_t *ret_folded)
+{
+    const uint64_t highs = ONES << 7;
+    uint64_t raw;
+    memcpy(&raw, at, sizeof raw);
+    uint64_t low = raw & ~highs, lower = low | ONES * 0x20; /* no sum below carries */
+    uint64_t letters = (lower + ONES * (0x80 - 'a')) & ~(lower + ONES * (0x80 - 'z' - 1));
+    uint64_t digits = (low + ONES * (0x80 - '0')) & ~(low + ONES * (0x80 - '9' - 1));
+    uint64_t ends = ~((letters | digits) & ~raw) & highs;
+    if (!ends) {
+        *ret_folded = lower;
+        return 8;
+    }
+    uint64_t before = (ends & -ends) - 1; /* bits below the first end's */
+    uint32_t len = (uint32_t)__builtin_ctzll(ends) / 8;
+    *ret_folded = lower & before & ~(UINT64_C(0xff) << 8 * len);
+    return len;
+}
+
 /* Letters and digits, as far as they go. */
 static void ascii_take(struct words *words)
 {
-    const unsigned char *text = (const unsigned char *)words->text.ptr;
+    const char *text = words->text.ptr;
     size_t at = words->at, end = words->text.len;
     uint32_t len = words->len;
-    for (unsigned char c; at < end && (c = ascii[text[at]]) != 0; at++) {
+    uint32_t got = 8;
+    while (got == 8 && len % 8 == 0 && end - at >= 8) {
+        uint64_t folded;
+        got = eight_take(text + at, &folded);
+        memcpy(words->folded + MIN(len, (uint32_t)WORD_BYTES_MAX), &folded, sizeof folded);
+        len = MIN(len + got, (uint32_t)WORD_BYTES_MAX);
+        at += got;
+    }
+    for (unsigned char c; at < end && got == 8 && (c = ascii[(unsigned char)text[at]]) != 0; at++) {
         words->folded[len] = (char)c;
         len += len < WORD_BYTES_MAX;
     }
@@ -159,7 +191,6 @@ bool words_next(struct words *words, struct word *ret_word)
     }
     if (!words->len)
         return false;
-    memset(words->folded + words->len, 0, 8);
     word.hash = hash_of(words->folded, words->len);
     *ret_word = word;
     return true;
