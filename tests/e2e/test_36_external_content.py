@@ -268,6 +268,10 @@ def test_damaged_objects_are_told_and_others_stay_readable(node, store):
         assert answer.json["error"]["code"] == "CORRUPT", answer
     assert "damaged" in ask(node, ids[2]).json["error"]["message"]
     assert said(node, ids[0]) == "whole"
+    os.unlink(object_file(store, node, ids[0][0])[1])
+    node.stop()
+    node.start()
+    assert ask(node, ids[0]).status == 404  # though its preview is there
 
 
 @pytest.mark.skipif("\nretention:" not in HELP, reason="this build has no retention of content")
