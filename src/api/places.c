@@ -16,7 +16,7 @@ static void add_text(struct buf *out, const char *name, const char *text)
         buf_add_c(out, "null");
 }
 
-static const char *place_name(const struct content_where *place)
+static const char *place_name(const struct content_location *place)
 {
     if (place->is_here)
         return place->is_external ? "both" : "here";
@@ -26,10 +26,10 @@ static const char *place_name(const struct content_where *place)
 static void add_frame(struct buf *out, struct content_store *content,
                       const struct trace_content *frame)
 {
-    struct content_where place;
+    struct content_location place;
     const struct content_pointer pointer = { frame->segment, frame->offset, frame->len };
     bool is_preview = frame->segment & CONTENT_SEGMENT_PREVIEW;
-    content_find(content, pointer, &place);
+    content_locate(content, pointer, &place);
     buf_printf(
         out, "{\"kind\":\"%s\",\"place\":\"%s\",\"segment\":%llu,\"offset\":%u,\"length\":%u",
         is_preview ? "previews" : "content", place_name(&place),

@@ -96,7 +96,8 @@ static enum err content_from_frames(struct api_job *job, const struct trace_row 
             found_count = MAX(found_count, slot + 1);
         }
     }
-    if (found_count == 0 && last)
+    bool has_text = found_count > 1 || (found_count == 1 && found[0].role != CONTENT_PREVIEW);
+    if (!has_text && last) /* a preview outlives what it is of, and does not stand for it */
         return diag_set(why, ERR_NOT_FOUND, "the content is gone: expired, or its key destroyed");
     *ret_items = found;
     *ret_count = found_count;

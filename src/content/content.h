@@ -39,7 +39,6 @@ struct content_config {
     enum err (*key_by_id)(void *arg, uint64_t key_id, struct crypt_key *ret_key);
     void *key_arg;
     size_t segment_bytes_max; /* 0: 128 MiB; at most 1 GiB */
-    int64_t keep_ns;          /* older segments are expired; 0: never */
     struct content_external external;
     uint64_t disk_free_bytes_min; /* below twice that, copies of what was sent go at once */
 };
@@ -127,12 +126,12 @@ bool content_is_hurried(const struct content_store *store);
 bool content_seal_is_due(const struct content_store *store);
 
 /* Where a frame is, for operators. */
-struct content_where {
+struct content_location {
     bool is_here, is_external;                            /* neither: expired */
     char object[OBJECT_NAME_MAX], index[OBJECT_NAME_MAX]; /* names behind the URL; "": not sent */
 };
-void content_find(struct content_store *store, struct content_pointer pointer,
-                  struct content_where *ret_place);
+void content_locate(struct content_store *store, struct content_pointer pointer,
+                    struct content_location *ret_place);
 
 struct content_external_status {
     bool is_configured, is_up;                    /* is_up: the last request was answered */

@@ -211,7 +211,7 @@ struct content_store {
     _Atomic uint64_t segments, frames, bytes_plain, bytes_stored;
     uint64_t torn_bytes_cut, damaged_places;
     _Atomic uint64_t expired;      /* segments, since the start: readers forget what they hold */
-    struct content_keeper *keeper; /* NULL: nothing expires nor is sent */
+    struct content_keeper *keeper; /* NULL: nothing is sent */
     struct content_external_counts external;
 };
 

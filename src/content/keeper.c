@@ -1,5 +1,5 @@
-/* keeper.c -- the thread that expires segments, sends sealed ones to the object store, deletes
- * objects of expired ones, and removes local copies that were sent.
+/* keeper.c -- the thread that sends sealed segments to the object store, deletes objects of
+ * expired ones, and removes local copies that were sent.
  *
  * One round looks at the folder, so that a start needs no memory of what was under way; it is
  * run when a segment was sealed, every POLL_NS, and after a failure in pauses that double up
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #define POLL_NS (10 * NS_PER_S)
-#define EXPIRE_NS_MAX (600 * NS_PER_S)
 #define FAILING_NS_MIN (NS_PER_S / 2)
 #define FAILING_NS_MAX (60 * NS_PER_S)
 #define ASK_NS (60 * NS_PER_S) /* without anything to send: is it still there? */
@@ -127,26 +126,6 @@ static void count_waiting(const struct round *round)
 }
 
 /* ---- the steps of a round ---- */
-
-static void expire(struct round *round)
-{
-    struct content_store *store = round->store;
-    int64_t keep_ns = store->config.keep_ns, now_ns = clock_monotonic_ns();
-    int64_t pause_ns = MIN(MAX(keep_ns / 10, NS_PER_S / 10), EXPIRE_NS_MAX);
-    if (!keep_ns || (round->keeper->expired_ns && now_ns - round->keeper->expired_ns < pause_ns))
-        return;
-    round->keeper->expired_ns = now_ns;
-    for (int previews = 0; previews < CONTENT_KIND_COUNT; previews++) {
-        uint64_t segments = 0;
-        struct diag why = DIAG_NONE;
-        enum err err = content_expire(store, previews, clock_now_ns() - keep_ns, &segments, &why);
-        if (err)
-            log_warn("cannot remove expired content yet", KV_ERR(err), KV_WHY(&why));
-        else if (segments)
-            log_info("content expired", KV_C("kind", previews ? "previews" : "content"),
-                     KV_U64("segments", segments));
-    }
-}
 
 static enum err objects_delete(struct round *round, uint64_t segment, struct diag *why)
 {
@@ -290,13 +269,6 @@ static void report(struct content_keeper *keeper, enum err err, const struct dia
         err ? MIN(MAX(2 * keeper->failing_for_ns, FAILING_NS_MIN), FAILING_NS_MAX) : 0;
 }
 
-static int64_t pause_of(const struct content_store *store, const struct content_keeper *keeper)
-{
-    int64_t pause_ns = keeper->failing_for_ns ? keeper->failing_for_ns : POLL_NS;
-    int64_t keep_ns = store->config.keep_ns;
-    return keep_ns ? MIN(pause_ns, MAX(keep_ns / 10, NS_PER_S / 10)) : pause_ns;
-}
-
 /* A sealed segment is a reason to look again; to ask a store that fails it is none. */
 static void keeper_wait(struct content_store *store, int64_t until_ns)
 {
@@ -323,14 +295,12 @@ static void keeper_run(void *arg)
     while (!is_stopping(store)) {
         struct round round = { .store = store, .keeper = keeper };
         struct diag why = DIAG_NONE;
-        expire(&round);
-        if (keeper->objects) {
-            enum err err = send_round(&round, &why);
-            if (!is_stopping(store))
-                report(keeper, err, &why);
-        }
+        enum err err = send_round(&round, &why);
+        if (!is_stopping(store))
+            report(keeper, err, &why);
         xfree(round.locals);
-        keeper_wait(store, clock_monotonic_ns() + pause_of(store, keeper));
+        keeper_wait(store, clock_monotonic_ns() +
+                               (keeper->failing_for_ns ? keeper->failing_for_ns : POLL_NS));
     }
 }
 
@@ -339,16 +309,14 @@ static void keeper_run(void *arg)
 enum err content_keeper_start(struct content_store *store, struct diag *reterr_why)
 {
     struct content_external *external = &store->config.external;
-    if (!external->objects.url && !store->config.keep_ns)
+    struct objects *objects;
+    if (!external->objects.url)
         return ERR_OK;
-    struct objects *objects = NULL;
     external->objects.is_stopped = is_stopping;
     external->objects.is_stopped_arg = store;
-    if (external->objects.url) {
-        enum err err = objects_open(&external->objects, &objects, reterr_why);
-        if (err)
-            return err;
-    }
+    enum err err = objects_open(&external->objects, &objects, reterr_why);
+    if (err)
+        return err;
     store->keeper = xcalloc(1, sizeof *store->keeper);
     store->keeper->objects = objects;
     store->keeper->wake = queue_new(16);

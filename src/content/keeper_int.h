@@ -59,12 +59,11 @@ MUST_CHECK enum err content_send(struct content_store *store, struct objects *ob
 /* ---- keeper.c ---- */
 struct content_keeper {
     struct thread thread;
-    struct queue *wake;      /* of content_keeper_wake: any message */
-    struct objects *objects; /* NULL: nothing is sent */
-    int64_t failing_for_ns;  /* how long the next pause is; 0: all is well */
-    int64_t asked_ns;        /* when the store last answered, monotonic */
-    int64_t expired_ns;
-    bool is_reported; /* that it fails */
+    struct queue *wake; /* of content_keeper_wake: any message */
+    struct objects *objects;
+    int64_t failing_for_ns; /* how long the next pause is; 0: all is well */
+    int64_t asked_ns;       /* when the store last answered, monotonic */
+    bool is_reported;       /* that it fails */
     bool has_readme;
 };
 MUST_CHECK enum err content_keeper_start(struct content_store *store, struct diag *reterr_why);

@@ -239,8 +239,8 @@ static enum err refusal(const struct s3_call *call, int status, str xml, struct 
              str_is_none(code) ? "" : " ", STR_ARG(code));
     if (status == 401 || status == 403)
         diag_hint(why, "look at the credentials, and whether they may get, put and delete objects");
-    else if (status >= 300 && status < 400)
-        diag_hint(why, "look at content.external_region and content.external_endpoint");
+    else if (status < 500)
+        diag_hint(why, "look at content.external_url, external_endpoint and external_region");
     return ERR_UNAVAILABLE;
 }
 

@@ -370,12 +370,12 @@ enum err content_expire(struct content_store *store, bool previews, int64_t befo
     return ERR_OK;
 }
 
-void content_find(struct content_store *store, struct content_pointer pointer,
-                  struct content_where *ret_place)
+void content_locate(struct content_store *store, struct content_pointer pointer,
+                    struct content_location *ret_place)
 {
     char path[CONTENT_PATH_MAX];
     struct content_sent sent;
-    *ret_place = (struct content_where){ 0 };
+    *ret_place = (struct content_location){ 0 };
     content_path(store->dir, pointer.segment, path);
     ret_place->is_here = file_exists(path);
     ret_place->is_external = content_sent_read(store->dir, pointer.segment, SENT_FILE, &sent) &&

@@ -176,7 +176,6 @@ static enum err open_log_and_content(struct node *node, struct diag *why)
         .files = &sys_files_real,
         .key_by_id = content_key,
         .key_arg = node,
-        .keep_ns = options->content_keep_ns,
         .external = external_of(options),
         .disk_free_bytes_min = (uint64_t)options->disk_free_bytes_min,
     };

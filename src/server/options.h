@@ -29,7 +29,7 @@ struct options {
     double content_sample, debug_sample, objective_cost, objective_quality;
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
         settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns, burst_ns,
-        objective_latency_ns, search_time_ns, content_keep_ns, external_after_ns, external_keep_ns,
+        objective_latency_ns, search_time_ns, external_after_ns, external_keep_ns,
         external_timeout_ns;
     bool redact_name_kind, estimate_usage, query_sql, search_index;
     struct arena arena;

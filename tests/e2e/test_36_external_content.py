@@ -25,6 +25,7 @@ from conftest import BINARY, CLEAN_ENV, Server, make_span, wait_until
 SECRETS = ("test-key-secret", "test-key-wrong")
 KEYS = {"AWS_ACCESS_KEY_ID": "test-key", "AWS_SECRET_ACCESS_KEY": SECRETS[0]}
 QUICK = {"content__external_after": "200ms", "content__external_keep_local": "0s", "content__external_timeout": "1s"}
+HELP = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=False).stdout
 HELD_AFTER = 64 * 1024  # bytes of an upload that Proxy lets through before it holds
 
 
@@ -267,10 +268,15 @@ def test_damaged_objects_are_told_and_others_stay_readable(node, store):
         assert answer.json["error"]["code"] == "CORRUPT", answer
     assert "damaged" in ask(node, ids[2]).json["error"]["message"]
     assert said(node, ids[0]) == "whole"
+    os.unlink(object_file(store, node, ids[0][0])[1])
+    node.stop()
+    node.start()
+    assert ask(node, ids[0]).status == 404  # though its preview is there
 
 
+@pytest.mark.skipif("\nretention:" not in HELP, reason="this build has no retention of content")
 def test_expiry_deletes_the_objects(make_node, store):
-    node = make_node(content__keep="3s")
+    node = make_node(retention__content="3s", retention__previews="3s", retention__every="100ms")
     (ids,) = say(node, "soon forgotten")
     wait_gone_up(node)
     assert said(node, ids) == "soon forgotten" and store.files()

@@ -195,8 +195,8 @@ static size_t objects_in(const struct place *place)
 static void object_of(struct place *place, struct content_pointer pointer, bool index,
                       char ret_path[512])
 {
-    struct content_where found;
-    content_find(place->store, pointer, &found);
+    struct content_location found;
+    content_locate(place->store, pointer, &found);
     assert_true(found.is_external);
     snprintf(ret_path, 512, "%s/%s", place->far, index ? found.index : found.object);
 }
@@ -432,8 +432,8 @@ static void a_copy_stays_here_until_its_time_or_the_size_is_over(void **state)
     place_open(place);
     struct content_pointer first = say(place, "trace-a", "\"one\"");
     WAIT_FOR(now.sent_segments == 1);
-    struct content_where found;
-    content_find(place->store, first, &found);
+    struct content_location found;
+    content_locate(place->store, first, &found);
     assert_true(found.is_here && found.is_external);
     char path[CONTENT_PATH_MAX];
     content_path(place->dir, first.segment, path);
