@@ -127,7 +127,7 @@ def instrumentation(src):
     gap = closed(dict({"what": {"type": "string"}}, **place, missing={"type": "integer"},
                       model_calls={"type": "integer"}, how={"type": "string"}, exemplar_trace_id=nullable("ID16")))
     return closed(dict(
-        fields("from:TIME to:TIME"), **counts,
+        fields("from:TIME to:TIME made:TIME"), **counts,
         services=array(closed(dict({"service": nullable("STR")}, **counts, stage=stage))), gaps=array(gap),
         gap_count={"type": "integer", "description": "of which gaps has the first"},
         partially_traced=array(closed(dict(place, traces={"type": "integer"}, exemplar_trace_id=nullable("ID16")))),

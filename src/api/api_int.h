@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "api/api.h"
+#include "api/kept_report.h"
 #include "api/router.h"
 #include "query/query.h"
 #include "sys/queue.h"
@@ -27,6 +28,7 @@ struct query_thread {
     struct queue *jobs;
     struct content_reader *content_reader;
     struct wal_reader *wal_reader;
+    struct kept_reports reports; /* of the last thread */
 };
 
 struct live; /* subscribers of GET /api/v1/live */

@@ -186,6 +186,8 @@ static struct query_thread *thread_of(struct api *api, const struct api_job *job
         return &api->sql;
     if (job->route->handle == api_search)
         return &api->search;
+    if (job->route->handle == api_get_instrumentation) /* it keeps slow reports */
+        return &api->threads[api->config.query_threads - 1];
     uint32_t index =
         reads_content(job) ? 0 : atomic_fetch_add(&api->next_thread, 1) % api->config.query_threads;
     return &api->threads[index];
@@ -344,8 +346,10 @@ void api_free(struct api *api)
     if (!api)
         return;
     CHECK(api, API_MAGIC);
-    for (uint32_t i = 0; i < api->config.query_threads; i++)
+    for (uint32_t i = 0; i < api->config.query_threads; i++) {
+        kept_reports_clear(&api->threads[i].reports);
         queue_free(api->threads[i].jobs);
+    }
     queue_free(api->search.jobs);
     queue_free(api->sql.jobs);
     live_free(api->live);

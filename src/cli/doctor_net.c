@@ -102,6 +102,33 @@ static void check_external(struct doctor *doctor, const struct value *status)
         doctor_hint(doctor, "the way to the store is slower than what comes in");
 }
 
+static double number(const struct value *object, const char *name)
+{
+    double value;
+    return cli_member_f64(object, name, &value) ? value : 0;
+}
+
+/* What the model calls of the last day leave out: the report names it all, here is the largest. */
+static void check_gaps(struct doctor *doctor)
+{
+    struct value report;
+    struct diag why = DIAG_NONE;
+    if (ask(doctor, "/api/v1/instrumentation?limit=1", &report, &why) != ANSWER_OK ||
+        number(&report, "model_calls") <= 0)
+        return; /* it may not read, or there is nothing to say */
+    const struct value *gaps = cli_member(&report, "gaps");
+    if (!gaps || gaps->type != VALUE_ARRAY || gaps->count == 0) {
+        doctor_add(doctor, DOCTOR_OK, "instrumentation", "model calls of the last day say it all");
+        return;
+    }
+    const struct value *gap = &gaps->items[0];
+    doctor_add(doctor, DOCTOR_WARN, "instrumentation",
+               "%.0f gaps in what model calls say; %.0f of %.0f calls of %.*s lack %.*s",
+               number(&report, "gap_count"), number(gap, "missing"), number(gap, "model_calls"),
+               STR_ARG(cli_member_str(gap, "service")), STR_ARG(cli_member_str(gap, "what")));
+    doctor_hint(doctor, "`telltale instrumentation` lists them, and what to do");
+}
+
 static void check_status(struct doctor *doctor)
 {
     struct value status;
@@ -121,6 +148,7 @@ static void check_status(struct doctor *doctor)
     check_spans(doctor, &status);
     check_stages(doctor, &status);
     check_external(doctor, &status);
+    check_gaps(doctor);
 }
 
 /* Not to run is no fault; to run and not answer is. */

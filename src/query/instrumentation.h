@@ -54,6 +54,7 @@ struct instrumentation_found {
     size_t span_groups, emitter_groups;
     const struct store_log_count *logs;
     size_t log_groups;
+    int64_t made_ns;   /* when it was asked */
     bool has_unmapped; /* names are counted per project: a key bound to a tenant gets none */
     uint64_t unmapped_names, unmapped_count;
 };

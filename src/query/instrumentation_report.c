@@ -365,6 +365,7 @@ static void add_report(struct buf *out, const struct report *report,
     buf_add_char(out, '{');
     add_time(out, "from", range->from_ns);
     add_time(out, "to", range->to_ns);
+    add_time(out, "made", found->made_ns);
     add_shares(out, &report->all.calls);
     add_counts(out, &report->all);
     buf_add_c(out, ",\"services\":[");

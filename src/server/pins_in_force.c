@@ -60,7 +60,7 @@ static enum err read_kept(struct node *node, uint32_t number, struct diag *why)
     struct mapping *mapping = NULL;
     if (number == 0 || file_find(&node->mapping, number))
         return ERR_OK;
-    arena_init(&arena, 2 * META_MAPPING_BYTES_MAX);
+    arena_init(&arena, (size_t)2 * META_MAPPING_BYTES_MAX);
     enum err err = meta_mapping_get(node->meta, number, &arena, &file, why);
     if (!err)
         err = mapping_load(file.name, file.text, &mapping, why);

@@ -548,6 +548,8 @@ def test_doctor_misses_the_first_span_and_then_finds_it(new_server):
     made.wait_spans("")
     status, checks = doctor(made)
     assert (status, checks["spans"]["status"]) == (0, "ok")
+    assert checks["instrumentation"]["status"] == "warn" and "telltale instrumentation" in checks["instrumentation"]["hint"]
+    assert "1 of 1 calls of" in checks["instrumentation"]["detail"]
     for name in ("data folder", "disk", "lock", "keystore", "audit log", "server", "version", "clock", "libraries"):
         assert checks[name]["status"] in ("ok", "warn"), checks[name]
     assert str(made.process.pid) in checks["lock"]["detail"]
