@@ -183,7 +183,12 @@ def reports():
                   spans=count, calls=count)
     edge = closed(dict(fields("from:STR to:STR calls:I64 errors:I64 error_rate:F64 latency_p95_ms:F64 filter:STR"), kind={"enum": ["service", "peer"]}))
     services = {"services": array(node), "edges": array(edge), "truncated": {"type": "boolean"}}
-    return {"Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
+    of = closed(fields("share:F64 value:F64"))
+    change = closed(dict(fields("dimension:STR score:F64 value_count:I64"), by={"enum": ["values", "segment"]},
+                         values=array(closed(dict(fields("value:STR part:F64 filter:STR"), before=of, after=of)))))
+    changes = closed(dict(fields("metric:STR before:F64 after:F64 change:F64"), items=array(change), range=span, baseline=span),
+                     parts=dict(array(closed(fields("name:STR usd:F64 share:F64"))), description="of cost: they sum to its change"))
+    return {"Changes": changes, "Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
             "Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
             "Conversations": closed(conversations),
             "Conversation": {"allOf": [ref("Session"), closed({"items": array(closed({
