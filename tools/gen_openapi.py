@@ -188,7 +188,12 @@ def reports():
                          values=array(closed(dict(fields("value:STR part:F64 filter:STR"), before=of, after=of)))))
     changes = closed(dict(fields("metric:STR before:F64 after:F64 change:F64"), items=array(change), range=span, baseline=span),
                      parts=dict(array(closed(fields("name:STR usd:F64 share:F64"))), description="of cost: they sum to its change"))
-    return {"Changes": changes, "Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
+    step = dict(fields("step:STR count:I64 errors:I64 self_ms:F64 share:F64 cost_usd:F64"))
+    steps = {"Steps": closed(dict(fields("total_ms:F64 bottleneck:STR"), items=array(closed(step)), range=span)),
+             "TraceSteps": closed(dict(fields("trace_id:ID16 total_ms:F64 idle_ms:F64 bottleneck:STR"), truncated={"type": "boolean"},
+                                       items=array(closed(dict(step, longest_span_id=nullable("ID8")))),
+                                       spans=array(closed(fields("span_id:ID8 self_ms:F64")))))}
+    return {**steps, "Changes": changes, "Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
             "Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
             "Conversations": closed(conversations),
             "Conversation": {"allOf": [ref("Session"), closed({"items": array(closed({

@@ -105,6 +105,8 @@ API_HANDLER(api_conversations);
 API_HANDLER(api_get_conversation);
 API_HANDLER(api_services);
 API_HANDLER(api_changes);
+API_HANDLER(api_steps);
+API_HANDLER(api_get_trace_steps);
 API_HANDLER(api_get_trace_services);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
