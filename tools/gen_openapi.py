@@ -193,6 +193,9 @@ def reports():
              "TraceSteps": closed(dict(fields("trace_id:ID16 total_ms:F64 idle_ms:F64 bottleneck:STR"), truncated={"type": "boolean"},
                                        items=array(closed(dict(step, longest_span_id=nullable("ID8")))),
                                        spans=array(closed(fields("span_id:ID8 self_ms:F64")))))}
+    dear = closed(dict(fields("times:F64 reason_times:F64"), runaway={"type": "boolean"}, trace=ref("Trace"),
+                       reason={"enum": ["calls", "retries", "tokens_in", "tokens_out", "model", None]}))
+    steps["Expensive"] = closed(dict(fields("cost_usd:F64 usual_cost_usd:F64"), items=array(dear), range=span))
     return {**steps, "Changes": changes, "Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
             "Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
             "Conversations": closed(conversations),

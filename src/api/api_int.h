@@ -106,6 +106,7 @@ API_HANDLER(api_get_conversation);
 API_HANDLER(api_services);
 API_HANDLER(api_changes);
 API_HANDLER(api_steps);
+API_HANDLER(api_expensive);
 API_HANDLER(api_get_trace_steps);
 API_HANDLER(api_get_trace_services);
 API_HANDLER(api_sql);
