@@ -132,6 +132,10 @@ MUST_CHECK enum err api_answer_groups(struct api_job *job, struct query_aggregat
 /* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);
+/* The page of scores that is asked for, within what the job's key may see, each by `add`. */
+MUST_CHECK enum err api_answer_scores(struct api_job *job, struct store_scores *ask,
+                                      void (*add)(struct buf *out, const struct store_score *score),
+                                      struct diag *reterr_why);
 /* The oldest QUERY_TRACE_SPANS_MAX spans of a trace, in order. */
 MUST_CHECK enum err api_trace_spans(struct api_job *job, const struct trace_row *trace,
                                     struct store_span **ret_spans, size_t *ret_count,
