@@ -183,7 +183,20 @@ def reports():
                   spans=count, calls=count)
     edge = closed(dict(fields("from:STR to:STR calls:I64 errors:I64 error_rate:F64 latency_p95_ms:F64 filter:STR"), kind={"enum": ["service", "peer"]}))
     services = {"services": array(node), "edges": array(edge), "truncated": {"type": "boolean"}}
-    return {"Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
+    of = closed(fields("share:F64 value:F64"))
+    change = closed(dict(fields("dimension:STR score:F64 value_count:I64"), by={"enum": ["values", "segment"]},
+                         values=array(closed(dict(fields("value:STR part:F64 filter:STR"), before=of, after=of)))))
+    changes = closed(dict(fields("metric:STR before:F64 after:F64 change:F64"), items=array(change), range=span, baseline=span),
+                     parts=dict(array(closed(fields("name:STR usd:F64 share:F64"))), description="of cost: they sum to its change"))
+    step = dict(fields("step:STR count:I64 errors:I64 self_ms:F64 share:F64 cost_usd:F64"))
+    steps = {"Steps": closed(dict(fields("total_ms:F64 bottleneck:STR"), items=array(closed(step)), range=span)),
+             "TraceSteps": closed(dict(fields("trace_id:ID16 total_ms:F64 idle_ms:F64 bottleneck:STR"), truncated={"type": "boolean"},
+                                       items=array(closed(dict(step, longest_span_id=nullable("ID8")))),
+                                       spans=array(closed(fields("span_id:ID8 self_ms:F64")))))}
+    dear = closed(dict(fields("times:F64 reason_times:F64"), runaway={"type": "boolean"}, trace=ref("Trace"),
+                       reason={"enum": ["calls", "retries", "tokens_in", "tokens_out", "model", None]}))
+    steps["Expensive"] = closed(dict(fields("cost_usd:F64 usual_cost_usd:F64"), items=array(dear), range=span))
+    return {**steps, "Changes": changes, "Services": closed(dict(services, range=span)), "TraceServices": closed(dict(fields("trace_id:ID16"), **services)),
             "Verdicts": closed({"items": array(verdict), "range": span, "baseline": span}),
             "Conversations": closed(conversations),
             "Conversation": {"allOf": [ref("Session"), closed({"items": array(closed({

@@ -1,9 +1,11 @@
-/* reports.c -- answers made of several questions: the three verdicts, conversations.
+/* reports.c -- answers made of several questions: the three verdicts, conversations,
+ * the dearest requests.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "api/api_int.h"
 #include "query/conversation.h"
+#include "query/expensive.h"
 #include "query/verdict.h"
 #include "sys/clock.h"
 
@@ -126,4 +128,32 @@ API_HANDLER(api_conversations)
         err = query_conversations_json(&job->body, &job->arena, ask, &found, reterr_why);
     buf_add_char(&job->body, '\n');
     return err;
+}
+
+/* -- the dearest requests -- */
+
+API_HANDLER(api_expensive)
+{
+    const struct api_config *config = &job->worker->api->config;
+    struct expensive_ask *ask = arena_new(&job->arena, struct expensive_ask, 1);
+    struct trace_row *traces;
+    struct store_group *groups;
+    size_t count, group_count;
+    if (!ask)
+        return ERR_LIMIT;
+    enum err err = query_plan_expensive(&job->arena, job->query, job->query_count, clock_now_ns(),
+                                        ask, reterr_why);
+    if (err)
+        return err;
+    scope_fill(job, &ask->traces.scope);
+    err = config->store_ops->traces(config->store, &ask->traces, &job->arena, &traces, &count,
+                                    reterr_why);
+    if (!err)
+        err = api_ask_groups(job, &ask->totals.ask, &groups, &group_count, reterr_why);
+    if (err)
+        return err;
+    buf_add_char(&job->body, '{');
+    query_expensive_json(&job->body, ask, traces, count, group_count ? &groups[0] : NULL);
+    buf_add_c(&job->body, "}\n");
+    return ERR_OK;
 }
