@@ -33,6 +33,7 @@ struct api_config {
     struct keystore *keystore;
     struct auth *auth;
     struct audit *audit;          /* NULL: content cannot be read (503) */
+    const struct meter *meter;    /* of GET /metrics; may be NULL */
     const struct policy *tenants; /* for what its rules cut; may be NULL */
     uint32_t query_threads;       /* default 2 */
     uint32_t queries_max;         /* waiting per thread; over it 503 */

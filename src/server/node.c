@@ -12,6 +12,8 @@
 
 /* Settled rows wait so long in memory for a whole row group; the log holds them until then. */
 #define STORE_GATHER_NS (5 * NS_PER_S)
+/* A score counts without its trace's labels when the trace had not settled by then. */
+#define METER_WAIT_MORE_NS (30 * NS_PER_S)
 
 static const char *path_in(struct node *node, const char *dir, const char *name)
 {
@@ -260,6 +262,12 @@ static void open_drain(struct node *node)
 {
     const struct options *options = &node->options;
     node->digests = digests_new();
+    struct meter_config meter = {
+        .values_max = (uint32_t)options->metric_values,
+        .sets_max = (uint32_t)options->metric_sets,
+        .wait_ns = options->settle_max_ns + METER_WAIT_MORE_NS,
+    };
+    node->meter = meter_new(&meter);
     struct drain_config config = {
         .wal = node->wal,
         .digests = node->digests,
@@ -268,6 +276,7 @@ static void open_drain(struct node *node)
         .content = node->content,
         .keystore = node->keystore,
         .prices = node->prices,
+        .meter = node->meter,
         .tenants = node->tenants,
         .leave_unreported = !options->estimate_usage,
         .settle = { options->settle_root_ns, options->settle_idle_ns, options->settle_max_ns },
@@ -283,6 +292,7 @@ static void open_drain(struct node *node)
         .keystore = node->keystore,
         .auth = node->auth,
         .audit = node->audit,
+        .meter = node->meter,
         .tenants = node->tenants,
         .query_threads = (uint32_t)options->query_threads,
         .queries_max = (uint32_t)options->queries_max,
@@ -474,6 +484,7 @@ void node_close(struct node *node)
         loop_free(node->workers[i].loop);
     }
     api_free(node->api);
+    meter_free(node->meter);
     if (node->store)
         node->store_ops->close(node->store);
     if (node->content)

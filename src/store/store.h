@@ -158,6 +158,7 @@ enum store_of {
 /* A score passes by a value of 0.5 or more, or, without a value, by a label that says so
  * (score_verdict); with other values and labels it fails. */
 enum store_verdict { STORE_VERDICT_ANY, STORE_VERDICT_PASS, STORE_VERDICT_FAIL };
+enum store_verdict score_verdict(const struct score *score);
 
 /* One number of a group.  `filter` narrows the spans of this number alone (not of scores).
  * A score belongs to the spans that it names: by span and trace, else by trace, span, response

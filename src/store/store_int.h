@@ -95,7 +95,6 @@ bool group_is_wanted(const struct store_aggregate *ask, const struct store_group
 bool aggregate_has_scores(const struct store_aggregate *ask);
 /* Labels, case ignored, by which a score without a value passes. */
 extern const char *const score_pass_labels[SCORE_PASS_LABELS];
-enum store_verdict score_verdict(const struct score *score);
 /* Whose scores are evaluations: not those of users. */
 #define SCORE_EVALUATIONS                                                                          \
     (1U << SCORE_BY_API | 1U << SCORE_BY_JUDGE | 1U << SCORE_BY_CODE | 1U << SCORE_BY_HUMAN)

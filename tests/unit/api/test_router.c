@@ -48,6 +48,7 @@ STUB(openapi)
 STUB(healthz)
 STUB(readyz)
 STUB(metrics)
+STUB(metrics_otlp)
 
 static enum err match(const char *method, const char *path, struct route_match *ret_match)
 {
