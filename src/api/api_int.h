@@ -108,6 +108,8 @@ API_HANDLER(api_healthz);
 API_HANDLER(api_readyz);
 API_HANDLER(api_metrics);
 API_HANDLER(api_metrics_otlp);
+API_HANDLER(api_list_metrics);
+API_HANDLER(api_query_metric);
 API_HANDLER(api_openapi);
 
 struct store_scope api_scope(const struct api_job *job);

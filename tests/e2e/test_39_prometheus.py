@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import Server, from_json, make_span, new_span_id, new_trace_id, wait_until
+from conftest import BINARY, Server, attributes_of, from_json, make_span, new_span_id, new_trace_id, wait_until
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
 PROMTOOL = shutil.which("promtool")
@@ -352,3 +352,182 @@ def test_as_otlp_the_numbers_are_the_same(traffic):
         assert list(point.explicit_bounds) == BOUNDS_MS and sum(point.bucket_counts) == point.count
         assert point.count == samples["llm_request_duration_ms_count", labels] and point.sum == samples["llm_request_duration_ms_sum", labels]
         assert point.start_time_unix_nano < point.time_unix_nano
+
+
+# ---- metrics that senders sent ----
+
+START = 1763700000 * 10**9
+GPT = "gen_ai.request.model:gpt-4o"
+MINUTE = 60 * 10**9
+
+
+def metric_request(service, *metrics):
+    return from_json({"resourceMetrics": [{"resource": {"attributes": attributes_of({"service.name": service})},
+                                           "scopeMetrics": [{"scope": {"name": "e2e"}, "metrics": list(metrics)}]}]}, "metrics")
+
+
+def point(minute, attributes=None, start=START, **more):
+    return {"timeUnixNano": str(START + minute * MINUTE), "startTimeUnixNano": str(start), "attributes": attributes_of(attributes or {}), **more}
+
+
+def histogram_point(minute, counts, total, attributes, **more):
+    return point(minute, attributes, bucketCounts=[str(c) for c in counts], explicitBounds=[0.1, 0.5, 2.0], count=str(sum(counts)), sum=total, **more)
+
+
+def exponential_point(minute, scale, offset, counts, zero=0, **more):
+    return point(minute, {}, scale=scale, zeroCount=str(zero), positive={"offset": offset, "bucketCounts": [str(c) for c in counts]},
+                 count=str(sum(counts) + zero), sum=float(sum(counts)), **more)
+
+
+@pytest.fixture(scope="module", params=["duckdb", "memory"])
+def metered(request):
+    """A server of each store with points of the GenAI conventions, counters that were reset, gauges, both kinds of histograms."""
+    server = Server(store__kind=request.param).start()
+    model, tokens = {"gen_ai.request.model": "gpt-4o"}, {"gen_ai.request.model": "gpt-4o-mini"}
+    server.send(metric_request(
+        "shop",
+        {"name": "gen_ai.client.token.usage", "unit": "{token}", "histogram": {"aggregationTemporality": 1, "dataPoints": [
+            histogram_point(1, [2, 1, 1, 0], 4.5, model | {"gen_ai.token.type": "input"}), histogram_point(2, [0, 0, 0, 1], 7.5, model | {"gen_ai.token.type": "output"})]}},
+        {"name": "gen_ai.client.operation.duration", "unit": "s", "histogram": {"aggregationTemporality": 2, "dataPoints": [
+            histogram_point(1, [10, 0, 0, 0], 0.5, model), histogram_point(2, [10, 8, 0, 0], 3.5, model), histogram_point(3, [10, 8, 2, 0], 5.5, model),
+            histogram_point(2, [1, 0, 0, 0], 0.05, tokens, start=START + 90 * 10**9)]}},
+        {"name": "requests", "unit": "{request}", "sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [
+            point(0, asInt="100"), point(1, asInt="160"), point(2, asInt="190"), point(3, asInt="30", start=START + 150 * 10**9), point(4, asInt="50", start=START + 150 * 10**9)]}},
+        {"name": "deltas", "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point(1, asInt="7"), point(2, asInt="5")]}},
+        {"name": "queue", "gauge": {"dataPoints": [point(1, {"pod": "a"}, asDouble=4.0), point(2, {"pod": "a"}, asDouble=8.0), point(2, {"pod": "b", "n": 7}, asDouble=1.0)]}},
+        {"name": "exp", "unit": "ms", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [
+            exponential_point(1, 1, 0, [2, 2]), exponential_point(2, 1, 0, [2, 2, 4, 4]), exponential_point(3, 0, 0, [4, 108])]}},
+        {"name": "sizes", "summary": {"dataPoints": [point(1, count="4", sum=10.0, quantileValues=[{"quantile": 0.5, "value": 2.0}])]}},
+    ), "metrics")
+    server.send(metric_request("other", {"name": "queue", "gauge": {"dataPoints": [point(3, {"pod": "a"}, asInt="2")]}}), "metrics")
+    server.send_spans(make_span({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 11}))
+    wait_until(lambda: server.metric("telltale_drain_metric_points_total") == 21 and server.metric("llm_requests_total") and len(server.api("/metrics", **{"from": "2025-11-01T00:00:00Z"})["items"]) == 7, what="the points")
+    yield server
+    server.stop()
+    server.remove()
+
+
+def ask(server, metric, expect=200, minutes=(0.5, 10), **params):
+    when = {"from": str(START + int(minutes[0] * MINUTE)), "to": str(START + int(minutes[1] * MINUTE))}
+    return server.api("/metrics/query", metric=metric, expect=expect, **when, **params)
+
+
+def rows(server, metric, **params):
+    return [(tuple(row["by"].values()), row["value"]) for row in ask(server, metric, **params)["items"]]
+
+
+def test_the_list_says_what_there_is(metered):
+    """shows: F41"""
+    items = {item["name"]: item for item in metered.api("/metrics", **{"from": "2025-11-01T00:00:00Z"})["items"]}
+    usage = items["gen_ai.client.token.usage"]
+    assert usage == {"name": "gen_ai.client.token.usage", "type": "histogram", "unit": "{token}", "temporality": "delta", "monotonic": None,
+                     "services": ["shop"], "attributes": ["gen_ai.request.model", "gen_ai.token.type"], "points": 2,
+                     "first_time": "2025-11-21T04:41:00.000000000Z", "last_time": "2025-11-21T04:42:00.000000000Z"}
+    assert {name: item["type"] for name, item in items.items()} == {
+        "gen_ai.client.token.usage": "histogram", "gen_ai.client.operation.duration": "histogram", "requests": "sum", "deltas": "sum",
+        "queue": "gauge", "exp": "exponential_histogram", "sizes": "summary"}
+    assert items["requests"]["monotonic"] is True and items["requests"]["temporality"] == "cumulative"
+    assert items["queue"]["services"] == ["other", "shop"] and items["queue"]["points"] == 4
+    only = metered.api("/metrics", prefix="gen_ai.", **{"from": "2025-11-01T00:00:00Z"})["items"]
+    assert [item["name"] for item in only] == ["gen_ai.client.operation.duration", "gen_ai.client.token.usage"]
+    assert metered.api("/metrics")["items"] == []
+
+
+def test_a_clients_metrics_are_charted_and_not_added_to_computed_ones(metered):
+    """shows: F41"""
+    assert rows(metered, "gen_ai.client.token.usage", op="sum", by="gen_ai.token.type") == [(("output",), 7.5), (("input",), 4.5)]
+    steps = ask(metered, "gen_ai.client.operation.duration", op="count", by="gen_ai.request.model", step="1m", minutes=(-1, 10))
+    assert [(row["time"][14:16], row["by"]["gen_ai.request.model"], row["value"]) for row in steps["items"]] == [
+        ("41", "gpt-4o", 10), ("42", "gpt-4o", 8), ("42", "gpt-4o-mini", 1), ("43", "gpt-4o", 2)]
+    assert metered.metric("llm_input_tokens_total") == 11
+    whole = metered.api("/aggregate", metric="input_tokens,model_calls", **{"from": "2025-11-01T00:00:00Z"})["items"]
+    assert whole[0]["values"] == {"input_tokens": 11, "model_calls": 1}
+
+
+def test_a_cumulative_counter_counts_its_growth_and_knows_a_reset(metered):
+    # from 100: +60 +30, then anew from 0: +30 +20; without what was before the first point
+    assert rows(metered, "requests", op="sum") == [((), 140)]
+    assert [row["value"] for row in ask(metered, "requests", op="sum", step="1m")["items"]] == [60, 30, 30, 20]
+    assert [row["value"] for row in ask(metered, "requests", step="1m", minutes=(1, 10))["items"]] == [1, 0.5, 0.5, pytest.approx(1 / 3)]
+    assert ask(metered, "requests")["op"] == "rate"
+    assert rows(metered, "requests", op="sum", minutes=(-1, 10)) == [((), 240)]  # its series began in the range
+
+
+def test_a_delta_adds_up(metered):
+    assert rows(metered, "deltas", op="sum") == [((), 12)]
+    assert rows(metered, "deltas", op="sum", minutes=(1.5, 10)) == [((), 5)]
+
+
+def test_gauges_have_means_bounds_and_last_values(metered):
+    assert rows(metered, "queue") == [((), 3.75)]
+    for op, value in {"avg": 3.75, "min": 1, "max": 8, "last": 2, "count": 4, "sum": 8 + 1 + 2}.items():
+        assert rows(metered, "queue", op=op) == [((), value)], op
+    assert rows(metered, "queue", op="max", by="service,pod") == [(("shop", "a"), 8), (("other", "a"), 2), (("shop", "b"), 1)]
+    assert rows(metered, "queue", op="count", by="n") == [((None,), 3), (("7",), 1)]
+    assert rows(metered, "queue", op="count", q="service:shop pod:a") == [((), 2)]
+    assert rows(metered, "queue", op="count", q="pod:nobody") == []
+
+
+def test_percentiles_of_histograms_are_of_their_growth(metered):
+    name = "gen_ai.client.operation.duration"
+    # gpt-4o: 10 in (0, 0.1], 8 in (0.1, 0.5], 2 in (0.5, 2]; rank 10 of 20 is the end of the first, rank 19 the middle of the last
+    assert rows(metered, name, op="p50", minutes=(-1, 10), q=GPT) == [((), pytest.approx(0.1))]
+    assert rows(metered, name, op="p95", minutes=(-1, 10), q=GPT) == [((), pytest.approx(1.25))]
+    assert rows(metered, name, op="p70", minutes=(-1, 10), q=GPT) == [((), pytest.approx(0.3))]
+    assert rows(metered, name, minutes=(-1, 10), q=GPT) == [((), pytest.approx(5.5 / 20))]
+    # after the second minute 8 are in the second bucket: the first ones were before
+    assert rows(metered, name, op="p50", minutes=(1.5, 2.5), q=GPT) == [((), pytest.approx(0.3))]
+    # scale 1: bounds 1, 1.41, 2, 2.83, 4; 2 2 4 4 by the second minute; half of 12 is half way, by ratio, in (2, 2.83]
+    assert rows(metered, "exp", op="p50", minutes=(-1, 2.5)) == [((), pytest.approx(2 * 2 ** 0.25))]
+    # then scale 0: of (1, 2] 4 and of (2, 4] 8 were there before; 100 more in (2, 4]
+    assert rows(metered, "exp", op="p50", minutes=(2.5, 10)) == [((), pytest.approx(2 * 2 ** 0.5))]
+    assert rows(metered, "exp", op="count", minutes=(2.5, 10)) == [((), 100)]
+    assert rows(metered, "sizes", op="avg", minutes=(-1, 10)) == [((), 2.5)]
+
+
+@pytest.mark.parametrize("params, message, hint", [
+    ({"metric": "queue", "op": "rate"}, "not for points of this type", "avg, min, max"), ({"metric": "sizes", "op": "p50"}, "not for points of this type", "of a summary"),
+    ({"metric": "requests", "op": "p50"}, "not for points of this type", "rate and sum"), ({"metric": "requests", "op": "mean"}, "op: must be", ""),
+    ({"metric": "requests", "op": "p101"}, "op: must be", ""), ({"metric": ""}, "name of a metric is missing", "/api/v1/metrics"), ({"metric": "queue", "by": "a,b,c,d,e"}, "at most 4", ""),
+    ({"metric": "queue", "q": "any(pod:a)"}, "q: ", ""), ({"metric": "queue", "q": "hello"}, "has no '", "attributes"), ({"metric": "queue", "q": "pod:("}, "q: ", ""), ({"metric": "queue", "step": "1ms"}, "1s or more", ""), ({"metric": "queue", "bi": "x"}, "unknown parameter", "by"),
+    ({"metric": "queue", "limit": "0"}, "limit", "")])
+def test_a_wrong_question_is_answered_with_help(metered, params, message, hint):
+    answer = ask(metered, expect=413 if "at most" in message else 400, **params)
+    assert message in answer["error"]["message"] and hint in (answer["error"]["hint"] or ""), answer
+
+
+def test_telltale_metrics_shows_both(metered):
+    def run(*arguments):
+        done = subprocess.run([BINARY, "metrics", f"--server=http://127.0.0.1:{metered.api_port}", *arguments], capture_output=True, text=True, timeout=30, check=False)
+        return done.returncode, done.stdout + done.stderr
+    status, text = run("--from=2025-11-01T00:00:00Z")
+    assert status == 0 and re.search(r"gen_ai\.client\.token\.usage +histogram +\{token\} +2 ", text), text
+    status, text = run("queue", "--op=max", "--by=pod", "--from=2025-11-01T00:00:00Z")
+    assert status == 0 and re.search(r"^pod +max \(.+\) +POINTS$", text, re.M) and re.search(r"^a +8 +3$", text, re.M), text
+    status, text = run("queue", "--op=rate", "--from=2025-11-01T00:00:00Z")
+    assert status == 1 and "of a gauge there are" in text
+    status, text = run("--op=rate")
+    assert status == 2 and "about one metric" in text
+    status, text = run()
+    assert status == 0 and "no metric points match" in text
+
+
+def test_points_are_seen_by_their_project_alone_and_by_no_tenants_key():
+    server = Server(auth__mode="on").start()
+    try:
+        keys = {project: {"authorization": "Bearer " + server.create_key(project, "ingest,read")} for project in ("one", "two")}
+        server.headers = {"authorization": f"Bearer {server.first_key}"}
+        made = subprocess.run([BINARY, "key", "create", f"--data_dir={server.data_dir}", "--project=one", "--tenant=acme", "--permissions=ingest,read", "--json"],
+                              capture_output=True, text=True, check=True)
+        bound = {"authorization": "Bearer " + json.loads(made.stdout)["token"]}
+        wait_until(lambda: server.request("GET", "/metrics", headers=bound).status == 200, what="the keys")
+        gauge = metric_request("shop", {"name": "secret.gauge", "gauge": {"dataPoints": [point(1, {"tenant_id": "acme"}, asDouble=1.0)]}})
+        server.send(gauge, "metrics", headers=keys["one"])
+        since = {"from": "2025-11-01T00:00:00Z"}
+        wait_until(lambda: server.api("/metrics", headers=keys["one"], **since)["items"], what="the point")
+        for who in (keys["two"], bound):
+            assert server.api("/metrics", headers=who, **since)["items"] == []
+            assert server.api("/metrics/query", headers=who, metric="secret.gauge", **since)["items"] == []
+    finally:
+        server.stop()
+        server.remove()

@@ -49,6 +49,8 @@ STUB(healthz)
 STUB(readyz)
 STUB(metrics)
 STUB(metrics_otlp)
+STUB(list_metrics)
+STUB(query_metric)
 
 static enum err match(const char *method, const char *path, struct route_match *ret_match)
 {
