@@ -23,7 +23,7 @@ enum {
 };
 
 struct waiting {
-    bool is_used, was_asked;
+    bool is_used;
     uint32_t next; /* of the same bucket: index + 1 */
     struct id16 trace_id;
     bool has_span_id;

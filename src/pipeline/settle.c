@@ -228,20 +228,23 @@ static enum err read_known(struct settling *settling, size_t index, struct span 
         return err;
     struct span **all =
         arena_new(settling->arena, struct span *, stored->span_count + open->ref_count);
-    struct meter_older *older = meter_older_new(settling->arena, stored->span_count);
-    if (!all || !older)
+    if (!all)
         return ERR_LIMIT;
-    settling->older[index] = older;
     size_t count = 0;
     for (size_t i = 0; i < stored->span_count; i++) {
         struct store_span *row = &stored->spans[i];
-        if (!row->settled ||
-            memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) != 0)
-            continue;
-        meter_older_add(older, &row->span);
-        attrs_from_json(settling->arena, &row->span, row->attrs_json);
-        assemble_reopen(settling->arena, &row->span);
-        all[count++] = &row->span;
+        if (row->settled &&
+            memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) == 0)
+            all[count++] = &row->span;
+    }
+    settling->older[index] = meter_older_new(settling->arena, count);
+    if (!settling->older[index])
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        const struct store_span *row = (const struct store_span *)(const void *)all[i];
+        meter_older_add(settling->older[index], all[i]);
+        attrs_from_json(settling->arena, all[i], row->attrs_json);
+        assemble_reopen(settling->arena, all[i]);
     }
     for (size_t i = 0; i < stored->row_count; i++)
         if (stored->rows[i].settled &&

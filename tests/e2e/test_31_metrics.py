@@ -1,6 +1,7 @@
 """The server's own metrics, read by the real promtool and scraped by the real Prometheus.
 
 SPDX-License-Identifier: Apache-2.0"""
+import contextlib
 import json
 import re
 import shutil
@@ -84,15 +85,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def prometheus(busy, tmp_path_factory):
-    """A Prometheus that scrapes the server twice a second with its key."""
-    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
-    (folder / "key").write_text(busy.first_key)
+@contextlib.contextmanager
+def scraping(server, folder):
+    """A Prometheus that scrapes the server twice a second, with its key if it has one; yields a way to ask it."""
+    port = free_port()
+    job = {"job_name": "telltale", "static_configs": [{"targets": [f"127.0.0.1:{server.api_port}"]}]}
+    if server.headers:
+        (folder / "key").write_text(server.first_key)
+        job["authorization"] = {"credentials_file": str(folder / "key")}
     (folder / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
-        "scrape_configs": [{"job_name": "telltale", "authorization": {"credentials_file": str(folder / "key")},
-                            "static_configs": [{"targets": [f"127.0.0.1:{busy.api_port}"]}]}]}))
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"}, "scrape_configs": [job]}))
     subprocess.run([PROMTOOL, "check", "config", folder / "prometheus.yml"], check=True, capture_output=True, timeout=30)
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen([PROMETHEUS, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
@@ -103,6 +105,8 @@ def prometheus(busy, tmp_path_factory):
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            assert error.code == 503, f"{params}: {error.read().decode()}"  # it is starting
         except (urllib.error.URLError, ConnectionError):
             return None
     try:
@@ -111,6 +115,12 @@ def prometheus(busy, tmp_path_factory):
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def prometheus(busy, tmp_path_factory):
+    with scraping(busy, tmp_path_factory.mktemp("prometheus")) as ask:
+        yield ask
 
 
 def test_prometheus_scrapes_it_and_answers_with_the_count(busy, prometheus):

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 PROMTOOL = shutil.which("promtool")
 PRICES = {"gpt-4o-mini": (150, 600), "gpt-4o": (2500, 10000)}  # nano-dollars of a token in and out; 75 from the cache of the first
 BOUNDS_MS = [5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000, 8000, 15000, 30000, 60000, 120000, 300000, 600000]
+BOUNDS_CHARS = [100, 300, 1000, 3000, 10000, 30000, 100000, 300000, 1000000]
 BOUNDS_SCORE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1]
 LINE = re.compile(r'^(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)$')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -56,9 +57,9 @@ class Expected:
     def samples(self):
         made = {key: round(value, 9) for key, value in self.counters.items()}
         for (name, labels), values in self.values.items():
-            bounds = BOUNDS_MS if name.endswith("_ms") else BOUNDS_SCORE
+            bounds = BOUNDS_MS if name.endswith("_ms") else BOUNDS_CHARS if name.endswith("_chars") else BOUNDS_SCORE
             for bound in bounds:
-                made[name + "_bucket", labels | {("le", f"{bound:g}")}] = sum(value <= bound for value in values)
+                made[name + "_bucket", labels | {("le", str(bound))}] = sum(value <= bound for value in values)
             made[name + "_bucket", labels | {("le", "+Inf")}] = made[name + "_count", labels] = len(values)
             made[name + "_sum", labels] = round(sum(values), 6)
         return made
@@ -75,11 +76,11 @@ class Traffic:
         model, provider, region, version = pick(["gpt-4o-mini", "gpt-4o", "house-model"]), "openai", pick(["eu-west-1", ""]), pick(["v1", "v2"])
         ms, tokens, answer, ttft, queue = self.random.randrange(1, 9000), self.random.randrange(1, 5000), self.random.randrange(1, 900), 40, 7
         read = self.random.randrange(0, tokens) if model == "gpt-4o-mini" else 0
-        error, retry, fallback = pick([None, None, None, "RateLimitError", "APITimeoutError", "content_filter"]), pick([0, 0, 2]), pick([False, False, True])
+        error, retry, fallback = pick([None, None, None, "RateLimitError", "APITimeoutError", "content_filter", "APIConnectionError"]), pick([0, 0, 2]), pick([False, False, True])
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": provider, "gen_ai.request.model": model, "region": region,
                       "prompt_version": version, "gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": answer,
                       "gen_ai.usage.cache_read.input_tokens": read, "gen_ai.usage.cache_creation.input_tokens": 0,
-                      "ttft_ms": ttft, "queue_time_ms": queue, "prompt_length": 250, "response_length": 90, "refusal_flag": model == "gpt-4o",
+                      "ttft_ms": ttft, "queue_time_ms": queue, "prompt_length": 250, "response_length": 90 + ms, "refusal_flag": model == "gpt-4o",
                       "parse_ok": region != "", "hallucination_flag": version == "v2", "gen_ai.response.finish_reasons": [pick(["stop", "length"])]}
         attributes = {key: value for key, value in attributes.items() if value != ""}
         call = dict(place, model=model, provider=provider, prompt_version=version)
@@ -94,6 +95,8 @@ class Traffic:
         expect.observe("llm_request_duration_ms", ms, region=region, **call)
         expect.observe("llm_first_token_latency_ms", ttft, region=region, **call)
         expect.observe("llm_queue_time_ms", queue, **call)
+        expect.observe("llm_prompt_chars", 250, **call)
+        expect.observe("llm_response_chars", 90 + ms, **call)
         for name, value in (("requests", 1), ("input_tokens", tokens), ("output_tokens", answer), ("cache_read_tokens", read), ("cache_write_tokens", 0)):
             expect.add(f"llm_{name}_total", value, **call)
         if model in PRICES:
@@ -110,7 +113,7 @@ class Traffic:
             expect.add("llm_retry_attempts_total", retry, **served)
         if error:
             expect.add("llm_provider_errors_total", error_type=error, **served)
-            expect.add("llm_errors_total", error_type={"RateLimitError": "rate_limit", "APITimeoutError": "timeout"}.get(error, error), **served)
+            expect.add("llm_errors_total", error_type={"RateLimitError": "rate_limit", "APITimeoutError": "timeout", "APIConnectionError": "http"}.get(error, error), **served)
         if error == "APITimeoutError":
             expect.add("llm_provider_timeouts_total", **served)
         self.judge(span, place, model, version, retriever)
@@ -204,7 +207,7 @@ def traffic():
 
 def test_every_number_under_every_label_is_the_one_computed_here(traffic):
     """shows: F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12 F13 F14 F15 F16 F17 F18 F19 F20 F21 F22 F23 F24
-    F32 F35 F36 F39"""
+    F30 F32 F35 F36 F37 F39"""
     expected = traffic.expected.samples()
     names = {name for name, _ in expected} - {"agent_loop_iterations_bucket"}
 
