@@ -99,6 +99,8 @@ TRACE = ("trace_id:ID16 root_span_id:ID8 name:STR step:STR service:STR endpoint:
 LOG = "time:TIME trace_id:ID16 span_id:ID8 severity:I64 severity_text:STR event_name:STR service:STR"
 LOG_BODY = "the first 1024 bytes, redacted"
 
+METRIC = "name:STR type:STR unit:STR temporality:STR monotonic:BOOL"
+
 SCORE = ("id:ID16 trace_id:ID16 span_id:ID8 session_id:STR response_id:STR tenant_id:STR name:STR label:STR comment:STR "
          "source:STR evaluator:STR evaluator_version:STR judge_model:STR time:TIME")
 
@@ -244,6 +246,13 @@ def schemas(src):
             description="a deploy has service, environment, version and text; the others what they are about"),
         "Log": closed(dict(fields(LOG), body=nullable("STR", LOG_BODY), attributes={"type": "object"},
                            unstructured={"type": "boolean", "description": "plain text: a line and nothing else"})),
+        "Metric": closed(dict(fields(METRIC + " points:I64 first_time:TIME last_time:TIME"), services=array({"type": "string"}),
+                              attributes=dict(array({"type": "string"}), description="names, of the newest points"))),
+        "MetricAnswer": closed({
+            "items": array(closed({"time": nullable("TIME", "of the step"), "by": {"type": "object"}, "value": nullable("F64"),
+                                   "points": nullable("I64")})),
+            "next_cursor": nullable("STR"), "truncated": {"type": "boolean", "description": "there are more rows than limit"},
+            "metric": dict(closed(fields(METRIC)), type=["object", "null"]), "op": nullable("STR"), "step_ms": nullable("NS")}),
         "Instrumentation": instrumentation(src),
         "Summary": dict(closed(fields(SUMMARY)), additionalProperties=False),
         "Group": group,

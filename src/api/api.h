@@ -45,6 +45,7 @@ struct api_config {
     struct search *search;
     struct audit *search_audit; /* the same file opened again: searches have their own thread */
     int64_t search_time_ns;     /* of one search; then it says what is left */
+    const struct meter *meter;  /* of GET /metrics; may be NULL */
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */

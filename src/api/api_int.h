@@ -123,6 +123,9 @@ API_HANDLER(api_get_status);
 API_HANDLER(api_healthz);
 API_HANDLER(api_readyz);
 API_HANDLER(api_metrics);
+API_HANDLER(api_metrics_otlp);
+API_HANDLER(api_list_metrics);
+API_HANDLER(api_query_metric);
 API_HANDLER(api_openapi);
 
 /* Records that content was asked for without the right, and says so. */

@@ -16,6 +16,7 @@ struct snapshot {
     struct store_status store;
     struct content_status content;
     struct search_status search;
+    struct meter_status meter;
     struct {
         uint64_t queries, queries_failed, queries_refused, payload_reads, searches;
     } api;
@@ -133,6 +134,8 @@ static void take_snapshot(struct api *api, struct snapshot *ret)
     api->config.store_ops->status(api->config.store, &ret->store);
     content_status(api->config.content, &ret->content);
     search_status(api->config.search, &ret->search);
+    if (api->config.meter)
+        meter_status(api->config.meter, &ret->meter);
     add_cuts(api, ret);
     ret->api.queries = api->queries;
     ret->api.queries_failed = api->queries_failed;
@@ -154,12 +157,10 @@ static void add_stat(struct buf *out, const char *name, const char *type, double
     buf_add_char(out, '\n');
 }
 
-API_HANDLER(api_metrics)
+static void write_server_metrics(struct api_job *job)
 {
-    (void)reterr_why;
     struct snapshot s;
     take_snapshot(job->worker->api, &s);
-    job->content_type = "text/plain; version=0.0.4; charset=utf-8";
     const struct receive_stats receive = s.receive;
     const struct net_status net = s.net;
     const struct wal_status wal = s.wal;
@@ -167,6 +168,7 @@ API_HANDLER(api_metrics)
     const struct store_status store = s.store;
     const struct content_status content = s.content;
     const struct search_status search = s.search;
+    const struct meter_status meter = s.meter;
     const uint64_t *cuts = s.cuts;
     const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
     const bool ready = s.ready;
@@ -177,7 +179,52 @@ API_HANDLER(api_metrics)
 #undef STAT
 #undef api
     add_rule_stats(&job->body, job->worker->api);
+}
+
+/* Whose metrics a key sees: those of its project, and of its tenant alone where it has one. */
+static struct meter_scope meter_scope_of(const struct api_job *job)
+{
+    return (struct meter_scope){ .project = job->who.project, .tenant = job->who.tenant };
+}
+
+/* ?part=server or ?part=application; both without it. */
+static enum err metrics_part(const struct api_job *job, bool *ret_server, bool *ret_application,
+                             struct diag *reterr_why)
+{
+    *ret_server = *ret_application = true;
+    for (size_t i = 0; i < job->query_count; i++) {
+        if (!str_equal_c(job->query[i].name, "part"))
+            return diag_set(reterr_why, ERR_BAD_INPUT, "the only parameter here is part");
+        *ret_server = str_equal_c(job->query[i].value, "server");
+        *ret_application = str_equal_c(job->query[i].value, "application");
+        if (!*ret_server && !*ret_application)
+            return diag_set(reterr_why, ERR_BAD_INPUT, "part: must be server or application");
+    }
     return ERR_OK;
+}
+
+API_HANDLER(api_metrics_otlp)
+{
+    const struct meter *meter = job->worker->api->config.meter;
+    struct meter_scope scope = meter_scope_of(job);
+    if (!meter)
+        return diag_set(reterr_why, ERR_UNSUPPORTED, "no metrics are kept");
+    meter_write_otlp(meter, &scope, clock_now_ns(), &job->body);
+    return ERR_OK;
+}
+
+API_HANDLER(api_metrics)
+{
+    bool server, application;
+    enum err err = metrics_part(job, &server, &application, reterr_why);
+    if (!err && server)
+        write_server_metrics(job);
+    if (!err && application && job->worker->api->config.meter) {
+        struct meter_scope scope = meter_scope_of(job);
+        meter_write_text(job->worker->api->config.meter, &scope, &job->body);
+    }
+    job->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return err;
 }
 
 API_HANDLER(api_get_status)
@@ -196,6 +243,7 @@ API_HANDLER(api_get_status)
     const struct store_status store = s.store;
     const struct content_status content = s.content;
     const struct search_status search = s.search;
+    const struct meter_status meter = s.meter;
     const uint64_t *cuts = s.cuts;
     const double uptime_s = s.uptime_s, drain_behind_s = s.drain_behind_s;
     const bool ready = s.ready;

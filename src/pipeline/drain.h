@@ -18,6 +18,7 @@
 #include "content/content.h"
 #include "keys/keys.h"
 #include "pipeline/digest.h"
+#include "pipeline/meter.h"
 #include "pipeline/open_traces.h"
 #include "pipeline/policy.h"
 #include "price/price.h"
@@ -34,6 +35,7 @@ struct drain_config {
     struct content_store *content;
     struct keystore *keystore;
     const struct price_table *prices; /* for spans whose parts came apart */
+    struct meter *meter;              /* of what is stored; NULL: none */
     struct policy *tenants;           /* whose content is kept; NULL: all */
     bool leave_unreported;            /* no tokens are counted that nobody reported */
     struct settle_times settle;

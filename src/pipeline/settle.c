@@ -23,6 +23,8 @@ enum {
     KNOWN_SPANS_MAX = 100000,  /* of one trace that was stored before */
     TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
     TOGETHER_SPANS_MAX = 4096, /* if they have more, one by one */
+    SCORES_JOINED = 1024,      /* to traces of earlier commits, after one commit */
+    SCORES_JOINED_BEHIND = 64, /* the same while there is much to do */
 };
 /* Of the log, that settled spans keep: then their store is to let go of it soon.  Files that are
  * used again soon are still in the page cache; new ones cost several times as much. */
@@ -61,6 +63,7 @@ struct settling {
     const struct store_span **spans;
     uint32_t *span_counts;
     const bool *known;
+    struct meter_older **older;                     /* of known traces: what of them was counted */
     struct written_content *written, **written_end; /* in order */
     int64_t until_ns;
     size_t bytes_before; /* of the arena, before the first trace */
@@ -238,12 +241,18 @@ static enum err read_known(struct settling *settling, size_t index, struct span 
     size_t count = 0;
     for (size_t i = 0; i < stored->span_count; i++) {
         struct store_span *row = &stored->spans[i];
-        if (!row->settled ||
-            memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) != 0)
-            continue;
-        attrs_from_json(settling->arena, &row->span, row->attrs_json);
-        assemble_reopen(settling->arena, &row->span);
-        all[count++] = &row->span;
+        if (row->settled &&
+            memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) == 0)
+            all[count++] = &row->span;
+    }
+    settling->older[index] = meter_older_new(settling->arena, count);
+    if (!settling->older[index])
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        const struct store_span *row = (const struct store_span *)(const void *)all[i];
+        meter_older_add(settling->older[index], all[i]);
+        attrs_from_json(settling->arena, all[i], row->attrs_json);
+        assemble_reopen(settling->arena, all[i]);
     }
     for (size_t i = 0; i < stored->row_count; i++)
         if (stored->rows[i].settled &&
@@ -620,6 +629,23 @@ static void join_parked(struct drain *drain, const struct store_commit *commit)
     atomic_store(&drain->parked_scores, drain->parked.unknown + drain->parked.ambiguous);
 }
 
+/* The numbers of what was stored, once it is: what fails comes again. */
+static void feed_meter(struct settling *settling, const struct store_commit *commit)
+{
+    struct drain *drain = settling->drain;
+    struct meter *meter = drain->config.meter;
+    int64_t now_ns = clock_monotonic_ns();
+    if (!meter)
+        return;
+    for (size_t i = 0; i < commit->score_count; i++)
+        meter_score(meter, commit->score_projects[i], &commit->scores[i], now_ns);
+    for (size_t i = 0; i < commit->trace_count; i++)
+        meter_trace(meter, &commit->traces[i], commit->spans[i], commit->span_counts[i],
+                    settling->older[i]);
+    meter_join(meter, drain->config.store_ops, drain->config.store, settling->arena,
+               drain->behind ? SCORES_JOINED_BEHIND : SCORES_JOINED, now_ns);
+}
+
 static bool finish(struct settling *settling)
 {
     struct drain *drain = settling->drain;
@@ -630,6 +656,7 @@ static bool finish(struct settling *settling)
             continue;
         settling->rows[kept] = settling->rows[i];
         settling->spans[kept] = settling->spans[i];
+        settling->older[kept] = settling->older[i];
         settling->span_counts[kept++] = settling->span_counts[i];
         span_count += settling->span_counts[i];
     }
@@ -650,6 +677,7 @@ static bool finish(struct settling *settling)
     held_commit(&drain->held, &commit);
     if (!commit_until_done(drain, &commit))
         return false;
+    feed_meter(settling, &commit);
     held_reset(&drain->held);
     drain->last_commit_ns = clock_monotonic_ns();
     atomic_store(&drain->checkpoint, commit.checkpoint_sequence);
@@ -690,11 +718,14 @@ static enum err settling_begin(struct settling *settling)
     settling->rows = arena_alloc(settling->arena, count * sizeof *settling->rows);
     settling->spans = arena_new(settling->arena, const struct store_span *, count);
     settling->span_counts = arena_new(settling->arena, uint32_t, count);
+    settling->older = arena_new(settling->arena, struct meter_older *, count);
     settling->bytes_before = settling->arena->used_bytes;
     settling->until_ns = clock_monotonic_ns() + SETTLE_NS_MAX;
     settling->written = NULL;
     settling->written_end = &settling->written;
-    return settling->rows && settling->spans && settling->span_counts ? ERR_OK : ERR_LIMIT;
+    return settling->rows && settling->spans && settling->span_counts && settling->older
+               ? ERR_OK
+               : ERR_LIMIT;
 }
 
 /* The part of drain->due that fits one commit, from `from`.  On failure nothing is done

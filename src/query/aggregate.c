@@ -39,8 +39,7 @@ enum err plan_by(str list, struct store_aggregate *ask, struct diag *reterr_why)
     return ERR_OK;
 }
 
-static enum err plan_step(const struct asked *asked, struct store_aggregate *ask,
-                          struct diag *reterr_why)
+enum err plan_step(const struct asked *asked, struct store_aggregate *ask, struct diag *reterr_why)
 {
     str text = asked_for(asked, "step");
     if (str_is_none(text))

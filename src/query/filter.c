@@ -142,8 +142,8 @@ static enum err check_text(str text, struct diag *reterr_why)
     return ERR_OK;
 }
 
-enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
-                            const struct filter **ret_filter, struct diag *reterr_why)
+static enum err parse(struct arena *arena, str text, int64_t now_ns, bool of_points,
+                      const struct filter **ret_filter, struct diag *reterr_why)
 {
     assert(arena && ret_filter);
     enum err code = check_text(text, reterr_why);
@@ -153,7 +153,9 @@ enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
         *ret_filter = NULL;
         return ERR_OK;
     }
-    struct parser parser = { .arena = arena, .why = reterr_why, .now_ns = now_ns };
+    struct parser parser = {
+        .arena = arena, .why = reterr_why, .now_ns = now_ns, .of_points = of_points
+    };
     lexer_init(&parser.lexer, arena, text, reterr_why);
     const struct filter *filter = parse_or(&parser);
     if (filter) {
@@ -168,4 +170,16 @@ enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
         return parser.failed;
     *ret_filter = filter;
     return ERR_OK;
+}
+
+enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
+                            const struct filter **ret_filter, struct diag *reterr_why)
+{
+    return parse(arena, text, now_ns, false, ret_filter, reterr_why);
+}
+
+enum err query_parse_point_filter(struct arena *arena, str text, int64_t now_ns,
+                                  const struct filter **ret_filter, struct diag *reterr_why)
+{
+    return parse(arena, text, now_ns, true, ret_filter, reterr_why);
 }

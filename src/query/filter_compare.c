@@ -456,6 +456,14 @@ bool take_score_name(struct parser *parser, const struct token *word, str *ret_n
 static bool resolve(struct parser *parser, const struct token *token, str name,
                     struct name_target *ret_target)
 {
+    if (parser->of_points) {
+        bool is_service = str_equal_c(name, "service") && token->type != TOKEN_QUOTED;
+        *ret_target = (struct name_target){ .field = is_service ? FIELD_service : FIELD_COUNT,
+                                            .other = FIELD_COUNT,
+                                            .attr_key = name,
+                                            .offset = token->offset };
+        return true;
+    }
     enum err code = name_resolve_condition(name, token->type == TOKEN_QUOTED, parser->in_trace,
                                            ret_target, parser->why);
     if (code == ERR_OK) {

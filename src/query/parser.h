@@ -20,6 +20,7 @@ struct parser {
     uint32_t nodes;
     uint32_t beyond; /* of them, those that look beyond the span */
     uint32_t depth;
+    bool of_points;  /* names are those of attributes, but `service` */
     bool in_trace;   /* names are those of a trace's own row */
     enum err failed; /* what every rule returns NULL for */
 };

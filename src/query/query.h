@@ -34,6 +34,11 @@ enum {
  * character, the hint names what was probably meant.  now_ns is for now-1h. */
 MUST_CHECK enum err query_parse_filter(struct arena *arena, str text, int64_t now_ns,
                                        const struct filter **ret_filter, struct diag *reterr_why);
+/* The same about metric points: every name is an attribute's, whatever spans call it, but
+ * `service`.  Tests of attributes and service alone. */
+MUST_CHECK enum err query_parse_point_filter(struct arena *arena, str text, int64_t now_ns,
+                                             const struct filter **ret_filter,
+                                             struct diag *reterr_why);
 /* Text that parses to the same tree (filter NULL: nothing is written). */
 void query_format_filter(struct buf *out, const struct filter *filter);
 /* ERR_BAD_INPUT at the first condition that one span alone does not answer: on other spans of

@@ -159,6 +159,9 @@ struct aggregate_defaults {
 MUST_CHECK enum err plan_groups(struct arena *arena, const struct asked *asked,
                                 const struct aggregate_defaults *defaults,
                                 struct query_aggregate *ret_plan, struct diag *reterr_why);
+/* Of a range that is set. */
+MUST_CHECK enum err plan_step(const struct asked *asked, struct store_aggregate *ask,
+                              struct diag *reterr_why);
 MUST_CHECK enum err plan_by(str list, struct store_aggregate *ask, struct diag *reterr_why);
 /* One of the groups of `ask`, by its by[]. */
 const struct filter *filter_of_groups(struct arena *arena, const struct store_aggregate *ask,

@@ -12,6 +12,8 @@
 
 /* Settled rows wait so long in memory for a whole row group; the log holds them until then. */
 #define STORE_GATHER_NS (5 * NS_PER_S)
+/* A score counts without its trace's labels when the trace had not settled by then. */
+#define METER_WAIT_MORE_NS (30 * NS_PER_S)
 
 static const char *path_in(struct node *node, const char *dir, const char *name)
 {
@@ -289,6 +291,12 @@ static void open_drain(struct node *node)
 {
     const struct options *options = &node->options;
     node->digests = digests_new();
+    struct meter_config meter = {
+        .values_max = (uint32_t)options->metric_values,
+        .sets_max = (uint32_t)options->metric_sets,
+        .wait_ns = options->settle_max_ns + METER_WAIT_MORE_NS,
+    };
+    node->meter = meter_new(&meter);
     struct drain_config config = {
         .wal = node->wal,
         .digests = node->digests,
@@ -297,6 +305,7 @@ static void open_drain(struct node *node)
         .content = node->content,
         .keystore = node->keystore,
         .prices = node->prices,
+        .meter = node->meter,
         .tenants = node->tenants,
         .leave_unreported = !options->estimate_usage,
         .settle = { options->settle_root_ns, options->settle_idle_ns, options->settle_max_ns },
@@ -317,6 +326,7 @@ static void open_drain(struct node *node)
         .search = node->search,
         .search_audit = node->search_audit,
         .search_time_ns = options->search_time_ns,
+        .meter = node->meter,
         .tenants = node->tenants,
         .pins = &node->mapping.place,
         .query_threads = (uint32_t)options->query_threads,
@@ -514,6 +524,7 @@ void node_close(struct node *node)
         loop_free(node->workers[i].loop);
     }
     api_free(node->api);
+    meter_free(node->meter);
     if (node->store)
         node->store_ops->close(node->store);
     search_close(node->search);

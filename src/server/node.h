@@ -57,6 +57,7 @@ struct node {
     struct policy *tenants;      /* what they may send */
     struct redactor *redactor;
     struct digests *digests;
+    struct meter *meter;
     struct drain *drain;
     struct api *api;
     struct buf config_json;

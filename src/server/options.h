@@ -21,7 +21,7 @@ struct options {
     int32_t auth_mode, log_level, log_format, store_kind, redact_pii, redact_identity,
         external_path_style;
     int64_t workers, flights_max, items_max, attrs_max, events_max, links_max, connections_max,
-        streams_max, query_threads, queries_max, preview_chars_max;
+        streams_max, query_threads, queries_max, preview_chars_max, metric_values, metric_sets;
     int64_t body_bytes_max, plain_bytes_max, body_budget, request_memory, attr_value_bytes_max,
         header_bytes_max, segment_bytes_max, pending_bytes_max, log_bytes_max, disk_free_bytes_min,
         open_bytes_max, store_memory, sql_rows_max, sql_bytes_max, sql_memory, attr_cut_bytes_max,

@@ -510,6 +510,12 @@ MUST_CHECK enum err duck_aggregate(struct store *store, const struct store_aggre
 MUST_CHECK enum err duck_log_list(struct store *store, const struct store_log_list *ask,
                                   struct arena *arena, struct store_log **ret_logs,
                                   size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err duck_points(struct store *store, const struct store_points *ask,
+                                struct arena *arena, struct store_point **ret_points,
+                                size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err duck_point_names(struct store *store, const struct store_scope *scope,
+                                     struct arena *arena, struct store_point_name **ret_names,
+                                     size_t *ret_count, struct diag *reterr_why);
 MUST_CHECK enum err duck_log_counts(struct store *store, const struct store_scope *scope,
                                     struct arena *arena, struct store_log_count **ret_counts,
                                     size_t *ret_count, struct diag *reterr_why);

@@ -56,7 +56,7 @@ static void memory_close(struct store *store)
         log_free(&store->logs[i]);
     xfree(store->logs);
     memory_scores_clear(store);
-    xfree(store->metrics);
+    memory_points_clear(store);
     pthread_rwlock_destroy(&store->lock);
     xfree(store);
 }
@@ -207,17 +207,6 @@ static enum err commit_log(struct store *store, str project, const struct log_re
     return ERR_OK;
 }
 
-static void commit_metric(struct store *store, str project, const struct metric_point *point)
-{
-    uint64_t identity = metric_identity(project, point);
-    for (size_t i = 0; i < store->metric_count; i++)
-        if (store->metrics[i] == identity)
-            return;
-    store->metrics =
-        grow(store->metrics, &store->metric_capacity, store->metric_count, sizeof identity);
-    store->metrics[store->metric_count++] = identity;
-}
-
 static enum err memory_commit(struct store *store, const struct store_commit *commit,
                               struct diag *reterr_why)
 {
@@ -229,7 +218,7 @@ static enum err memory_commit(struct store *store, const struct store_commit *co
     for (size_t i = 0; i < commit->log_count && code == ERR_OK; i++)
         code = commit_log(store, commit->log_projects[i], &commit->logs[i], reterr_why);
     for (size_t i = 0; i < commit->metric_count && code == ERR_OK; i++)
-        commit_metric(store, commit->metric_projects[i], &commit->metrics[i]);
+        code = memory_point_put(store, commit->metric_projects[i], &commit->metrics[i], reterr_why);
     for (size_t i = 0; i < commit->score_count && code == ERR_OK; i++)
         code = memory_score_put(store, commit->score_projects[i], &commit->scores[i], reterr_why);
     if (code == ERR_OK)
@@ -333,7 +322,7 @@ static void memory_status(struct store *store, struct store_status *ret_status)
             status.memory_bytes += trace->final_arena.used_bytes + trace->hot_arena.used_bytes;
         }
     status.log_count = store->log_count;
-    status.metric_count = store->metric_count;
+    status.metric_count = store->point_count;
     status.score_count = store->score_count;
     status.checkpoint_sequence = store->checkpoint_sequence;
     status.items_sequence = store->items_sequence;
@@ -354,6 +343,8 @@ const struct store_ops store_memory = {
     .logs = memory_logs,
     .log_list = memory_log_list,
     .log_counts = memory_log_counts,
+    .points = memory_points,
+    .point_names = memory_point_names,
     .shares = memory_shares,
     .scores = memory_scores,
     .sql = memory_sql,

@@ -39,6 +39,13 @@ struct memory_score {
     struct arena arena;
 };
 
+struct memory_point {
+    uint64_t identity;
+    str project;
+    struct store_point row;
+    struct arena arena;
+};
+
 struct store {
     pthread_rwlock_t lock;
     struct memory_trace *buckets[MEMORY_BUCKETS];
@@ -46,8 +53,8 @@ struct store {
     size_t log_count, log_capacity;
     struct memory_score *scores;
     size_t score_count, score_capacity;
-    uint64_t *metrics; /* identities */
-    size_t metric_count, metric_capacity;
+    struct memory_point *points;
+    size_t point_count, point_capacity;
     uint64_t checkpoint_sequence, items_sequence;
 };
 
@@ -105,6 +112,17 @@ MUST_CHECK enum err memory_log_counts(struct store *store, const struct store_sc
 MUST_CHECK enum err memory_shares(struct store *store, const struct store_shares *ask,
                                   struct arena *arena, struct store_share_group **ret_groups,
                                   size_t *ret_count, struct diag *reterr_why);
+
+/* memory_points.c */
+MUST_CHECK enum err memory_point_put(struct store *store, str project,
+                                     const struct metric_point *point, struct diag *reterr_why);
+MUST_CHECK enum err memory_points(struct store *store, const struct store_points *ask,
+                                  struct arena *arena, struct store_point **ret_points,
+                                  size_t *ret_count, struct diag *reterr_why);
+MUST_CHECK enum err memory_point_names(struct store *store, const struct store_scope *scope,
+                                       struct arena *arena, struct store_point_name **ret_names,
+                                       size_t *ret_count, struct diag *reterr_why);
+void memory_points_clear(struct store *store);
 
 /* memory_scores.c */
 MUST_CHECK enum err memory_score_put(struct store *store, str project, const struct score *score,

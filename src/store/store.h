@@ -232,6 +232,27 @@ struct store_log_count {
     uint64_t count, unstructured_count;
 };
 
+/* Metric points of one name that senders sent.  They have no tenant: a scope with one sees none. */
+struct store_points {
+    struct store_scope scope; /* range: of the points' own time */
+    str name;
+    /* Asked of the point seen as a span: service, name, start_time and its attributes; NULL: all.
+     */
+    const struct filter *filter;
+    uint32_t limit; /* more of them, before the filter: ERR_LIMIT */
+};
+struct store_point {
+    struct metric_point point; /* attrs[] are empty */
+    str attrs_json;            /* STR_NONE: none */
+};
+/* What there is of one name, kind and service; a name has one of these or more. */
+struct store_point_name {
+    struct metric_point of; /* name, unit, service, type, temporality, is_monotonic */
+    uint64_t count;
+    int64_t first_ns, last_ns;
+    str attrs_json; /* of the newest of them */
+};
+
 enum { STORE_CONDITIONS_MAX = 24, STORE_SHARES_BY_MAX = 5 };
 
 /* Holds of a span for which one of the first three holds, and `only` too. */
@@ -349,6 +370,13 @@ struct store_ops {
     MUST_CHECK enum err (*log_counts)(struct store *store, const struct store_scope *scope,
                                       struct arena *arena, struct store_log_count **ret_counts,
                                       size_t *ret_count, struct diag *reterr_why);
+    /* By time. */
+    MUST_CHECK enum err (*points)(struct store *store, const struct store_points *ask,
+                                  struct arena *arena, struct store_point **ret_points,
+                                  size_t *ret_count, struct diag *reterr_why);
+    MUST_CHECK enum err (*point_names)(struct store *store, const struct store_scope *scope,
+                                       struct arena *arena, struct store_point_name **ret_names,
+                                       size_t *ret_count, struct diag *reterr_why);
     MUST_CHECK enum err (*shares)(struct store *store, const struct store_shares *ask,
                                   struct arena *arena, struct store_share_group **ret_groups,
                                   size_t *ret_count, struct diag *reterr_why);

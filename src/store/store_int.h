@@ -126,5 +126,14 @@ struct sort_key {
 struct sort_key sort_key_of(const struct span *span, enum store_sort sort);
 int sort_key_cmp(const struct sort_key *a, const struct sort_key *b); /* <0: a comes first */
 bool list_is_after(const struct store_list *list, const struct sort_key *key);
+/* -- points.c: metric points, the same in every store -- */
+/* The filter of a point in range that has its project and name. */
+bool point_is_asked(const struct store_points *ask, const struct store_point *point);
+/* False: the arena is spent. */
+bool point_clone(struct arena *arena, const struct store_point *from,
+                 struct store_point *ret_point);
+/* By time; ties by the rest, so that each store gives the same order. */
+int point_cmp(const void *a, const void *b);
+enum err points_too_many(const struct store_points *ask, struct diag *reterr_why);
 /* Identity of a metric point, so that a replay does not store it twice. */
 uint64_t metric_identity(str project, const struct metric_point *point);

@@ -57,6 +57,13 @@ STUB(conversations)
 STUB(get_conversation)
 STUB(services)
 STUB(get_trace_services)
+STUB(metrics_otlp)
+STUB(list_metrics)
+STUB(query_metric)
+STUB(changes)
+STUB(steps)
+STUB(expensive)
+STUB(get_trace_steps)
 
 static enum err match(const char *method, const char *path, struct route_match *ret_match)
 {
