@@ -77,7 +77,7 @@ struct api_job {
     const char *content_type;
     struct buf body;
     bool is_truncated;         /* header x-telltale-truncated: 1 */
-    const struct diag *denied; /* not NULL: it reads content and may not; only to be recorded */
+    const struct diag *denied; /* not NULL: it searches content and may not; only to be recorded */
     bool is_stream;            /* answered already: it lives on as a stream */
 };
 
@@ -128,7 +128,7 @@ API_HANDLER(api_list_metrics);
 API_HANDLER(api_query_metric);
 API_HANDLER(api_openapi);
 
-/* Records that content was asked for without the right, and says so. */
+/* Records that content was searched without the right, and says so. */
 API_HANDLER(api_deny);
 
 struct store_scope api_scope(const struct api_job *job);

@@ -137,7 +137,7 @@ static enum err fill_job(struct api_job *job, const struct request_head *head,
     return err;
 }
 
-/* Who asks for content without the right is recorded before the answer (a thread does it). */
+/* Who searches content without the right is recorded before the answer (a thread does it). */
 static enum err job_deny(struct api_job *job, const struct diag *why)
 {
     struct diag *kept = arena_alloc(&job->arena, sizeof *kept);
@@ -161,7 +161,7 @@ static enum err on_head(void *arg, struct request *request, size_t *ret_body_max
     struct api_job *job = job_new(worker, request);
     if (!err)
         err = authorise(worker, request, match.route->permission, &job->arena, &job->who, &why);
-    if (err == ERR_FORBIDDEN && (match.route->permission & AUTH_PAYLOAD_READ))
+    if (err == ERR_FORBIDDEN && match.route->handle == api_search)
         err = job_deny(job, &why);
     if (!err)
         err = fill_job(job, head, &match, &why);

@@ -248,16 +248,13 @@ void search_hit_json(struct searching *searching, const struct store_span *span,
 API_HANDLER(api_deny)
 {
     const struct api_config *config = &job->worker->api->config;
-    bool is_search = job->route->handle == api_search;
-    struct audit *audit = is_search ? config->search_audit : config->audit;
+    struct audit *audit = config->search_audit;
     struct audit_event event = {
         .time_ns = clock_now_ns(),
         .actor = job->who.key_id,
-        .action = is_search ? (str)STR("content.search.denied") : (str)STR("payload.read.denied"),
+        .action = STR("content.search.denied"),
         .project = job->who.project,
         .tenant = job->who.tenant,
-        .trace_id = job->params[0],
-        .span_id = job->params[1],
         .reason = job->reason,
         .source = job->peer,
     };

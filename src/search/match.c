@@ -92,7 +92,7 @@ static bool snippet_make(const struct search_query *query, str text, struct aren
 {
     struct words words;
     struct word word;
-    uint32_t starts[SEARCH_WORDS_MAX]; /* of the last words, by their number */
+    uint32_t starts[SEARCH_WORDS_MAX] = { 0 }; /* of the last words, by their number */
     uint64_t state = 0;
     struct shown shown = { .snippet = ret_snippet, .text = text };
     *ret_snippet = (struct search_snippet){ .mark_count = 0 };

@@ -85,11 +85,11 @@ static bool in_object(const struct texts *texts)
 
 static void enter(struct texts *texts, bool is_object)
 {
-    texts->depth++;
-    if (texts->depth <= 64) {
-        uint64_t bit = UINT64_C(1) << (texts->depth - 1);
+    if (texts->depth < 64) {
+        uint64_t bit = UINT64_C(1) << texts->depth;
         texts->objects = is_object ? texts->objects | bit : texts->objects & ~bit;
     }
+    texts->depth++;
     texts->expects_key = is_object;
     texts->skips_value = false;
 }

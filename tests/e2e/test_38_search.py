@@ -231,15 +231,15 @@ def index_files(server):
 
 @pytest.fixture(scope="module")
 def library():
-    """Some 2 MB of text, one needle among them, and an index of most of it."""
+    """Some 4 MB of text, one needle among them, and an index of most of it."""
     made = Server().start()
     try:
         rng = random.Random(5)
         made.words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(3, 9))) for _ in range(3000)]
         made.needle = new_trace_id()
         made.send_spans(chat("the needle zyzzyva is here", trace_id=made.needle))
-        fill(made, 80, made.words)
-        wait_until(lambda: made.metric("telltale_search_indexed_bytes_total") > 1_000_000, 30, "the index")
+        fill(made, 160, made.words)
+        wait_until(lambda: made.metric("telltale_search_indexed_bytes_total") > 3_000_000, 30, "the index")
         yield made
     finally:
         made.stop()
