@@ -76,7 +76,7 @@ static enum err ask_traced(struct api_job *job, const struct changes *changes,
                            struct change *change, struct diag *why)
 {
     struct store_aggregate *ask = arena_new(&job->arena, struct store_aggregate, 1);
-    struct traced *values = arena_new(&job->arena, struct traced, 2 * CHANGES_VALUES_MAX);
+    struct traced *values = arena_new(&job->arena, struct traced, 2 * (size_t)CHANGES_VALUES_MAX);
     struct change_groups both = { .counts = { 0, 0 } };
     enum err err = ERR_OK;
     change->values = arena_new(&job->arena, struct change_value, CHANGES_TRACED_MAX + 1);

@@ -251,8 +251,9 @@ static void add_run(struct services *services, const struct call *calls, size_t 
         timed += calls[i].has_latency;
     }
     edge->has_latency = timed > 0;
+    size_t rank = (timed * 95 + 99) / 100;
     if (timed > 0)
-        edge->latency_p95_ns = (double)calls[(timed * 95 + 99) / 100 - 1].latency_ns;
+        edge->latency_p95_ns = (double)calls[rank - 1].latency_ns;
 }
 
 static void nodes_of_spans(struct services *services, const struct store_span *spans, size_t count)

@@ -46,8 +46,20 @@ def operation_ids_are_unique(document, src):
     return len(ids) == len(set(ids))
 
 
+def every_question_of_the_docs_has_a_route(document, src):
+    text = (src.parent / "docs/questions.md").read_text(encoding="utf-8")
+    names = re.findall(r"`(?:GET )?(/[\w{}/]+)(\?[^`]*)?`", text)
+    for path, query in names:
+        path = "/api/v1" + path
+        known = {parameter["name"] for parameter in document["paths"][path]["get"]["parameters"]}
+        asked = set(re.findall(r"[?&](\w+)=", query))
+        if not asked <= known:
+            raise KeyError(f"{path}: no {asked - known}")
+    return len(names) > 20
+
+
 TESTS = [says_its_version, has_every_route, has_every_field, summary_has_exactly_its_18_keys,
-         every_reference_leads_somewhere, operation_ids_are_unique]
+         every_reference_leads_somewhere, operation_ids_are_unique, every_question_of_the_docs_has_a_route]
 
 
 def main(path, src):
