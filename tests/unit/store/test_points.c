@@ -14,28 +14,6 @@
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 #define BUCKETS "{\"bounds\":[1],\"counts\":[2,3]}"
 
-static int setup_memory(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_memory) ? 0 : -1;
-}
-
-static int setup_duckdb(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_duckdb) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_clear(f);
-    xfree(f);
-    return 0;
-}
-
 static struct attr pod_a = { STR("pod"), { .type = VALUE_STR, .text = STR("a") } };
 
 static struct metric_point point_make(const char *name, int64_t time_ns, double value)
