@@ -195,7 +195,10 @@ def schemas(src):
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
-                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
+                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME"),
+                             "source": array({"type": "string", "enum": ["spans", "minutes", "hours", "days"]}),
+                             "approximate": {"type": "boolean", "description": "percentiles are at most 1 % off"},
+                             "spans_from": nullable("TIME", "spans of the range before it have expired")},
                             baseline=span, other=array(ref("Group")),
                             projection={"type": "object", "additionalProperties": projected}),
         "Comparison": closed({

@@ -189,7 +189,8 @@ static enum err commit_stage(struct commit_run *run, struct diag *reterr_why)
     struct store *store = run->store;
     const struct store_commit *commit = run->commit;
     for (size_t i = 0; i < commit->trace_count; i++) {
-        enum err code = duck_day_get(store, commit->traces[i].start_ns, &run->days[i], reterr_why);
+        int64_t time_ns = seal_time(store, run->keys[i].project, commit->traces[i].start_ns);
+        enum err code = duck_day_get(store, time_ns, &run->days[i], reterr_why);
         if (code != ERR_OK)
             return code;
         run->firsts[i] = run->spans_staged;

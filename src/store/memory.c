@@ -341,6 +341,15 @@ static void memory_status(struct store *store, struct store_status *ret_status)
     *ret_status = status;
 }
 
+/* Nothing is too far away to be looked at. */
+static enum err memory_roll(struct store *store, bool *ret_more, struct diag *reterr_why)
+{
+    (void)store;
+    (void)reterr_why;
+    *ret_more = false;
+    return ERR_OK;
+}
+
 const struct store_ops store_memory = {
     .name = "memory",
     .open = memory_open,
@@ -357,5 +366,6 @@ const struct store_ops store_memory = {
     .shares = memory_shares,
     .scores = memory_scores,
     .sql = memory_sql,
+    .roll = memory_roll,
     .status = memory_status,
 };

@@ -36,6 +36,10 @@ struct store_config {
      * where the log is still needed.  0: each commit is durable when it returns.
      * A commit of nothing lets the store look at the clock. */
     int64_t gather_ns;
+    /* Rollups are made of a day whose spans have not changed for so long. */
+    int64_t roll_quiet_ns;
+    /* Percentiles of so many spans at most are exact, where these are stored; 0: 2,000,000. */
+    uint64_t exact_spans_max;
 };
 
 enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
@@ -178,6 +182,19 @@ enum { STORE_BY_MAX = 4, STORE_MEASURES_MAX = 64 };
 /* By which number groups are ordered: measures[0], or it and measures[1]. */
 enum store_order { STORE_ORDER_VALUE, STORE_ORDER_RATIO, STORE_ORDER_DIFFERENCE };
 
+/* Of what an answer was made: bits. */
+enum store_source {
+    STORE_FROM_SPANS = 1,
+    STORE_FROM_MINUTES = 2, /* rollups */
+    STORE_FROM_HOURS = 4,
+    STORE_FROM_DAYS = 8,
+};
+struct store_sources {
+    uint32_t tables;       /* bits of enum store_source */
+    bool is_approximate;   /* percentiles are from bins: at most 1 % off */
+    int64_t spans_from_ns; /* before it spans of the range have expired; INT64_MIN: none has */
+};
+
 struct store_aggregate {
     struct store_scope scope;
     const struct filter *filter;
@@ -195,6 +212,8 @@ struct store_aggregate {
     bool after_known;
     double after_value;
     str after_by;
+    bool of_spans;                 /* alone: not of rollups */
+    struct store_sources *sources; /* NULL, or what is added to */
 };
 struct store_group {
     int64_t bucket_ns;
@@ -360,6 +379,10 @@ struct store_ops {
      * with the engine's message and the place; ERR_UNSUPPORTED: this store has no SQL. */
     MUST_CHECK enum err (*sql)(struct store *store, const struct store_sql *ask, struct buf *out,
                                struct store_sql_answer *ret_answer, struct diag *reterr_why);
+    /* Makes rollups of one day that has changed and is quiet now, beside readers and drain, for
+     * seconds.  *ret_more: there may be another.  Aggregates say the same before and after, but
+     * that percentiles over many spans become approximate. */
+    MUST_CHECK enum err (*roll)(struct store *store, bool *ret_more, struct diag *reterr_why);
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 
