@@ -72,15 +72,9 @@ enum err duck_run(duckdb_connection connection, struct diag *reterr_why, const c
     return duck_text(connection, text, reterr_why);
 }
 
-enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct diag *reterr_why,
-                    const char *format, ...)
+enum err duck_count_text(duckdb_connection connection, const char *text, uint64_t *ret_count,
+                         struct diag *reterr_why)
 {
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    assert(len > 0 && (size_t)len < sizeof text);
     duckdb_result result;
     enum err code = run_text(connection, text, &result, reterr_why);
     if (code != ERR_OK)
@@ -97,6 +91,18 @@ enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct di
         duckdb_destroy_data_chunk(&chunk);
     duckdb_destroy_result(&result);
     return ERR_OK;
+}
+
+enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct diag *reterr_why,
+                    const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    assert(len > 0 && (size_t)len < sizeof text);
+    return duck_count_text(connection, text, ret_count, reterr_why);
 }
 
 /* -- connections for questions -- */
@@ -479,6 +485,10 @@ static enum err files_open(struct store *store, struct diag *reterr_why)
         code = dir_list(store->dir, date_add, &dates, reterr_why);
     for (uint32_t i = 0; i < dates.count && code == ERR_OK; i++) {
         struct day *day;
+        if (date_is_gone(store, dates.items[i])) {
+            gone_remove(store, dates.items[i]);
+            continue;
+        }
         code = day_open(store, dates.items[i], &day, reterr_why);
         if (code != ERR_OK)
             break;
@@ -730,5 +740,6 @@ const struct store_ops store_duckdb = {
     .scores = duck_scores,
     .sql = duck_sql,
     .roll = duck_roll,
+    .expire = duck_expire,
     .status = duck_status,
 };

@@ -20,6 +20,7 @@
  *   duckdb_measure.c    the numbers of a group as SQL
  *   duckdb_shares.c     for how many spans a condition holds
  *   duckdb_rollup.c     sums that outlive the spans, made of whole days
+ *   duckdb_expire.c     what has been kept long enough goes
  *   duckdb_rolled.c     aggregates over those, and over spans where there are none
  *   sql_*.c             users' SQL: sql_int.h
  *
@@ -176,6 +177,7 @@ struct day {
     uint64_t wal_rows;            /* since its last checkpoint */
     uint64_t generation;          /* of its spans: counts their changes; under the lock */
     uint64_t rolled;              /* the generation that rollups are of; UINT64_MAX: none */
+    uint64_t tables;              /* which rollups there are: bits by enum rollup_table_id */
     int64_t changed_ns;           /* monotonic: when generation last changed; 0: before the start */
     duckdb_connection connection; /* drain's */
 };
@@ -263,6 +265,11 @@ struct seal {
     int32_t through; /* date */
 };
 enum { DUCK_SEALS_MAX = 4096 };
+/* A day that new questions do not see; older ones may still read its file. */
+struct grave {
+    int32_t date;
+    int64_t since_ns; /* monotonic */
+};
 struct store {
     struct store_config config;
     char *dir; /* NULL: nothing on disk */
@@ -300,6 +307,10 @@ struct store {
     pthread_mutex_t write_lock;        /* held by drain while it writes: days may go between */
     struct seal seals[DUCK_SEALS_MAX]; /* under the lock */
     uint32_t seal_count;
+    int32_t gone[DUCK_DAYS_MAX]; /* dates whose files go, or have gone: not made again */
+    uint32_t gone_count;
+    struct grave graves[DUCK_DAYS_MAX]; /* upkeep_lock: files that wait for their grace to end */
+    uint32_t grave_count;
 };
 
 /* -- duckdb.c: statements -- */
@@ -313,6 +324,8 @@ MUST_CHECK enum err duck_pending_finish(duckdb_connection connection, duckdb_pen
 /* First column of the first row, 0 when there is none. */
 MUST_CHECK enum err duck_count(duckdb_connection connection, uint64_t *ret_count,
                                struct diag *reterr_why, const char *format, ...) PRINTF(4, 5);
+MUST_CHECK enum err duck_count_text(duckdb_connection connection, const char *text,
+                                    uint64_t *ret_count, struct diag *reterr_why);
 enum err duck_error(enum err fallback, duckdb_error_type type, const char *text,
                     struct diag *reterr_why);
 MUST_CHECK enum err duck_connect(struct store *store, int64_t deadline_ns,
@@ -498,6 +511,20 @@ MUST_CHECK enum err rollups_make(struct store *store, int32_t date, struct diag 
 /* The time by which spans of that project are filed: their own, or now when their day's are gone.
  */
 int64_t seal_time(const struct store *store, uint32_t project, int64_t time_ns);
+/* The date through which the project's spans are gone; 0: none. */
+int32_t seal_through(const struct store *store, str project);
+/* Do the rollups say all that the day's spans say, of a project that is sealed through a date? */
+static inline bool day_is_rolled(const struct day *day, int32_t through)
+{
+    return day->rolled == day->generation || day->date <= through;
+}
+bool date_is_gone(const struct store *store, int32_t date);
+struct day *day_find(struct store *store, int32_t date);
+/* -- duckdb_expire.c -- */
+MUST_CHECK enum err duck_expire(struct store *store, const struct store_expiry *expiry,
+                                struct store_expired *expired, struct diag *reterr_why);
+/* At the start: files that a kill left behind. */
+void gone_remove(struct store *store, int32_t date);
 /* The bin of a number as an expression (rollup.h). */
 void rollup_bin_add(struct buf *out, const char *number);
 /* -- duckdb_rolled.c -- */

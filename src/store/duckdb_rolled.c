@@ -22,20 +22,11 @@ static bool range_has(const struct time_range *range, const struct bounds *times
     return times->min < range->to_ns && times->max >= range->from_ns && times->min <= times->max;
 }
 
-static bool is_rolled_up(const struct day *day)
-{
-    return day->rolled == day->generation;
-}
-
 /* The first instant from which the project's spans are kept; INT64_MIN: all are. */
 static int64_t kept_from(const struct store *store, str project)
 {
-    uint32_t id = dict_find((struct dicts *)(uintptr_t)&store->dicts, FIELD_project, project);
-    int64_t from_ns = INT64_MIN;
-    for (uint32_t i = 0; i < store->seal_count; i++)
-        if (store->seals[i].project == id)
-            from_ns = day_start(store->seals[i].through) + ROLLUP_DAY_NS;
-    return from_ns;
+    int32_t through = seal_through(store, project);
+    return through ? day_start(through) + ROLLUP_DAY_NS : INT64_MIN;
 }
 
 static bool dims_are_whole(const struct store *store, uint32_t dims)
@@ -96,7 +87,7 @@ bool rolled_choose(struct store *store, const struct store_aggregate *ask)
     uint32_t dims;
     bool has_rollups = store->seal_count > 0;
     for (uint32_t i = 0; i < store->day_count && !has_rollups; i++)
-        has_rollups = is_rolled_up(store->days[i]);
+        has_rollups = day_is_rolled(store->days[i], 0);
     if (ask->of_spans || !has_rollups || !rollup_can_answer(ask) || !rollup_dims_of(ask, &dims))
         return false;
     if (!dims_are_whole(store, sums_dims(ask)) || is_better_exact(store, ask))
@@ -120,22 +111,36 @@ static uint32_t bits_of(const struct rollup_cover *cover)
     return bits;
 }
 
+/* Does the day, rolled up as far as that goes, have spans that no piece says anything of? */
+static bool day_has_rest(const struct day *day, const struct time_range *range,
+                         const struct rollup_cover *cover)
+{
+    struct time_range ends[2] = { { range->from_ns, cover->range.from_ns },
+                                  { cover->range.to_ns, range->to_ns } };
+    bool has = range_has(&ends[0], &day->span_times) || range_has(&ends[1], &day->span_times);
+    for (uint32_t i = 0; i < cover->count && !has; i++)
+        has = !(day->tables >> cover->pieces[i].table & 1) &&
+              range_has(&cover->pieces[i].range, &day->span_times);
+    return has;
+}
+
+static bool day_is_read(const struct day *day, const struct time_range *range, int32_t through,
+                        const struct rollup_cover *cover)
+{
+    return day_is_rolled(day, through) ? day_has_rest(day, range, cover)
+                                       : range_has(range, &day->span_times);
+}
+
 /* Is there anything that only spans can say? */
 static bool spans_are_read(const struct store *store, const struct store_aggregate *ask,
                            const struct rollup_cover *cover)
 {
-    const struct time_range *range = &ask->scope.range;
-    struct time_range ends[2] = { { range->from_ns, cover->range.from_ns },
-                                  { cover->range.to_ns, range->to_ns } };
+    int32_t through = seal_through(store, ask->scope.project);
     if (atomic_load(&store->open_rows) + atomic_load(&store->settled_rows) > 0)
         return true;
-    for (uint32_t i = 0; i < store->day_count; i++) {
-        const struct day *day = store->days[i];
-        bool is_in_ends =
-            range_has(&ends[0], &day->span_times) || range_has(&ends[1], &day->span_times);
-        if (is_in_ends || (!is_rolled_up(day) && range_has(range, &day->span_times)))
+    for (uint32_t i = 0; i < store->day_count; i++)
+        if (day_is_read(store->days[i], &ask->scope.range, through, cover))
             return true;
-    }
     return false;
 }
 
@@ -217,9 +222,10 @@ static void add_range(struct sql *sql, const struct time_range *range)
 static void add_not_stale(struct sql *sql)
 {
     const struct store *store = sql->store;
+    int32_t through = seal_through(store, sql->scope->project);
     bool is_first = true;
     for (uint32_t i = 0; i < store->day_count; i++) {
-        if (is_rolled_up(store->days[i]))
+        if (day_is_rolled(store->days[i], through))
             continue;
         buf_printf(&sql->text, "%s%d", is_first ? " AND file NOT IN (" : ",", store->days[i]->date);
         is_first = false;
@@ -234,37 +240,43 @@ static void add_of_spans(struct sql *sql, const struct relation *relation)
                    field_table[rollup_numbers[relation->bin_of]].name);
 }
 
+/* Of a day that is rolled up: what its tables do not say. */
+static void add_rest(struct sql *sql, const struct day *day, const struct rollup_cover *cover)
+{
+    buf_add_c(&sql->text, " AND (start_time<");
+    sql_i64(sql, cover->range.from_ns);
+    buf_add_c(&sql->text, " OR start_time>=");
+    sql_i64(sql, cover->range.to_ns);
+    for (uint32_t i = 0; i < cover->count; i++) {
+        if (day->tables >> cover->pieces[i].table & 1)
+            continue;
+        buf_add_c(&sql->text, " OR (true");
+        add_range(sql, &cover->pieces[i].range);
+        buf_add_char(&sql->text, ')');
+    }
+    buf_add_char(&sql->text, ')');
+}
+
 /* Spans of the project that rollups do not have. */
 static void add_spans(struct sql *sql, const struct relation *relation)
 {
     const struct store *store = sql->store;
-    const struct time_range *range = &sql->scope->range, *cover = &relation->cover.range;
+    int32_t through = seal_through(store, sql->scope->project);
     add_columns(sql, relation, true);
     buf_printf(&sql->text, " FROM recent_spans(%u) WHERE ", sql->spans_feed);
     sql_scope(sql, true);
     add_of_spans(sql, relation);
     for (uint32_t i = 0; i < store->day_count; i++) {
         const struct day *day = store->days[i];
-        struct time_range ends[2] = { { range->from_ns, cover->from_ns },
-                                      { cover->to_ns, range->to_ns } };
-        bool is_stale = !is_rolled_up(day);
-        bool is_read = is_stale ? range_has(range, &day->span_times)
-                                : range_has(&ends[0], &day->span_times) ||
-                                      range_has(&ends[1], &day->span_times);
-        if (!is_read)
+        if (!day_is_read(day, &sql->scope->range, through, &relation->cover))
             continue;
         buf_add_c(&sql->text, " UNION ALL ");
         add_columns(sql, relation, true);
         buf_printf(&sql->text, " FROM %s.spans WHERE ", day->name);
         sql_scope(sql, true);
         add_of_spans(sql, relation);
-        if (is_stale)
-            continue;
-        buf_add_c(&sql->text, " AND (start_time<");
-        sql_i64(sql, cover->from_ns);
-        buf_add_c(&sql->text, " OR start_time>=");
-        sql_i64(sql, cover->to_ns);
-        buf_add_char(&sql->text, ')');
+        if (day_is_rolled(day, through))
+            add_rest(sql, day, &relation->cover);
     }
 }
 

@@ -52,10 +52,8 @@ static void table_ddl(struct buf *out, const struct rollup_table *table, const c
     buf_add_char(out, ')');
 }
 
-static enum err text_run(struct store *store, duckdb_connection connection, struct buf *text,
-                         struct diag *reterr_why)
+static enum err text_run(duckdb_connection connection, struct buf *text, struct diag *reterr_why)
 {
-    (void)store;
     buf_add_char(text, '\0');
     enum err code = buf_failed(text) ? diag_set(reterr_why, ERR_LIMIT, "a statement is too large")
                                      : duck_text(connection, text->ptr, reterr_why);
@@ -70,15 +68,18 @@ static enum err tables_make(struct store *store, const char *name, struct diag *
     enum err code = duck_run(store->write, reterr_why, "BEGIN");
     for (int i = 0; i < ROLLUP_TABLES && code == ERR_OK; i++) {
         table_ddl(&text, &rollup_tables[i], name);
-        code = text_run(store, store->write, &text, reterr_why);
+        code = text_run(store->write, &text, reterr_why);
     }
     buf_clear(&text);
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
-                        "CREATE TABLE %s.done(file INTEGER, generation UBIGINT)", name);
+                        "CREATE TABLE %s.done(file INTEGER, generation UBIGINT, tables UBIGINT)",
+                        name);
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
                         "CREATE TABLE %s.seals(project UINTEGER, through INTEGER)", name);
+    if (code == ERR_OK)
+        code = duck_run(store->write, reterr_why, "CREATE TABLE %s.gone(file INTEGER)", name);
     if (code == ERR_OK)
         code = duck_state_make(store, name, reterr_why);
     if (code == ERR_OK)
@@ -87,11 +88,14 @@ static enum err tables_make(struct store *store, const char *name, struct diag *
     return code;
 }
 
+/* Rows of (project, date); a date alone is of a day that is gone. */
 static enum err seals_load(struct store *store, struct diag *reterr_why)
 {
     duckdb_result result;
-    if (duckdb_query(store->write, "SELECT project, through FROM roll.seals", &result) !=
-        DuckDBSuccess) {
+    if (duckdb_query(store->write,
+                     "SELECT project, max(through)::INTEGER FROM roll.seals GROUP BY project UNION "
+                     "ALL SELECT NULL, file FROM roll.gone",
+                     &result) != DuckDBSuccess) {
         enum err code = duck_error(ERR_IO, duckdb_result_error_type(&result),
                                    duckdb_result_error(&result), reterr_why);
         duckdb_destroy_result(&result);
@@ -101,9 +105,14 @@ static enum err seals_load(struct store *store, struct diag *reterr_why)
     while ((chunk = duckdb_fetch_chunk(result))) {
         const uint32_t *projects = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
         const int32_t *dates = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
-        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++)
-            if (store->seal_count < DUCK_SEALS_MAX)
+        uint64_t *known = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(chunk, 0));
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
+            bool is_seal = !known || duckdb_validity_row_is_valid(known, i);
+            if (is_seal && store->seal_count < DUCK_SEALS_MAX)
                 store->seals[store->seal_count++] = (struct seal){ projects[i], dates[i] };
+            else if (!is_seal && store->gone_count < DUCK_DAYS_MAX)
+                store->gone[store->gone_count++] = dates[i];
+        }
         duckdb_destroy_data_chunk(&chunk);
     }
     duckdb_destroy_result(&result);
@@ -136,14 +145,38 @@ enum err rollups_of_day(struct store *store, struct day *day, struct diag *reter
     if (code == ERR_OK && has_rollups)
         code = duck_count(store->write, &day->rolled, reterr_why,
                           "SELECT max(generation) FROM roll.done WHERE file=%d", day->date);
+    if (code == ERR_OK && has_rollups)
+        code = duck_count(store->write, &day->tables, reterr_why,
+                          "SELECT max(tables) FROM roll.done WHERE file=%d", day->date);
     return code;
 }
 
 /* -- seals -- */
 
+bool date_is_gone(const struct store *store, int32_t date)
+{
+    for (uint32_t i = 0; i < store->gone_count; i++)
+        if (store->gone[i] == date)
+            return true;
+    return false;
+}
+
+int32_t seal_through(const struct store *store, str project)
+{
+    uint32_t id = dict_find((struct dicts *)(uintptr_t)&store->dicts, FIELD_project, project);
+    for (uint32_t i = 0; i < store->seal_count; i++)
+        if (store->seals[i].project == id)
+            return store->seals[i].through;
+    return 0;
+}
+
 int64_t seal_time(const struct store *store, uint32_t project, int64_t time_ns)
 {
-    int32_t date = store->seal_count ? day_from_time(MAX(time_ns, INT64_C(0))) : 0;
+    if (store->seal_count + store->gone_count == 0)
+        return time_ns;
+    int32_t date = day_from_time(MAX(time_ns, INT64_C(0)));
+    if (date_is_gone(store, date))
+        return clock_now_ns();
     for (uint32_t i = 0; i < store->seal_count; i++)
         if (store->seals[i].project == project && date <= store->seals[i].through)
             return clock_now_ns();
@@ -218,72 +251,133 @@ void rollup_bin_add(struct buf *out, const char *number)
                number, ROLLUP_EXACT, number, ROLLUP_EXACT, number, ROLLUP_EXACT);
 }
 
-/* One table's rows of a day.  Sums by the day are made of those by the hour, bins likewise. */
-static void add_rows(struct store *store, struct buf *out, enum rollup_table_id id, int32_t date)
+/* The finer table of which a day's is made, where it is kept; ROLLUP_TABLES: of spans. */
+static enum rollup_table_id made_of(enum rollup_table_id id, uint64_t tables)
+{
+    enum rollup_table_id finer = id == ROLLUP_SUMS_DAY   ? ROLLUP_SUMS_HOUR
+                                 : id == ROLLUP_BINS_DAY ? ROLLUP_BINS_HOUR
+                                                         : ROLLUP_TABLES;
+    return finer != ROLLUP_TABLES && (tables >> finer & 1) ? finer : ROLLUP_TABLES;
+}
+
+static void add_key(struct buf *out, const struct rollup_table *table, bool of_spans)
+{
+    buf_add_c(out, "project,");
+    add_floor(out, table->width_ns);
+    buf_add_c(out, " AS bucket");
+    add_dims(out, table->dims, of_spans);
+}
+
+/* One table's rows of a day; of bins by number. */
+static void add_rows(struct store *store, struct buf *out, enum rollup_table_id id, int32_t date,
+                     uint64_t tables)
 {
     const struct rollup_table *table = &rollup_tables[id];
-    bool of_hours = id == ROLLUP_SUMS_DAY || id == ROLLUP_BINS_DAY;
-    int numbers = table->is_of_bins && !of_hours ? ROLLUP_BINNED : 1;
+    enum rollup_table_id source = made_of(id, tables);
+    bool of_spans = source == ROLLUP_TABLES;
+    int parts = table->is_of_bins && of_spans ? ROLLUP_BINNED : 1;
     buf_printf(out, "INSERT INTO roll.%s ", table->name);
-    for (int i = 0; i < numbers; i++) {
-        buf_printf(out, "%sSELECT %d,project,", i ? " UNION ALL " : "", date);
-        add_floor(out, table->width_ns);
-        buf_add_c(out, " AS bucket");
-        add_dims(out, table->dims, !of_hours);
-        if (!table->is_of_bins && of_hours) {
-            add_sums_of_sums(out);
-        } else if (!table->is_of_bins) {
-            add_sums_of_spans(out);
-        } else if (of_hours) {
+    for (int i = 0; i < parts; i++) {
+        const char *number = field_table[rollup_numbers[i]].name;
+        buf_printf(out, "%sSELECT %d,", i ? " UNION ALL " : "", date);
+        add_key(out, table, of_spans);
+        if (!table->is_of_bins) {
+            (of_spans ? add_sums_of_spans : add_sums_of_sums)(out);
+        } else if (!of_spans) {
             buf_add_c(out, ",sum(n),number,bin");
         } else {
             buf_printf(out, ",count(*),%d,", i);
-            rollup_bin_add(out, field_table[rollup_numbers[i]].name);
+            rollup_bin_add(out, number);
             buf_add_c(out, " AS bin");
         }
-        if (of_hours)
-            buf_printf(out, " FROM roll.%s WHERE file=%d",
-                       rollup_tables[table->is_of_bins ? ROLLUP_BINS_HOUR : ROLLUP_SUMS_HOUR].name,
-                       date);
-        else
+        if (of_spans)
             buf_printf(out, " FROM d%08d.spans WHERE true", date);
-        if (table->is_of_bins && !of_hours)
-            buf_printf(out, " AND %s IS NOT NULL", field_table[rollup_numbers[i]].name);
+        else
+            buf_printf(out, " FROM roll.%s WHERE file=%d", rollup_tables[source].name, date);
+        if (table->is_of_bins && of_spans)
+            buf_printf(out, " AND %s IS NOT NULL", number);
         add_unsealed(store, out, date);
         buf_add_c(out, " GROUP BY ALL");
     }
 }
 
-static enum err rows_make(struct store *store, int32_t date, uint64_t *ret_generation,
+/* Does it have so many fewer rows than the day has spans that it is worth its room? */
+static enum err table_pays(struct store *store, enum rollup_table_id id, int32_t date,
+                           bool *ret_pays, struct diag *reterr_why)
+{
+    const struct rollup_table *table = &rollup_tables[id];
+    uint64_t rows = 0, spans = 0;
+    struct buf text;
+    *ret_pays = table->is_always;
+    if (table->is_always)
+        return ERR_OK;
+    buf_init(&text, 64 * KIB);
+    buf_add_c(&text, "SELECT count(*)::UBIGINT FROM (SELECT DISTINCT ");
+    add_key(&text, table, true);
+    if (table->is_of_bins) { /* of one number, as of all */
+        buf_add_char(&text, ',');
+        rollup_bin_add(&text, field_table[rollup_numbers[0]].name);
+    }
+    buf_printf(&text, " FROM d%08d.spans)", date);
+    buf_add_char(&text, '\0');
+    enum err code =
+        buf_failed(&text) ? diag_set(reterr_why, ERR_LIMIT, "a statement is too large") : ERR_OK;
+    if (code == ERR_OK)
+        code = duck_count_text(store->upkeep, text.ptr, &rows, reterr_why);
+    buf_clear(&text);
+    if (code == ERR_OK)
+        code = duck_count(store->upkeep, &spans, reterr_why,
+                          "SELECT count(*)::UBIGINT FROM d%08d.spans", date);
+    uint64_t few = store->config.roll_rows_few ? store->config.roll_rows_few : ROLLUP_ROWS_FEW;
+    *ret_pays = rows <= MAX(spans / ROLLUP_SPARING, few);
+    return code;
+}
+
+static enum err table_fill(struct store *store, enum rollup_table_id id, int32_t date,
+                           uint64_t *tables, struct diag *reterr_why)
+{
+    struct buf text;
+    bool pays = false;
+    buf_init(&text, 256 * KIB);
+    buf_printf(&text, "DELETE FROM roll.%s WHERE file=%d", rollup_tables[id].name, date);
+    add_unsealed(store, &text, date);
+    enum err code = text_run(store->upkeep, &text, reterr_why);
+    if (code == ERR_OK)
+        code = table_pays(store, id, date, &pays, reterr_why);
+    if (code == ERR_OK && pays) {
+        add_rows(store, &text, id, date, *tables);
+        code = text_run(store->upkeep, &text, reterr_why);
+        *tables |= UINT64_C(1) << id;
+    }
+    buf_clear(&text);
+    return code;
+}
+
+struct made {
+    uint64_t generation, tables;
+};
+
+static enum err rows_make(struct store *store, int32_t date, struct made *made,
                           struct diag *reterr_why)
 {
     static const enum rollup_table_id order[ROLLUP_TABLES] = {
         ROLLUP_SUMS_MINUTE, ROLLUP_SUMS_HOUR, ROLLUP_SUMS_DAY,
         ROLLUP_BINS_HOUR,   ROLLUP_BINS_DAY,  ROLLUP_BINS_WIDE,
     };
-    struct buf text;
-    buf_init(&text, 256 * KIB);
-    enum err code = duck_count(store->upkeep, ret_generation, reterr_why,
+    enum err code = duck_count(store->upkeep, &made->generation, reterr_why,
                                "SELECT value FROM d%08d.state WHERE key='generation'", date);
-    for (int i = 0; i < ROLLUP_TABLES && code == ERR_OK; i++) {
-        buf_printf(&text, "DELETE FROM roll.%s WHERE file=%d", rollup_tables[order[i]].name, date);
-        add_unsealed(store, &text, date);
-        code = text_run(store, store->upkeep, &text, reterr_why);
-        if (code != ERR_OK)
-            break;
-        add_rows(store, &text, order[i], date);
-        code = text_run(store, store->upkeep, &text, reterr_why);
-    }
-    buf_clear(&text);
+    for (int i = 0; i < ROLLUP_TABLES && code == ERR_OK; i++)
+        code = table_fill(store, order[i], date, &made->tables, reterr_why);
     if (code == ERR_OK)
         code = duck_run(store->upkeep, reterr_why, "DELETE FROM roll.done WHERE file=%d", date);
     if (code == ERR_OK)
-        code = duck_run(store->upkeep, reterr_why, "INSERT INTO roll.done VALUES (%d,%llu)", date,
-                        (unsigned long long)*ret_generation);
+        code =
+            duck_run(store->upkeep, reterr_why, "INSERT INTO roll.done VALUES (%d,%llu,%llu)", date,
+                     (unsigned long long)made->generation, (unsigned long long)made->tables);
     return code;
 }
 
-static struct day *day_find(struct store *store, int32_t date)
+struct day *day_find(struct store *store, int32_t date)
 {
     for (uint32_t i = 0; i < store->day_count; i++)
         if (store->days[i]->date == date)
@@ -293,11 +387,11 @@ static struct day *day_find(struct store *store, int32_t date)
 
 enum err rollups_make(struct store *store, int32_t date, struct diag *reterr_why)
 {
-    uint64_t generation = 0;
+    struct made made = { 0 };
     enum err code = duck_run(store->upkeep, reterr_why, "BEGIN");
     if (code != ERR_OK)
         return code;
-    code = rows_make(store, date, &generation, reterr_why);
+    code = rows_make(store, date, &made, reterr_why);
     if (code != ERR_OK) {
         duck_rollback(store->upkeep);
         return code;
@@ -306,8 +400,10 @@ enum err rollups_make(struct store *store, int32_t date, struct diag *reterr_why
     pthread_rwlock_wrlock(&store->lock);
     code = duck_run(store->upkeep, reterr_why, "COMMIT");
     struct day *day = day_find(store, date);
-    if (code == ERR_OK && day)
-        day->rolled = generation;
+    if (code == ERR_OK && day) {
+        day->rolled = made.generation;
+        day->tables = made.tables;
+    }
     pthread_rwlock_unlock(&store->lock);
     if (code != ERR_OK)
         duck_rollback(store->upkeep);

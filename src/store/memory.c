@@ -350,6 +350,15 @@ static enum err memory_roll(struct store *store, bool *ret_more, struct diag *re
     return ERR_OK;
 }
 
+static enum err memory_expire(struct store *store, const struct store_expiry *expiry,
+                              struct store_expired *expired, struct diag *reterr_why)
+{
+    (void)store;
+    (void)expiry;
+    (void)expired;
+    return diag_set(reterr_why, ERR_UNSUPPORTED, "the store in memory keeps everything");
+}
+
 const struct store_ops store_memory = {
     .name = "memory",
     .open = memory_open,
@@ -367,5 +376,6 @@ const struct store_ops store_memory = {
     .scores = memory_scores,
     .sql = memory_sql,
     .roll = memory_roll,
+    .expire = memory_expire,
     .status = memory_status,
 };

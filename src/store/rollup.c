@@ -32,12 +32,12 @@ const enum field rollup_numbers[ROLLUP_NUMBERS] = {
 
 /* Sums and bins each from the coarsest to the finest. */
 const struct rollup_table rollup_tables[ROLLUP_TABLES] = {
-    [ROLLUP_SUMS_DAY] = { "sums_day", ROLLUP_DAY_NS, ROLLUP_DIMS, false },
-    [ROLLUP_SUMS_HOUR] = { "sums_hour", ROLLUP_HOUR_NS, ROLLUP_DIMS, false },
-    [ROLLUP_SUMS_MINUTE] = { "sums_minute", ROLLUP_MINUTE_NS, ROLLUP_DIMS_CORE, false },
-    [ROLLUP_BINS_DAY] = { "bins_day", ROLLUP_DAY_NS, ROLLUP_DIMS_FEW, true },
-    [ROLLUP_BINS_HOUR] = { "bins_hour", ROLLUP_HOUR_NS, ROLLUP_DIMS_FEW, true },
-    [ROLLUP_BINS_WIDE] = { "bins_wide", ROLLUP_DAY_NS, ROLLUP_DIMS, true },
+    [ROLLUP_SUMS_DAY] = { "sums_day", ROLLUP_DAY_NS, ROLLUP_DIMS, false, true },
+    [ROLLUP_SUMS_HOUR] = { "sums_hour", ROLLUP_HOUR_NS, ROLLUP_DIMS, false, false },
+    [ROLLUP_SUMS_MINUTE] = { "sums_minute", ROLLUP_MINUTE_NS, ROLLUP_DIMS_CORE, false, false },
+    [ROLLUP_BINS_DAY] = { "bins_day", ROLLUP_DAY_NS, ROLLUP_DIMS_FEW, true, true },
+    [ROLLUP_BINS_HOUR] = { "bins_hour", ROLLUP_HOUR_NS, ROLLUP_DIMS_FEW, true, false },
+    [ROLLUP_BINS_WIDE] = { "bins_wide", ROLLUP_DAY_NS, ROLLUP_DIMS, true, false },
 };
 
 static bool dim_add(enum field field, uint32_t *dims)

@@ -22,6 +22,9 @@
 #define ROLLUP_HOUR_NS (3600 * NS_PER_S)
 #define ROLLUP_DAY_NS (86400 * NS_PER_S)
 #define ROLLUP_GAMMA "1.015"
+/* Of a day with many different values, sums and bins of its minutes and hours would be nearly as
+ * many as its spans: more than this part of them, and more than so many, are not kept. */
+enum { ROLLUP_SPARING = 4, ROLLUP_ROWS_FEW = 20000 };
 enum { ROLLUP_EXACT = 256, ROLLUP_PIECES_MAX = 6 };
 
 /* Dimensions, in groups: what a table has is a prefix of these. */
@@ -59,6 +62,7 @@ struct rollup_table {
     int64_t width_ns; /* of its buckets */
     uint32_t dims;    /* the first so many */
     bool is_of_bins;
+    bool is_always; /* kept of every day */
 };
 enum rollup_table_id {
     ROLLUP_SUMS_DAY,

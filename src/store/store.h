@@ -40,6 +40,9 @@ struct store_config {
     int64_t roll_quiet_ns;
     /* Percentiles of so many spans at most are exact, where these are stored; 0: 2,000,000. */
     uint64_t exact_spans_max;
+    /* Finer rollups of a day are kept if they have so few rows, or far fewer than it has spans; 0:
+     * 20,000. */
+    uint64_t roll_rows_few;
 };
 
 enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
@@ -322,6 +325,29 @@ struct store_sql_answer {
     bool truncated; /* there are more rows */
 };
 
+/* What may go: of a project, or (STR_NONE, the first of them) of all that are not named.  What
+ * began before these times; INT64_MIN: nothing.  Log records and metric points go with spans. */
+struct store_keep {
+    str project;
+    int64_t spans_before_ns, scores_before_ns;
+    int64_t rollups_before_ns; /* not later than spans_before_ns */
+};
+enum { STORE_KEEPS_MAX = 256 };
+struct store_expiry {
+    const struct store_keep *keeps;
+    size_t keep_count;
+    bool is_plan;     /* only say what would go */
+    int64_t grace_ns; /* files stay so long for questions that are still at them */
+};
+/* Added to. */
+struct store_expired {
+    uint64_t day_count; /* of which nothing stays but rollups */
+    uint64_t span_count, trace_count, log_count, metric_count, score_count, rollup_count;
+    uint64_t disk_bytes; /* of these days' files; other rows free room inside files */
+    int64_t to_ns;       /* the end of the newest day that goes; INT64_MIN: none does */
+    bool more;           /* call again: it goes by a day at a time */
+};
+
 struct store_status {
     uint64_t span_count, trace_count, unsettled_count, log_count, metric_count, score_count;
     uint64_t disk_bytes, memory_bytes;
@@ -383,6 +409,11 @@ struct store_ops {
      * seconds.  *ret_more: there may be another.  Aggregates say the same before and after, but
      * that percentiles over many spans become approximate. */
     MUST_CHECK enum err (*roll)(struct store *store, bool *ret_more, struct diag *reterr_why);
+    /* Drops what may go of one whole UTC day, the oldest that has such, or, after all days, of
+     * scores and rollups.  Rollups of a day are made before its spans go; what comes later of that
+     * project and day is filed with the spans of the day on which it comes. */
+    MUST_CHECK enum err (*expire)(struct store *store, const struct store_expiry *expiry,
+                                  struct store_expired *expired, struct diag *reterr_why);
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 
