@@ -216,6 +216,13 @@ def schemas(src):
             "next_cursor": nullable("STR"), "since": nullable("TIME", "start of the counting"),
             "name_count": nullable("I64", "names known, of which items are the first"),
             "other_count": nullable("I64", "attributes counted without their name, for want of room")}),
+        "Retention": closed({
+            "now": nullable("TIME"),
+            "before": closed(fields("content:TIME previews:TIME spans:TIME scores:TIME rollups:TIME")),
+            "plan": closed(fields("days:I64 spans:I64 traces:I64 logs:I64 metrics:I64 scores:I64 rollups:I64 bytes:I64 to:TIME")),
+            "would_drop_all_spans": {"type": "boolean"}, "clock_has_jumped": {"type": "boolean"},
+            "running": {"type": "boolean"}, "runs": {"type": "integer"},
+            "last": closed(fields("time:TIME error:STR days:I64 spans:I64 scores:I64 rollups:I64 segments:I64 bytes:I64"))}),
         "SqlAnswer": closed({
             "columns": array(closed({"name": {"type": "string"}, "type": {"type": "string"}})),
             "rows": array(array({})),

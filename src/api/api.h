@@ -18,6 +18,7 @@
 #include "net/net.h"
 #include "pipeline/drain.h"
 #include "pipeline/ingest.h"
+#include "pipeline/upkeep.h"
 #include "store/store.h"
 
 struct api;
@@ -34,6 +35,7 @@ struct api_config {
     struct auth *auth;
     struct audit *audit;          /* NULL: content cannot be read (503) */
     const struct policy *tenants; /* for what its rules cut; may be NULL */
+    struct upkeep *upkeep;        /* NULL: no retention (503) */
     uint32_t query_threads;       /* default 2 */
     uint32_t queries_max;         /* waiting per thread; over it 503 */
     int64_t query_timeout_ns;     /* default 30 s: past it 504 */

@@ -42,6 +42,7 @@ struct node {
     struct redactor *redactor;
     struct digests *digests;
     struct drain *drain;
+    struct upkeep *upkeep;
     struct api *api;
     struct buf config_json;
     struct worker workers[NODE_WORKERS_MAX];

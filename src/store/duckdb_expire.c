@@ -337,10 +337,15 @@ static enum err days_expire(struct expire_run *run, bool *ret_found, struct diag
 {
     int32_t dates[DUCK_DAYS_MAX];
     uint32_t count = dates_of(run->store, dates);
+    int64_t latest_ns = INT64_MIN;
     enum err code = ERR_OK;
+    for (size_t i = 0; i < run->expiry->keep_count; i++)
+        latest_ns = MAX(latest_ns, run->expiry->keeps[i].spans_before_ns);
     *ret_found = false;
     for (uint32_t i = 0; i < count && code == ERR_OK && !*ret_found; i++) {
         bool is_whole;
+        if (day_start(dates[i]) + ROLLUP_DAY_NS > latest_ns)
+            continue;
         code = projects_load(run, dates[i], reterr_why);
         if (code != ERR_OK || !day_expires(run, dates[i], &is_whole))
             continue;
@@ -355,6 +360,16 @@ static enum err days_expire(struct expire_run *run, bool *ret_found, struct diag
 }
 
 /* -- scores and rollups -- */
+
+/* Rollups of a day whose file is still there are as old as its spans. */
+static void add_not_of_days(struct expire_run *run, struct buf *out)
+{
+    int32_t dates[DUCK_DAYS_MAX];
+    uint32_t count = dates_of(run->store, dates);
+    for (uint32_t i = 0; i < count; i++)
+        buf_printf(out, "%s%d", i ? "," : " AND file NOT IN (", dates[i]);
+    buf_add_c(out, count ? ")" : "");
+}
 
 /* Rows of one table that began before a time of their project's. */
 static enum err older_expire(struct expire_run *run, const char *table, const char *time,
@@ -378,6 +393,8 @@ static enum err older_expire(struct expire_run *run, const char *table, const ch
                DICT_NO_ID, (long long)INT64_MIN,
                (long long)(of_scores ? expiry->keeps[0].scores_before_ns
                                      : expiry->keeps[0].rollups_before_ns));
+    if (!of_scores)
+        add_not_of_days(run, &text);
     buf_add_char(&text, '\0');
     if (duckdb_query(run->store->upkeep, text.ptr, &result) != DuckDBSuccess)
         code = duck_error(ERR_IO, duckdb_result_error_type(&result), duckdb_result_error(&result),

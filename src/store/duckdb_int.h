@@ -519,6 +519,8 @@ static inline bool day_is_rolled(const struct day *day, int32_t through)
     return day->rolled == day->generation || day->date <= through;
 }
 bool date_is_gone(const struct store *store, int32_t date);
+/* The same of any project: its own time, or now when its day is gone or too long ago. */
+int64_t filed_time(const struct store *store, int64_t time_ns);
 struct day *day_find(struct store *store, int32_t date);
 /* -- duckdb_expire.c -- */
 MUST_CHECK enum err duck_expire(struct store *store, const struct store_expiry *expiry,

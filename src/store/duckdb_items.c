@@ -6,9 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "base/text.h"
 #include "store/duckdb_int.h"
-#include "sys/clock.h"
 
 struct items_day {
     struct day *day;
@@ -88,9 +86,7 @@ static enum err row_begin(struct items *run, int64_t time_ns, const char *table,
 {
     struct day *day;
     bool is_log = table[0] == 'l';
-    if (date_is_gone(run->store, day_from_time(MAX(time_ns, INT64_C(0)))))
-        time_ns = clock_now_ns();
-    enum err code = duck_day_get(run->store, time_ns, &day, reterr_why);
+    enum err code = duck_day_get(run->store, filed_time(run->store, time_ns), &day, reterr_why);
     if (code == ERR_OK)
         code = run_day(run, day, ret_day, reterr_why);
     if (code != ERR_OK)

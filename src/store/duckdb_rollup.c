@@ -170,13 +170,22 @@ int32_t seal_through(const struct store *store, str project)
     return 0;
 }
 
+int64_t filed_time(const struct store *store, int64_t time_ns)
+{
+    int64_t keep_ns = store->config.spans_keep_ns, now_ns = keep_ns ? clock_now_ns() : 0;
+    if (keep_ns && time_ns < now_ns - keep_ns)
+        return now_ns;
+    if (store->gone_count && date_is_gone(store, day_from_time(MAX(time_ns, INT64_C(0)))))
+        return clock_now_ns();
+    return time_ns;
+}
+
 int64_t seal_time(const struct store *store, uint32_t project, int64_t time_ns)
 {
-    if (store->seal_count + store->gone_count == 0)
-        return time_ns;
+    int64_t filed_ns = filed_time(store, time_ns);
+    if (store->seal_count == 0 || filed_ns != time_ns)
+        return filed_ns;
     int32_t date = day_from_time(MAX(time_ns, INT64_C(0)));
-    if (date_is_gone(store, date))
-        return clock_now_ns();
     for (uint32_t i = 0; i < store->seal_count; i++)
         if (store->seals[i].project == project && date <= store->seals[i].through)
             return clock_now_ns();

@@ -11,6 +11,7 @@
  * end: off by (g-1)/(g+1) = 0.75 % at most, and by half a unit more when rounded.  The scheme is
  * that of DDSketch (Masson, Rim, Lee 2019).
  *
+ * Memory:  none of its own.
  * Threads: pure.
  *
  * SPDX-License-Identifier: Apache-2.0

@@ -43,6 +43,9 @@ struct store_config {
     /* Finer rollups of a day are kept if they have so few rows, or far fewer than it has spans; 0:
      * 20,000. */
     uint64_t roll_rows_few;
+    /* What began longer ago when it comes is filed with the day on which it comes, so that it is
+     * kept as long as what is new; 0: never. */
+    int64_t spans_keep_ns;
 };
 
 enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
