@@ -125,6 +125,10 @@ MUST_CHECK enum err api_answer_groups(struct api_job *job, struct query_aggregat
 /* A trace by full id or unambiguous prefix of at least 4 hex digits (A1). */
 MUST_CHECK enum err api_find_trace(struct api_job *job, str id, struct trace_row **ret_trace,
                                    struct diag *reterr_why);
+/* The page of scores that is asked for, within what the job's key may see, each by `add`. */
+MUST_CHECK enum err api_answer_scores(struct api_job *job, struct store_scores *ask,
+                                      void (*add)(struct buf *out, const struct store_score *score),
+                                      struct diag *reterr_why);
 /* ,"scores":[...] of a trace, those of its responses included, into the body. */
 MUST_CHECK enum err api_trace_scores(struct api_job *job, struct id16 trace_id,
                                      const struct store_span *spans, size_t span_count,

@@ -16,33 +16,43 @@ static void scores_json(struct buf *out, const struct store_score *scores, size_
     }
 }
 
-API_HANDLER(api_list_scores)
+enum err api_answer_scores(struct api_job *job, struct store_scores *ask,
+                           void (*add)(struct buf *out, const struct store_score *score),
+                           struct diag *reterr_why)
 {
-    struct store_scores ask;
     struct store_score *scores;
     size_t count;
     const struct api_config *config = &job->worker->api->config;
-    enum err err =
-        query_plan_scores(job->query, job->query_count, clock_now_ns(), &ask, reterr_why);
-    if (err)
-        return err;
     struct store_scope scope = api_scope(job);
-    scope.range = ask.scope.range;
-    ask.scope = scope;
-    err = config->store_ops->scores(config->store, &ask, &job->arena, &scores, &count, reterr_why);
+    scope.range = ask->scope.range;
+    ask->scope = scope;
+    enum err err =
+        config->store_ops->scores(config->store, ask, &job->arena, &scores, &count, reterr_why);
     if (err)
         return err;
     buf_add_c(&job->body, "{\"items\":[");
-    scores_json(&job->body, scores, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(&job->body, ',');
+        add(&job->body, &scores[i]);
+    }
     buf_add_c(&job->body, "],\"next_cursor\":");
-    str cursor = count == ask.limit ? query_cursor_of_score(&job->arena, &scores[count - 1].score)
-                                    : STR_NONE;
+    str cursor = count == ask->limit ? query_cursor_of_score(&job->arena, &scores[count - 1].score)
+                                     : STR_NONE;
     if (str_is_none(cursor))
         buf_add_c(&job->body, "null");
     else
         buf_add_json_str(&job->body, cursor);
     buf_add_c(&job->body, "}\n");
     return ERR_OK;
+}
+
+API_HANDLER(api_list_scores)
+{
+    struct store_scores ask;
+    enum err err =
+        query_plan_scores(job->query, job->query_count, clock_now_ns(), &ask, reterr_why);
+    return err ? err : api_answer_scores(job, &ask, query_score_json, reterr_why);
 }
 
 enum err api_trace_scores(struct api_job *job, struct id16 trace_id, const struct store_span *spans,

@@ -42,8 +42,9 @@ void cli_query_add(struct buf *path, const char *name, const char *value)
     }
 }
 
-/* "authorization: Bearer ..." into the arena; NULL when no key is given. */
-static enum err key_header(struct cli_call *call, const char **ret_header, struct diag *why)
+/* "authorization: Bearer ..."; NULL when no key is given. */
+static enum err key_header(struct cli_call *call, struct arena *arena, const char **ret_header,
+                           struct diag *why)
 {
     struct buf text;
     buf_init(&text, KEY_FILE_BYTES_MAX);
@@ -58,7 +59,7 @@ static enum err key_header(struct cli_call *call, const char **ret_header, struc
             err = diag_set(why, ERR_BAD_INPUT, "the API key has characters that no key has");
     *ret_header = NULL;
     if (!err && key.len)
-        *ret_header = arena_printf(&call->arena, "authorization: Bearer %.*s", STR_ARG(key)).ptr;
+        *ret_header = arena_printf(arena, "authorization: Bearer %.*s", STR_ARG(key)).ptr;
     crypt_wipe(text.ptr, text.len);
     buf_clear(&text);
     return err;
@@ -75,12 +76,12 @@ static enum err ca_file(const struct cli_call *call, const char **ret_path, stru
 }
 
 /* A header takes one line of visible ASCII. */
-static const char *reason_header(struct cli_call *call, const char *reason)
+static const char *reason_header(struct arena *arena, const char *reason)
 {
     if (!reason)
         return NULL;
-    str copy = arena_printf(&call->arena, "x-telltale-reason: %s", reason);
-    char *at = arena_alloc(&call->arena, copy.len + 1);
+    str copy = arena_printf(arena, "x-telltale-reason: %s", reason);
+    char *at = arena_alloc(arena, copy.len + 1);
     assert(copy.ptr && at);
     for (size_t i = 0; i < copy.len; i++)
         at[i] = copy.ptr[i] >= ' ' && copy.ptr[i] <= '~' ? copy.ptr[i] : '?';
@@ -113,28 +114,37 @@ static enum err explain(const struct cli_call *call, enum err err, struct diag *
     return err;
 }
 
-enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret_status,
-                      struct buf *ret_body, struct diag *reterr_why)
+static int64_t retry_after_ns(str value)
+{
+    int64_t seconds;
+    return str_to_i64(str_trim(value), &seconds) && seconds > 0 ? seconds * NS_PER_S : 0;
+}
+
+static enum err exchange(struct cli_call *call, struct arena *arena, const struct cli_get *get,
+                         int *ret_status, struct buf *ret_body, struct diag *reterr_why)
 {
     const char *headers[4] = { NULL, NULL, NULL, NULL };
     bool is_post = !str_is_empty(get->body);
     const char *ca_path = NULL;
-    enum err err = key_header(call, &headers[0], reterr_why);
+    enum err err = key_header(call, arena, &headers[0], reterr_why);
     if (!err)
         err = ca_file(call, &ca_path, reterr_why);
     if (err)
         return err;
     size_t count = headers[0] ? 1 : 0;
-    headers[count] = reason_header(call, get->reason);
+    headers[count] = reason_header(arena, get->reason);
     count += headers[count] != NULL;
-    if (is_post)
+    if (is_post && get->content_type)
+        headers[count] = arena_printf(arena, "content-type: %s", get->content_type).ptr;
+    else if (is_post)
         headers[count] =
             get->is_json ? "content-type: application/json" : "content-type: text/plain";
     if (!call->client)
         call->client = client_new();
-    str url = arena_printf(&call->arena, "%.*s%s", STR_ARG(server_base(call)), get->path);
+    str url = arena_printf(arena, "%.*s%s", STR_ARG(server_base(call)), get->path);
     assert(url.ptr && url.len < (size_t)URL_BYTES_MAX * 4);
     int64_t timeout_ns = get->timeout_ns ? get->timeout_ns : TIMEOUT_S * NS_PER_S;
+    char retry_after[CLIENT_RETRY_AFTER_BYTES] = "";
     struct client_request request = { .method = is_post ? "POST" : "GET",
                                       .url = url.ptr,
                                       .headers = headers,
@@ -143,9 +153,22 @@ enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret
                                       .timeout_ns = MAX(timeout_ns, (int64_t)0),
                                       .piece = get->piece,
                                       .is_stopped = get->is_stopped,
-                                      .arg = get->arg };
+                                      .arg = get->arg,
+                                      .ret_retry_after = retry_after };
     err = client_do(call->client, &request, ret_status, ret_body, reterr_why);
+    if (get->ret_retry_after_ns)
+        *get->ret_retry_after_ns = retry_after_ns(str_from_c(retry_after));
     return explain(call, err, reterr_why);
+}
+
+enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret_status,
+                      struct buf *ret_body, struct diag *reterr_why)
+{
+    struct arena arena; /* its own: some commands ask a million times */
+    arena_init(&arena, MIB);
+    enum err err = exchange(call, &arena, get, ret_status, ret_body, reterr_why);
+    arena_clear(&arena);
+    return err;
 }
 
 static enum err code_of_status(int status)

@@ -153,14 +153,16 @@ const char *cli_server(const struct cli_call *call); /* URL without a slash at i
 /* name=value, percent-encoded, with ? or & before it; nothing when value is NULL. */
 void cli_query_add(struct buf *path, const char *name, const char *value);
 struct cli_get {
-    const char *path; /* with its query */
-    str body;         /* not empty: POST it as text/plain, or JSON */
-    bool is_json;     /* the body */
+    const char *path;         /* with its query */
+    str body;                 /* not empty: POST it as text/plain, or JSON */
+    bool is_json;             /* the body */
+    const char *content_type; /* of the body, where it is neither; or NULL */
     const char *reason;
     int64_t timeout_ns; /* 0: 30 s; -1: none */
     bool (*piece)(void *arg, str bytes);
     bool (*is_stopped)(void *arg);
     void *arg;
+    int64_t *ret_retry_after_ns; /* the answer's Retry-After, 0: none; may be NULL */
 };
 /* ERR_OK whatever the status. */
 MUST_CHECK enum err cli_http_get(struct cli_call *call, const struct cli_get *get, int *ret_status,
@@ -170,6 +172,24 @@ enum err cli_http_problem(struct cli_call *call, int status, str body, struct di
 /* Get, check the status and parse; with --json print it, too.
  * The exit status: errors are printed. */
 int cli_ask(struct cli_call *call, const char *path, struct value *ret_value);
+
+/* ---- cli_list.c ---- */
+enum { CLI_PAGE_MAX = 1000 }; /* rows of one answer, as the API has it */
+/* path?... with those options of the call that are given: "q from to trace_id=trace", where
+ * the parameter's name is another.  In the call's arena; NULL: too long. */
+const char *cli_question(struct cli_call *call, const char *path, const char *options);
+struct cli_list {
+    const char *path; /* of cli_question */
+    const struct cli_column *columns;
+    size_t column_count;
+    bool is_reversed; /* the API's last row stands first */
+    void (*add_row)(struct cli_table *table, const struct value *item);
+    const char *none; /* said when there are no rows */
+    /* What to do next, for a terminal; `answer` is the last page.  May be NULL. */
+    void (*add_hint)(const struct cli_call *call, const struct value *answer, struct buf *out);
+};
+/* Ask and print: a table, or with --json each page as it came.  The exit status. */
+int cli_list(struct cli_call *call, const struct cli_list *list);
 
 /* ---- cli_paths.c ---- */
 const char *cli_data_dir(struct cli_call *call);

@@ -7,11 +7,7 @@
 #include "cli/cli_int.h"
 #include "sys/clock.h"
 
-enum {
-    BODY_BYTES_MAX = 64 * 1024,
-    PATH_BYTES_MAX = 64 * 1024,
-    OUTPUT_BYTES_MAX = 64 * 1024 * 1024
-};
+enum { BODY_BYTES_MAX = 64 * 1024 };
 
 static const struct cli_column columns[] = {
     { "TIME (UTC)", false, false }, { "KIND", false, false }, { "WHAT", false, false },
@@ -67,24 +63,6 @@ int cli_deploy(struct cli_call *call)
     return err ? cli_fail(err, &why) : CLI_OK;
 }
 
-static const char *list_path(struct cli_call *call)
-{
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX);
-    buf_add_c(&path, "/api/v1/events");
-    cli_query_add(&path, "kind", call->options.kind);
-    cli_query_add(&path, "service", call->options.service);
-    cli_query_add(&path, "from", call->options.from);
-    cli_query_add(&path, "to", call->options.to);
-    if (call->options.limit)
-        cli_query_add(&path, "limit",
-                      arena_printf(&call->arena, "%lld", (long long)call->options.limit).ptr);
-    str kept =
-        buf_failed(&path) ? STR_NONE : arena_printf(&call->arena, "%.*s", STR_ARG(buf_str(&path)));
-    buf_clear(&path);
-    return kept.ptr;
-}
-
 static str value_text(struct arena *arena, const struct value *event)
 {
     const struct value *value = cli_member(event, "value");
@@ -123,26 +101,12 @@ static void add_row(struct cli_table *table, const struct value *event)
 
 int cli_events(struct cli_call *call)
 {
-    struct value answer;
-    const char *path = list_path(call);
-    if (!path)
-        return cli_misuse(call, "the question is too long");
-    int status = cli_ask(call, path, &answer);
-    if (status || call->options.json)
-        return status;
-    const struct value *items = cli_member(&answer, "items");
-    struct buf out;
-    struct cli_table table;
-    buf_init(&out, OUTPUT_BYTES_MAX);
-    cli_table_init(&table, &call->arena, columns, COUNT_OF(columns));
-    for (uint32_t i = 0; cli_item(items, i); i++)
-        add_row(&table, cli_item(items, i));
-    if (cli_item(items, 0))
-        cli_table_print(&table, &call->screen, &out);
-    else
-        buf_add_c(&out, "no events; the range is the last 24 hours unless --from says more\n");
-    cli_table_clear(&table);
-    cli_print(&out);
-    buf_clear(&out);
-    return CLI_OK;
+    struct cli_list list = {
+        .path = cli_question(call, "/api/v1/events", "kind service from to limit"),
+        .columns = columns,
+        .column_count = COUNT_OF(columns),
+        .add_row = add_row,
+        .none = "no events; the range is the last 24 hours unless --from says more",
+    };
+    return cli_list(call, &list);
 }

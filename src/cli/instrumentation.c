@@ -4,23 +4,7 @@
  */
 #include "cli/cli_int.h"
 
-enum { PATH_BYTES_MAX = 8 * 1024, OUTPUT_BYTES_MAX = 16 * 1024 * 1024, ID_SHOWN = 8 };
-
-static const char *report_path(struct cli_call *call)
-{
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX);
-    buf_add_c(&path, "/api/v1/instrumentation");
-    cli_query_add(&path, "from", call->options.from);
-    cli_query_add(&path, "to", call->options.to);
-    if (call->options.limit)
-        cli_query_add(&path, "limit",
-                      arena_printf(&call->arena, "%lld", (long long)call->options.limit).ptr);
-    str kept =
-        buf_failed(&path) ? STR_NONE : arena_printf(&call->arena, "%.*s", STR_ARG(buf_str(&path)));
-    buf_clear(&path);
-    return kept.ptr;
-}
+enum { OUTPUT_BYTES_MAX = 16 * 1024 * 1024, ID_SHOWN = 8 };
 
 static str name_of(const struct value *object, const char *key)
 {
@@ -145,7 +129,7 @@ static void add_unmapped(const struct value *answer, struct buf *out)
 int cli_instrumentation(struct cli_call *call)
 {
     struct value answer;
-    const char *path = report_path(call);
+    const char *path = cli_question(call, "/api/v1/instrumentation", "from to limit");
     if (!path)
         return cli_misuse(call, "the times are too long");
     int status = cli_ask(call, path, &answer);

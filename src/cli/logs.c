@@ -4,34 +4,12 @@
  */
 #include "cli/cli_int.h"
 
-enum { PATH_BYTES_MAX = 64 * 1024, OUTPUT_BYTES_MAX = 64 * 1024 * 1024, ID_SHOWN = 8 };
+enum { PATH_BYTES_MAX = 64 * 1024, ID_SHOWN = 8 };
 
 static const struct cli_column columns[] = {
     { "TIME (UTC)", false, false }, { "LEVEL", false, false }, { "SERVICE", false, true },
     { "TRACE", false, false },      { "EVENT", false, true },  { "BODY", false, true },
 };
-
-static const char *list_path(struct cli_call *call)
-{
-    struct buf path;
-    str text =
-        call->arg_count ? arena_printf(&call->arena, "%.*s", STR_ARG(call->args[0])) : STR_NONE;
-    buf_init(&path, PATH_BYTES_MAX);
-    buf_add_c(&path, "/api/v1/logs");
-    cli_query_add(&path, "text", text.ptr);
-    cli_query_add(&path, "q", call->options.q);
-    cli_query_add(&path, "severity", call->options.severity);
-    cli_query_add(&path, "trace_id", call->options.trace);
-    cli_query_add(&path, "from", call->options.from);
-    cli_query_add(&path, "to", call->options.to);
-    if (call->options.limit)
-        cli_query_add(&path, "limit",
-                      arena_printf(&call->arena, "%lld", (long long)call->options.limit).ptr);
-    str kept =
-        buf_failed(&path) ? STR_NONE : arena_printf(&call->arena, "%.*s", STR_ARG(buf_str(&path)));
-    buf_clear(&path);
-    return kept.ptr;
-}
 
 static enum cli_colour colour_of(double severity)
 {
@@ -62,33 +40,36 @@ static void add_row(struct cli_table *table, const struct value *log)
     cli_table_add(table, cli_member_str(log, "body"), CLI_PLAIN);
 }
 
+static void add_hint(const struct cli_call *call, const struct value *answer, struct buf *out)
+{
+    (void)call;
+    if (cli_member(answer, "next_cursor"))
+        buf_add_c(out, "there are more before these: --limit=1000, --to, or -q to narrow");
+}
+
 int cli_logs(struct cli_call *call)
 {
-    struct value answer;
-    const char *path = list_path(call);
-    if (!path)
-        return cli_misuse(call, "the text or filter is too long");
-    int status = cli_ask(call, path, &answer);
-    if (status || call->options.json)
-        return status;
-    const struct value *items = cli_member(&answer, "items");
-    uint32_t count = items && items->type == VALUE_ARRAY ? items->count : 0;
-    struct buf out;
-    struct cli_table table;
-    buf_init(&out, OUTPUT_BYTES_MAX);
-    cli_table_init(&table, &call->arena, columns, COUNT_OF(columns));
-    for (uint32_t i = count; i-- > 0;)
-        add_row(&table, cli_item(items, i));
-    if (count)
-        cli_table_print(&table, &call->screen, &out);
-    else
-        buf_add_c(&out, "no log records match; the range is the last 24 hours unless --from says "
-                        "more, and case matters\n");
-    if (count && call->screen.is_tty && cli_member(&answer, "next_cursor"))
-        cli_paint(&out, &call->screen, CLI_DIM,
-                  STR_OF("\nthere are more before these: --limit=1000, --to, or -q to narrow\n"));
-    cli_table_clear(&table);
-    cli_print(&out);
-    buf_clear(&out);
-    return CLI_OK;
+    struct buf path;
+    str text =
+        call->arg_count ? arena_printf(&call->arena, "%.*s", STR_ARG(call->args[0])) : STR_NONE;
+    buf_init(&path, PATH_BYTES_MAX);
+    buf_add_c(&path, "/api/v1/logs");
+    cli_query_add(&path, "text", text.ptr);
+    if (buf_failed(&path)) {
+        buf_clear(&path);
+        return cli_misuse(call, "the text is too long");
+    }
+    str begin = arena_printf(&call->arena, "%.*s", STR_ARG(buf_str(&path)));
+    buf_clear(&path);
+    struct cli_list list = {
+        .path = cli_question(call, begin.ptr, "q severity trace_id=trace from to limit"),
+        .columns = columns,
+        .column_count = COUNT_OF(columns),
+        .is_reversed = true,
+        .add_row = add_row,
+        .none = "no log records match; the range is the last 24 hours unless --from says more, "
+                "and case matters",
+        .add_hint = add_hint,
+    };
+    return cli_list(call, &list);
 }

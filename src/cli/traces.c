@@ -4,12 +4,7 @@
  */
 #include "cli/cli_int.h"
 
-enum {
-    PATH_BYTES_MAX = 64 * 1024,
-    ID_SHOWN = 8,
-    PAGE_MAX = 1000,
-    OUTPUT_BYTES_MAX = 64 * 1024 * 1024
-};
+enum { ID_SHOWN = 8 };
 
 static const struct cli_column columns[] = {
     { "TIME (UTC)", false, false }, { "TRACE", false, false },  { "NAME", false, true },
@@ -39,69 +34,30 @@ static void add_row(struct cli_table *table, const struct value *trace)
     cli_table_add(table, status, colour_of(status));
 }
 
-static const char *list_path(struct cli_call *call)
-{
-    struct buf path;
-    buf_init(&path, PATH_BYTES_MAX);
-    buf_add_c(&path, "/api/v1/traces");
-    cli_query_add(&path, "q", call->options.q);
-    cli_query_add(&path, "from", call->options.from);
-    cli_query_add(&path, "to", call->options.to);
-    cli_query_add(&path, "sort", call->options.sort);
-    if (call->options.limit)
-        cli_query_add(&path, "limit",
-                      arena_printf(&call->arena, "%lld", (long long)call->options.limit).ptr);
-    str kept =
-        buf_failed(&path) ? STR_NONE : arena_printf(&call->arena, "%.*s", STR_ARG(buf_str(&path)));
-    buf_clear(&path);
-    return kept.ptr;
-}
-
-/* What to do next: for people, not for pipes. */
-static void add_hints(const struct cli_call *call, const struct value *answer, struct buf *out)
+static void add_hint(const struct cli_call *call, const struct value *answer, struct buf *out)
 {
     const struct value *items = cli_member(answer, "items"), *first = cli_item(items, 0);
-    struct buf text;
-    if (!first || !call->screen.is_tty)
+    (void)call;
+    if (!first)
         return;
-    buf_init(&text, KIB);
-    buf_printf(&text, "`telltale trace %.*s` shows one",
+    buf_printf(out, "`telltale trace %.*s` shows one",
                STR_ARG(str_sub(cli_member_str(first, "trace_id"), 0, ID_SHOWN)));
-    if (cli_member(answer, "next_cursor") && items->count < PAGE_MAX)
-        buf_printf(&text, "; there are more than these %u: --limit=%d, or -q to narrow",
-                   items->count, PAGE_MAX);
+    if (cli_member(answer, "next_cursor") && items->count < CLI_PAGE_MAX)
+        buf_printf(out, "; there are more than these %u: --limit=%d, or -q to narrow", items->count,
+                   CLI_PAGE_MAX);
     else if (cli_member(answer, "next_cursor"))
-        buf_add_c(&text, "; there are more: narrow with -q, or end the range earlier with --to");
-    buf_add_char(out, '\n');
-    cli_paint(out, &call->screen, CLI_DIM, buf_str(&text));
-    buf_add_char(out, '\n');
-    buf_clear(&text);
+        buf_add_c(out, "; there are more: narrow with -q, or end the range earlier with --to");
 }
 
 int cli_traces(struct cli_call *call)
 {
-    struct value answer;
-    const char *path = list_path(call);
-    if (!path)
-        return cli_misuse(call, "the filter is too long");
-    int status = cli_ask(call, path, &answer);
-    if (status || call->options.json)
-        return status;
-    const struct value *items = cli_member(&answer, "items");
-    struct buf out;
-    buf_init(&out, OUTPUT_BYTES_MAX);
-    struct cli_table table;
-    cli_table_init(&table, &call->arena, columns, COUNT_OF(columns));
-    for (uint32_t i = 0; cli_item(items, i); i++)
-        add_row(&table, cli_item(items, i));
-    if (cli_item(items, 0))
-        cli_table_print(&table, &call->screen, &out);
-    else
-        buf_add_c(&out,
-                  "no traces match; the range is the last 24 hours unless --from says more\n");
-    add_hints(call, &answer, &out);
-    cli_table_clear(&table);
-    cli_print(&out);
-    buf_clear(&out);
-    return CLI_OK;
+    struct cli_list list = {
+        .path = cli_question(call, "/api/v1/traces", "q from to sort limit"),
+        .columns = columns,
+        .column_count = COUNT_OF(columns),
+        .add_row = add_row,
+        .none = "no traces match; the range is the last 24 hours unless --from says more",
+        .add_hint = add_hint,
+    };
+    return cli_list(call, &list);
 }

@@ -61,6 +61,20 @@ static size_t on_piece(char *ptr, size_t size, size_t count, void *arg)
     return exchange->is_too_large ? CURL_WRITEFUNC_ERROR : len;
 }
 
+/* A header line of the answer. */
+static size_t on_header(char *ptr, size_t size, size_t count, void *arg)
+{
+    static const str name = STR("retry-after:");
+    struct exchange *exchange = arg;
+    str line = str_make(ptr, size * count);
+    if (str_equal_nocase(str_sub(line, 0, name.len), name)) {
+        str value = str_sub(str_trim(str_from(line, name.len)), 0, CLIENT_RETRY_AFTER_BYTES - 1);
+        memcpy(exchange->request->ret_retry_after, value.ptr, value.len);
+        exchange->request->ret_retry_after[value.len] = '\0';
+    }
+    return line.len;
+}
+
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up)
 {
@@ -103,6 +117,11 @@ static void options_set(CURL *curl, const struct client_request *request, struct
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, MAX(timeout_ms, 1L));
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_piece);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
+    if (request->ret_retry_after) {
+        request->ret_retry_after[0] = '\0';
+        curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
+    }
     if (request->is_stopped) {
         curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);

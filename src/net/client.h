@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+enum { CLIENT_RETRY_AFTER_BYTES = 32 };
+
 struct client;
 struct client *client_new(void);
 void client_free(struct client *client);
@@ -26,6 +28,7 @@ struct client_request {
      * piece that returned false does.  May be NULL. */
     bool (*is_stopped)(void *arg);
     void *arg;
+    char *ret_retry_after; /* CLIENT_RETRY_AFTER_BYTES: the answer's header, cut; may be NULL */
 };
 /* ERR_FORBIDDEN: the server's certificate is not trusted. */
 MUST_CHECK enum err client_do(struct client *client, const struct client_request *request,
