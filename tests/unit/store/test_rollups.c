@@ -66,7 +66,7 @@ static int setup_few(void **state)
     return setup_sparing(state, 1);
 }
 
-static int teardown(void **state)
+static int both_clear(void **state)
 {
     struct both *both = *state;
     fixture_clear(&both->memory);
@@ -568,18 +568,19 @@ static void scores_expire_by_their_own_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(rollups_say_what_the_spans_say, setup, teardown),
-        cmocka_unit_test_setup_teardown(rollups_are_there_after_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_not_kept_is_asked_of_spans, setup_few, teardown),
-        cmocka_unit_test_setup_teardown(numbers_outlive_their_spans, setup, teardown),
-        cmocka_unit_test_setup_teardown(numbers_outlive_their_spans, setup_few, teardown),
+        cmocka_unit_test_setup_teardown(rollups_say_what_the_spans_say, setup, both_clear),
+        cmocka_unit_test_setup_teardown(rollups_are_there_after_a_restart, setup, both_clear),
+        cmocka_unit_test_setup_teardown(what_is_not_kept_is_asked_of_spans, setup_few, both_clear),
+        cmocka_unit_test_setup_teardown(numbers_outlive_their_spans, setup, both_clear),
+        cmocka_unit_test_setup_teardown(numbers_outlive_their_spans, setup_few, both_clear),
         cmocka_unit_test_setup_teardown(a_day_goes_when_its_last_instant_may_and_not_before, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(one_project_expires_beside_another, setup, teardown),
-        cmocka_unit_test_setup_teardown(late_spans_of_an_expired_day_are_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_file_that_a_kill_left_goes_at_the_start, setup, teardown),
-        cmocka_unit_test_setup_teardown(rollups_expire_by_whole_buckets, setup, teardown),
-        cmocka_unit_test_setup_teardown(scores_expire_by_their_own_time, setup, teardown),
+                                        both_clear),
+        cmocka_unit_test_setup_teardown(one_project_expires_beside_another, setup, both_clear),
+        cmocka_unit_test_setup_teardown(late_spans_of_an_expired_day_are_kept, setup, both_clear),
+        cmocka_unit_test_setup_teardown(a_file_that_a_kill_left_goes_at_the_start, setup,
+                                        both_clear),
+        cmocka_unit_test_setup_teardown(rollups_expire_by_whole_buckets, setup, both_clear),
+        cmocka_unit_test_setup_teardown(scores_expire_by_their_own_time, setup, both_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
