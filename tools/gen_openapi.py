@@ -258,7 +258,10 @@ def schemas(src):
         "Group": group,
         "Aggregate": closed({"items": array(ref("Group")), "next_cursor": nullable("STR"),
                              "metrics": array({"type": "string"}), "by": array({"type": "string"}),
-                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME")},
+                             "step_ms": nullable("NS"), "from": nullable("TIME"), "to": nullable("TIME"),
+                             "source": array({"type": "string", "enum": ["spans", "minutes", "hours", "days"]}),
+                             "approximate": {"type": "boolean", "description": "percentiles are at most 1 % off"},
+                             "spans_from": nullable("TIME", "spans of the range before it have expired")},
                             baseline=span, other=array(ref("Group")), markers=dict(array(ref("Event")), description="with a step: the newest 200 deploys of the range"),
                             projection={"type": "object", "additionalProperties": projected}),
         "Comparison": closed({
@@ -296,6 +299,13 @@ def schemas(src):
             "items": array(closed(dict(fields("version:STR tenant:STR set:TIME")))),
             "next_cursor": nullable("STR"), "newest": nullable("STR", "what is read without a pin"),
             "in_force": nullable("STR", "for the project, or for the tenant that the key is bound to")}),
+        "Retention": closed({
+            "now": nullable("TIME"),
+            "before": closed(fields("content:TIME previews:TIME spans:TIME scores:TIME rollups:TIME")),
+            "plan": closed(fields("days:I64 spans:I64 traces:I64 logs:I64 metrics:I64 scores:I64 rollups:I64 bytes:I64 to:TIME")),
+            "would_drop_all_spans": {"type": "boolean"}, "clock_has_jumped": {"type": "boolean"},
+            "running": {"type": "boolean"}, "runs": {"type": "integer"},
+            "last": closed(fields("time:TIME error:STR days:I64 spans:I64 scores:I64 rollups:I64 segments:I64 bytes:I64"))}),
         "SqlAnswer": closed({
             "columns": array(closed({"name": {"type": "string"}, "type": {"type": "string"}})),
             "rows": array(array({})),

@@ -18,6 +18,7 @@
 #include "net/net.h"
 #include "pipeline/drain.h"
 #include "pipeline/ingest.h"
+#include "pipeline/upkeep.h"
 #include "price/price.h"
 #include "search/search.h"
 #include "store/store.h"
@@ -46,6 +47,7 @@ struct api_config {
     struct audit *search_audit; /* the same file opened again: searches have their own thread */
     int64_t search_time_ns;     /* of one search; then it says what is left */
     const struct meter *meter;  /* of GET /metrics; may be NULL */
+    struct upkeep *upkeep;      /* NULL: no retention (503) */
     uint64_t sql_rows_max, sql_bytes_max, sql_memory_max;
     int64_t sql_time_ns;
     str config_json; /* GET /api/v1/config: values with their origins, secrets as *** */

@@ -118,6 +118,8 @@ API_HANDLER(api_get_trace_services);
 API_HANDLER(api_sql);
 API_HANDLER(api_list_unmapped);
 API_HANDLER(api_list_pins);
+API_HANDLER(api_get_retention);
+API_HANDLER(api_run_retention);
 API_HANDLER(api_get_config);
 API_HANDLER(api_get_status);
 API_HANDLER(api_healthz);

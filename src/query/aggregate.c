@@ -319,6 +319,16 @@ static enum err plan_projection(const struct asked *asked, struct query_aggregat
     return ERR_OK;
 }
 
+static enum err plan_exact(const struct asked *asked, struct store_aggregate *ask,
+                           struct diag *reterr_why)
+{
+    str text = asked_for(asked, "exact");
+    ask->of_spans = str_equal_c(text, "true");
+    if (str_is_none(text) || ask->of_spans || str_equal_c(text, "false"))
+        return ERR_OK;
+    return diag_set(reterr_why, ERR_BAD_INPUT, "exact: must be 'true' or 'false'");
+}
+
 static enum err plan_extras(struct arena *arena, const struct asked *asked,
                             struct query_aggregate *plan, struct diag *reterr_why)
 {
@@ -327,6 +337,8 @@ static enum err plan_extras(struct arena *arena, const struct asked *asked,
         code = plan_top(asked, plan, reterr_why);
     if (code == ERR_OK)
         code = plan_projection(asked, plan, reterr_why);
+    if (code == ERR_OK)
+        code = plan_exact(asked, &plan->ask, reterr_why);
     uint32_t fallback = plan->ask.step_ns ? QUERY_STEP_ROWS_DEFAULT : QUERY_LIMIT_DEFAULT;
     uint32_t max = plan->ask.step_ns ? QUERY_STEP_ROWS_MAX : QUERY_LIMIT_MAX;
     return code == ERR_OK ? plan_limit(asked, fallback, max, &plan->ask.limit, reterr_why) : code;
@@ -358,7 +370,10 @@ enum err plan_groups(struct arena *arena, const struct asked *asked,
                      struct diag *reterr_why)
 {
     struct query_aggregate *plan = ret_plan;
-    *plan = (struct query_aggregate){ .ask.scope.project = STR_NONE, .now_ns = asked->now_ns };
+    *plan = (struct query_aggregate){ .ask.scope.project = STR_NONE,
+                                      .now_ns = asked->now_ns,
+                                      .sources.spans_from_ns = INT64_MIN };
+    plan->ask.sources = &plan->sources;
     enum err code = plan_spans(arena, asked, defaults->filter, &plan->ask.filter, reterr_why);
     if (code == ERR_OK)
         code = plan_range(asked, &plan->ask.scope.range, reterr_why);
@@ -378,8 +393,8 @@ enum err query_plan_aggregate(struct arena *arena, const struct query_param *par
                               struct diag *reterr_why)
 {
     assert(arena && ret_plan);
-    static const char *const allowed[] = { "metric", "by",      "step", "q",          "from",
-                                           "to",     "compare", "top",  "projection", "limit" };
+    static const char *const allowed[] = { "metric",  "by",  "step",       "q",     "from", "to",
+                                           "compare", "top", "projection", "limit", "exact" };
     static const struct aggregate_defaults defaults = { .metrics = "count" };
     struct asked asked = { params, count, now_ns };
     enum err code = query_params_check(params, count, allowed, COUNT_OF(allowed), reterr_why);

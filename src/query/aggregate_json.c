@@ -228,6 +228,26 @@ static void add_projections(struct buf *out, const struct query_aggregate *plan,
     buf_add_char(out, '}');
 }
 
+/* Of which tables the numbers are, and from when on spans are still there. */
+static void add_sources(struct buf *out, const struct store_sources *sources)
+{
+    static const char *const names[] = { "spans", "minutes", "hours", "days" };
+    bool is_first = true;
+    buf_add_c(out, ",\"source\":[");
+    for (uint32_t i = 0; i < COUNT_OF(names); i++) {
+        if (!(sources->tables >> i & 1))
+            continue;
+        buf_printf(out, "%s\"%s\"", is_first ? "" : ",", names[i]);
+        is_first = false;
+    }
+    buf_printf(out,
+               "],\"approximate\":%s,\"spans_from\":", sources->is_approximate ? "true" : "false");
+    if (sources->spans_from_ns != INT64_MIN)
+        add_time(out, sources->spans_from_ns);
+    else
+        buf_add_c(out, "null");
+}
+
 void query_answer_json(struct buf *out, const struct query_aggregate *plan,
                        const struct query_answer *answer)
 {
@@ -269,5 +289,6 @@ void query_answer_json(struct buf *out, const struct query_aggregate *plan,
         add_others(out, plan, answer);
     if (answer->projections)
         add_projections(out, plan, answer->projections);
+    add_sources(out, &plan->sources);
     buf_add_char(out, '}');
 }

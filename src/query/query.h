@@ -168,12 +168,14 @@ struct query_aggregate {
     enum query_compare compare;
     struct time_range baseline_range;
     const struct filter *baseline_filter, *since;
-    uint32_t top;    /* 0: no; else so many groups, and the rest as `other` */
-    bool projection; /* to the end of the month */
+    uint32_t top;                 /* 0: no; else so many groups, and the rest as `other` */
+    bool projection;              /* to the end of the month */
+    struct store_sources sources; /* of all its questions, when they are answered */
 };
 /* GET /api/v1/aggregate: metric (comma list) by (comma list) step q from to limit compare top
- * projection.  compare: previous, FROM..TO, FIELD:A..B (B against A), FIELD:A (after its first span
- * against as long before). */
+ * projection exact.  *ret_plan stays where it is while it is asked: `sources` is filled in.
+ * compare: previous, FROM..TO, FIELD:A..B (B against A), FIELD:A (after its first span against as
+ * long before). */
 MUST_CHECK enum err query_plan_aggregate(struct arena *arena, const struct query_param *params,
                                          size_t count, int64_t now_ns,
                                          struct query_aggregate *ret_plan, struct diag *reterr_why);

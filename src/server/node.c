@@ -14,6 +14,8 @@
 #define STORE_GATHER_NS (5 * NS_PER_S)
 /* A score counts without its trace's labels when the trace had not settled by then. */
 #define METER_WAIT_MORE_NS (30 * NS_PER_S)
+/* Rollups are made of days that have not changed for so long. */
+#define ROLL_QUIET_NS (60 * NS_PER_S)
 
 static const char *path_in(struct node *node, const char *dir, const char *name)
 {
@@ -225,6 +227,8 @@ static enum err open_store(struct node *node, struct diag *why)
         .memory_bytes_max = (size_t)options->store_memory,
         .threads_max = (uint32_t)options->query_threads,
         .gather_ns = STORE_GATHER_NS,
+        .roll_quiet_ns = ROLL_QUIET_NS,
+        .spans_keep_ns = options->retention_spans_ns,
     };
     return node->store_ops->open(&config, &node->store, why);
 }
@@ -287,6 +291,36 @@ static enum err open_redactor(struct node *node, struct diag *why)
     return err;
 }
 
+/* What spans are made of on their way in. */
+static enum err open_meaning(struct node *node, struct diag *why)
+{
+    enum err err = open_prices(node, why);
+    if (!err)
+        err = open_rules(node, why);
+    return err ? err : open_redactor(node, why);
+}
+
+static enum err open_upkeep(struct node *node, struct diag *why)
+{
+    const struct options *options = &node->options;
+    struct upkeep_config config = {
+        .store_ops = node->store_ops,
+        .store = node->store,
+        .content = node->content,
+        .audit_path = path_in(node, node->data_dir, "audit.log"),
+        .clock_path = path_in(node, node->data_dir, "retention.clock"),
+        .policy = { .content_ns = options->retention_content_ns,
+                    .previews_ns = options->retention_previews_ns,
+                    .spans_ns = options->retention_spans_ns,
+                    .scores_ns = options->retention_scores_ns,
+                    .rollups_ns = options->retention_rollups_ns,
+                    .projects = options->retention_projects },
+        .every_ns = options->retention_every_ns,
+        .grace_ns = 2 * options->query_timeout_ns,
+    };
+    return upkeep_new(&config, &node->upkeep, why);
+}
+
 static void open_drain(struct node *node)
 {
     const struct options *options = &node->options;
@@ -329,6 +363,7 @@ static void open_drain(struct node *node)
         .meter = node->meter,
         .tenants = node->tenants,
         .pins = &node->mapping.place,
+        .upkeep = node->upkeep,
         .query_threads = (uint32_t)options->query_threads,
         .queries_max = (uint32_t)options->queries_max,
         .query_timeout_ns = options->query_timeout_ns,
@@ -459,15 +494,13 @@ enum err node_open(struct node *node, struct diag *reterr_why)
     if (!err)
         err = open_log_and_content(node, reterr_why);
     if (!err)
-        err = open_prices(node, reterr_why);
-    if (!err)
-        err = open_rules(node, reterr_why);
-    if (!err)
-        err = open_redactor(node, reterr_why);
+        err = open_meaning(node, reterr_why);
     if (!err)
         err = open_audit_and_search(node, reterr_why);
     if (!err)
         err = node_open_auth(node, reterr_why);
+    if (!err)
+        err = open_upkeep(node, reterr_why);
     if (err)
         return err;
     buf_init(&node->config_json, MIB);
@@ -490,6 +523,7 @@ static void worker_run(void *arg)
 void node_start(struct node *node)
 {
     drain_start(node->drain);
+    upkeep_start(node->upkeep);
     api_start(node->api);
     search_start(node->search);
     for (uint32_t i = 0; i < node->worker_count; i++)
@@ -506,6 +540,7 @@ void node_stop(struct node *node)
         thread_join(&node->workers[i].thread);
     api_stop(node->api);
     search_stop(node->search);
+    upkeep_stop(node->upkeep);
     drain_stop(node->drain, false);
 }
 
@@ -525,6 +560,7 @@ void node_close(struct node *node)
     }
     api_free(node->api);
     meter_free(node->meter);
+    upkeep_free(node->upkeep);
     if (node->store)
         node->store_ops->close(node->store);
     search_close(node->search);

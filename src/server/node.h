@@ -59,6 +59,7 @@ struct node {
     struct digests *digests;
     struct meter *meter;
     struct drain *drain;
+    struct upkeep *upkeep;
     struct api *api;
     struct buf config_json;
     struct worker workers[NODE_WORKERS_MAX];

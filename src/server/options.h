@@ -17,7 +17,7 @@ enum { OPTIONS_ARENA_BYTES = 8 * 1024 * 1024 };
 struct options {
     str data_dir, listen_grpc, listen_otlp, listen_api, tls_cert, tls_key, keys_dir, master_file,
         master_hex, price_overrides, mapping_file, tenants_file, external_url, external_endpoint,
-        external_region, external_credentials, external_ca;
+        external_region, external_credentials, external_ca, retention_projects;
     int32_t auth_mode, log_level, log_format, store_kind, redact_pii, redact_identity,
         external_path_style;
     int64_t workers, flights_max, items_max, attrs_max, events_max, links_max, connections_max,
@@ -30,7 +30,8 @@ struct options {
     int64_t head_timeout_ns, body_timeout_ns, idle_timeout_ns, group_wait_ns, settle_root_ns,
         settle_idle_ns, settle_max_ns, tick_ns, query_timeout_ns, sql_time_ns, burst_ns,
         objective_latency_ns, search_time_ns, external_after_ns, external_keep_ns,
-        external_timeout_ns;
+        external_timeout_ns, retention_content_ns, retention_previews_ns, retention_spans_ns,
+        retention_scores_ns, retention_rollups_ns, retention_every_ns;
     bool redact_name_kind, estimate_usage, query_sql, search_index;
     struct arena arena;
     struct binding binding;

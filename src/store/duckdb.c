@@ -72,15 +72,9 @@ enum err duck_run(duckdb_connection connection, struct diag *reterr_why, const c
     return duck_text(connection, text, reterr_why);
 }
 
-enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct diag *reterr_why,
-                    const char *format, ...)
+enum err duck_count_text(duckdb_connection connection, const char *text, uint64_t *ret_count,
+                         struct diag *reterr_why)
 {
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    assert(len > 0 && (size_t)len < sizeof text);
     duckdb_result result;
     enum err code = run_text(connection, text, &result, reterr_why);
     if (code != ERR_OK)
@@ -97,6 +91,18 @@ enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct di
         duckdb_destroy_data_chunk(&chunk);
     duckdb_destroy_result(&result);
     return ERR_OK;
+}
+
+enum err duck_count(duckdb_connection connection, uint64_t *ret_count, struct diag *reterr_why,
+                    const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    assert(len > 0 && (size_t)len < sizeof text);
+    return duck_count_text(connection, text, ret_count, reterr_why);
 }
 
 /* -- connections for questions -- */
@@ -221,11 +227,10 @@ static enum err file_make(struct store *store, const char *file, const char *nam
     return code == ERR_OK ? dir_sync(store->dir, reterr_why) : code;
 }
 
-/* A file and its tables, made now when it is new. */
-static enum err file_open(struct store *store, const char *file, const char *name,
-                          enum err (*tables_make)(struct store *store, const char *name,
-                                                  struct diag *reterr_why),
-                          struct diag *reterr_why)
+enum err duck_file_open(struct store *store, const char *file, const char *name,
+                        enum err (*tables_make)(struct store *store, const char *name,
+                                                struct diag *reterr_why),
+                        struct diag *reterr_why)
 {
     char path[4096];
     bool is_new = false;
@@ -240,13 +245,14 @@ static enum err file_open(struct store *store, const char *file, const char *nam
     return code == ERR_OK && is_new ? tables_make(store, name, reterr_why) : code;
 }
 
-static enum err state_make(struct store *store, const char *name, struct diag *reterr_why)
+enum err duck_state_make(struct store *store, const char *name, struct diag *reterr_why)
 {
     enum err code = duck_run(store->write, reterr_why,
                              "CREATE TABLE %s.state(key VARCHAR, value UBIGINT)", name);
     if (code == ERR_OK)
         code = duck_run(store->write, reterr_why,
-                        "INSERT INTO %s.state VALUES ('schema',%d),('checkpoint',0),('items',0)",
+                        "INSERT INTO %s.state VALUES "
+                        "('schema',%d),('checkpoint',0),('items',0),('generation',0)",
                         name, DUCK_SCHEMA);
     return code;
 }
@@ -292,7 +298,7 @@ static enum err day_tables(struct store *store, const char *name, struct diag *r
                         "buckets VARCHAR, attrs VARCHAR USING COMPRESSION zstd)",
                         name);
     if (code == ERR_OK)
-        code = state_make(store, name, reterr_why);
+        code = duck_state_make(store, name, reterr_why);
     if (code == ERR_OK)
         return duck_run(store->write, reterr_why, "COMMIT");
     if (duck_run(store->write, NULL, "ROLLBACK") != ERR_OK)
@@ -358,9 +364,11 @@ static enum err day_open(struct store *store, int32_t date, struct day **ret_day
     day->date = date;
     snprintf(day->name, sizeof day->name, "d%08d", date);
     snprintf(file, sizeof file, "spans_%08d.duckdb", date);
-    enum err code = file_open(store, file, day->name, day_tables, reterr_why);
+    enum err code = duck_file_open(store, file, day->name, day_tables, reterr_why);
     if (code == ERR_OK)
         code = day_load(store, day, reterr_why);
+    if (code == ERR_OK)
+        code = rollups_of_day(store, day, reterr_why);
     if (code == ERR_OK)
         code = bloom_load(store, day, reterr_why);
     if (code == ERR_OK && duckdb_connect(store->database, &day->connection) != DuckDBSuccess)
@@ -448,12 +456,12 @@ static enum err meta_tables(struct store *store, const char *name, struct diag *
     enum err code =
         duck_run(store->write, reterr_why,
                  "CREATE TABLE %s.dict(field VARCHAR, id UINTEGER, text VARCHAR)", name);
-    return code == ERR_OK ? state_make(store, name, reterr_why) : code;
+    return code == ERR_OK ? duck_state_make(store, name, reterr_why) : code;
 }
 
 static enum err meta_open(struct store *store, struct diag *reterr_why)
 {
-    enum err code = file_open(store, "meta.duckdb", "meta", meta_tables, reterr_why);
+    enum err code = duck_file_open(store, "meta.duckdb", "meta", meta_tables, reterr_why);
     if (code == ERR_OK)
         code = scores_make(store, reterr_why);
     if (code == ERR_OK)
@@ -471,10 +479,16 @@ static enum err files_open(struct store *store, struct diag *reterr_why)
 {
     struct dates dates = { .count = 0 };
     enum err code = meta_open(store, reterr_why);
+    if (code == ERR_OK)
+        code = rollups_open(store, reterr_why);
     if (code == ERR_OK && store->dir)
         code = dir_list(store->dir, date_add, &dates, reterr_why);
     for (uint32_t i = 0; i < dates.count && code == ERR_OK; i++) {
         struct day *day;
+        if (date_is_gone(store, dates.items[i])) {
+            gone_remove(store, dates.items[i]);
+            continue;
+        }
         code = day_open(store, dates.items[i], &day, reterr_why);
         if (code != ERR_OK)
             break;
@@ -584,6 +598,8 @@ static void duck_close(struct store *store)
     }
     for (uint32_t i = 0; i < store->pool_idle; i++)
         duckdb_disconnect(&store->pool[i]);
+    if (store->upkeep)
+        duckdb_disconnect(&store->upkeep);
     if (store->write)
         duckdb_disconnect(&store->write);
     if (store->database)
@@ -594,6 +610,8 @@ static void duck_close(struct store *store)
     xfree(store->waiting);
     dicts_clear(&store->dicts);
     pthread_mutex_destroy(&store->pool_lock);
+    pthread_mutex_destroy(&store->upkeep_lock);
+    pthread_mutex_destroy(&store->write_lock);
     pthread_cond_destroy(&store->pool_free);
     pthread_rwlock_destroy(&store->lock);
     xfree(store->dir);
@@ -614,6 +632,8 @@ static void locks_init(struct store *store)
     pthread_cond_init(&store->pool_free, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&store->pool_lock, NULL);
+    pthread_mutex_init(&store->upkeep_lock, NULL);
+    pthread_mutex_init(&store->write_lock, NULL);
 }
 
 static enum err duck_open(const struct store_config *config, struct store **ret_store,
@@ -689,6 +709,7 @@ static void duck_status(struct store *store, struct store_status *ret_status)
         status.disk_bytes += store->dir ? disk_bytes(store, file) : 0;
     }
     status.disk_bytes += store->dir ? disk_bytes(store, "meta.duckdb") : 0;
+    status.disk_bytes += store->dir ? disk_bytes(store, "rollups.duckdb") : 0;
     status.day_count = store->day_count;
     status.checkpoint_sequence = store->checkpoint_sequence;
     status.items_sequence = store->items_sequence;
@@ -720,5 +741,7 @@ const struct store_ops store_duckdb = {
     .shares = duck_shares,
     .scores = duck_scores,
     .sql = duck_sql,
+    .roll = duck_roll,
+    .expire = duck_expire,
     .status = duck_status,
 };

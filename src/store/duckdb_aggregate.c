@@ -109,10 +109,10 @@ static void add_wanted(struct sql *sql, const struct store_aggregate *ask)
     buf_add_c(&sql->text, ")))");
 }
 
-static void build(struct sql *sql, const struct store_aggregate *ask)
+/* Groups and their numbers, of spans alone. */
+static void add_groups(struct sql *sql, const struct store_aggregate *ask)
 {
-    bool by_scores = is_ordered_by_scores(ask);
-    buf_add_c(&sql->text, "SELECT * FROM (SELECT ");
+    buf_add_c(&sql->text, "SELECT ");
     add_keys(sql, ask);
     measures_add(sql, ask, false);
     buf_add_c(&sql->text,
@@ -120,6 +120,17 @@ static void build(struct sql *sql, const struct store_aggregate *ask)
               ",coalesce(arg_max(trace_id_lo,latency_ns),arg_max(trace_id_lo,trace_id_hi)) AS lo");
     add_spans(sql, ask);
     buf_add_c(&sql->text, " GROUP BY ALL HAVING count(*)>0");
+}
+
+static void build(struct sql *sql, const struct store_aggregate *ask)
+{
+    bool by_scores = is_ordered_by_scores(ask), is_rolled = rolled_choose(sql->store, ask);
+    rolled_sources(sql->store, ask, is_rolled);
+    buf_add_c(&sql->text, "SELECT * FROM (");
+    if (is_rolled)
+        rolled_add(sql, ask, add_keys);
+    else
+        add_groups(sql, ask);
     add_wanted(sql, ask);
     buf_printf(&sql->text, " ORDER BY bucket,%s DESC NULLS LAST", order_of(ask));
     for (uint32_t i = 0; i < ask->by_count; i++)

@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "store/duckdb_int.h"
+#include "sys/clock.h"
 
 #include <stdatomic.h>
 
@@ -270,6 +271,10 @@ static enum err days_write(struct flush *flush, struct diag *reterr_why)
             code = duck_run(day->day->connection, reterr_why,
                             "UPDATE %s.state SET value=greatest(value,%llu) WHERE key='checkpoint'",
                             day->day->name, (unsigned long long)flush->checkpoint);
+        if (code == ERR_OK && day->span_count + day->spans_deleted > 0)
+            code = duck_run(day->day->connection, reterr_why,
+                            "UPDATE %s.state SET value=value+1 WHERE key='generation'",
+                            day->day->name);
     }
     return code;
 }
@@ -290,6 +295,10 @@ static void day_account(struct flush *flush, struct day_flush *of)
     day->trace_count += of->trace_count - of->traces_deleted;
     day->wal_rows += (of->span_count < DUCK_DIRECT_ROWS ? of->span_count : 0) +
                      (of->trace_count < DUCK_DIRECT_ROWS ? of->trace_count : 0);
+    if (of->span_count + of->spans_deleted > 0) {
+        day->generation++;
+        day->changed_ns = clock_monotonic_ns();
+    }
     if (written > 0) {
         bounds_join(&day->span_times, &of->span_times);
         bounds_join(&day->trace_times, &of->trace_times);

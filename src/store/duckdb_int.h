@@ -19,10 +19,13 @@
  *   duckdb_aggregate.c  groups of spans
  *   duckdb_measure.c    the numbers of a group as SQL
  *   duckdb_shares.c     for how many spans a condition holds
+ *   duckdb_rollup.c     sums that outlive the spans, made of whole days
+ *   duckdb_expire.c     what has been kept long enough goes
+ *   duckdb_rolled.c     aggregates over those, and over spans where there are none
  *   sql_*.c             users' SQL: sql_int.h
  *
  * Catalogs of the one engine instance: `meta` (dictionary, checkpoint),
- * `dYYYYMMDD` (a UTC day: spans, traces, logs, metrics, state).
+ * `dYYYYMMDD` (a UTC day: spans, traces, logs, metrics, state), `roll` (rollups of all days).
  *
  * Memory:  the store owns all; answers are copied into the caller's arena.
  * Threads: `lock`: drain holds it alone for the few ms in which rows appear, go
@@ -34,7 +37,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
-#include "store/store_int.h"
+#include "store/rollup.h"
 
 #include <duckdb.h>
 #include <pthread.h>
@@ -172,6 +175,10 @@ struct day {
     uint64_t span_count, trace_count, log_count, metric_count;
     uint64_t checkpoint, items;   /* as its file says when opened */
     uint64_t wal_rows;            /* since its last checkpoint */
+    uint64_t generation;          /* of its spans: counts their changes; under the lock */
+    uint64_t rolled;              /* the generation that rollups are of; UINT64_MAX: none */
+    uint64_t tables;              /* which rollups there are: bits by enum rollup_table_id */
+    int64_t changed_ns;           /* monotonic: when generation last changed; 0: before the start */
     duckdb_connection connection; /* drain's */
 };
 /* What a reader copies of a day under the lock. */
@@ -251,6 +258,18 @@ struct snapshot {
     uint32_t *rows; /* index of the block * BLOCK_ROWS + place; NULL: all alive */
     size_t row_count;
 };
+/* A project's spans of that day and before are gone: what comes later of them is kept with the
+ * spans of the day on which it comes, since rollups of the days before cannot be made again. */
+struct seal {
+    uint32_t project;
+    int32_t through; /* date */
+};
+enum { DUCK_SEALS_MAX = 4096 };
+/* A day that new questions do not see; older ones may still read its file. */
+struct grave {
+    int32_t date;
+    int64_t since_ns; /* monotonic */
+};
 struct store {
     struct store_config config;
     char *dir; /* NULL: nothing on disk */
@@ -283,6 +302,15 @@ struct store {
     pthread_cond_t pool_free;
     duckdb_connection pool[DUCK_POOL_MAX];
     uint32_t pool_idle, pool_made;
+    pthread_mutex_t upkeep_lock;       /* around `upkeep`, held for as long as rollups are made */
+    duckdb_connection upkeep;          /* sole writer of rollups */
+    pthread_mutex_t write_lock;        /* held by drain while it writes: days may go between */
+    struct seal seals[DUCK_SEALS_MAX]; /* under the lock */
+    uint32_t seal_count;
+    int32_t gone[DUCK_DAYS_MAX]; /* dates whose files go, or have gone: not made again */
+    uint32_t gone_count;
+    struct grave graves[DUCK_DAYS_MAX]; /* upkeep_lock: files that wait for their grace to end */
+    uint32_t grave_count;
 };
 
 /* -- duckdb.c: statements -- */
@@ -296,6 +324,8 @@ MUST_CHECK enum err duck_pending_finish(duckdb_connection connection, duckdb_pen
 /* First column of the first row, 0 when there is none. */
 MUST_CHECK enum err duck_count(duckdb_connection connection, uint64_t *ret_count,
                                struct diag *reterr_why, const char *format, ...) PRINTF(4, 5);
+MUST_CHECK enum err duck_count_text(duckdb_connection connection, const char *text,
+                                    uint64_t *ret_count, struct diag *reterr_why);
 enum err duck_error(enum err fallback, duckdb_error_type type, const char *text,
                     struct diag *reterr_why);
 MUST_CHECK enum err duck_connect(struct store *store, int64_t deadline_ns,
@@ -304,6 +334,12 @@ void duck_release(struct store *store, duckdb_connection connection);
 MUST_CHECK enum err duck_day_get(struct store *store, int64_t time_ns, struct day **ret_day,
                                  struct diag *reterr_why);
 void bounds_add(struct bounds *bounds, int64_t time);
+/* A file and its tables, made now when it is new. */
+MUST_CHECK enum err duck_file_open(struct store *store, const char *file, const char *name,
+                                   enum err (*tables_make)(struct store *store, const char *name,
+                                                           struct diag *reterr_why),
+                                   struct diag *reterr_why);
+MUST_CHECK enum err duck_state_make(struct store *store, const char *name, struct diag *reterr_why);
 
 /* -- duckdb_recent.c -- */
 #define ROW_NONE UINT32_MAX
@@ -464,7 +500,46 @@ struct relations {
 };
 void sql_relations(struct sql *sql, const struct relations *relations, const struct snapshot *spans,
                    const struct filter *filter);
+/* -- duckdb_rollup.c -- */
+MUST_CHECK enum err rollups_open(struct store *store, struct diag *reterr_why);
+/* What rollups there are of a day that is being opened. */
+MUST_CHECK enum err rollups_of_day(struct store *store, struct day *day, struct diag *reterr_why);
+MUST_CHECK enum err duck_roll(struct store *store, bool *ret_more, struct diag *reterr_why);
+/* Make the rollups of a day now, if they are not of what it is; by its date.  The caller has
+ * upkeep_lock. */
+MUST_CHECK enum err rollups_make(struct store *store, int32_t date, struct diag *reterr_why);
+/* The time by which spans of that project are filed: their own, or now when their day's are gone.
+ */
+int64_t seal_time(const struct store *store, uint32_t project, int64_t time_ns);
+/* The date through which the project's spans are gone; 0: none. */
+int32_t seal_through(const struct store *store, str project);
+/* Do the rollups say all that the day's spans say, of a project that is sealed through a date? */
+static inline bool day_is_rolled(const struct day *day, int32_t through)
+{
+    return day->rolled == day->generation || day->date <= through;
+}
+bool date_is_gone(const struct store *store, int32_t date);
+/* The same of any project: its own time, or now when its day is gone or too long ago. */
+int64_t filed_time(const struct store *store, int64_t time_ns);
+struct day *day_find(struct store *store, int32_t date);
+/* -- duckdb_expire.c -- */
+MUST_CHECK enum err duck_expire(struct store *store, const struct store_expiry *expiry,
+                                struct store_expired *expired, struct diag *reterr_why);
+/* At the start: files that a kill left behind. */
+void gone_remove(struct store *store, int32_t date);
+/* The bin of a number as an expression (rollup.h). */
+void rollup_bin_add(struct buf *out, const char *number);
+/* -- duckdb_rolled.c -- */
+/* Is this question to be answered from rollups, and from which days?  Under the lock. */
+bool rolled_choose(struct store *store, const struct store_aggregate *ask);
+/* Appends the groups as a statement with the columns of the other kind; under the lock. */
+void rolled_add(struct sql *sql, const struct store_aggregate *ask,
+                void (*keys)(struct sql *sql, const struct store_aggregate *ask));
+/* What the answer says of where it is from. */
+void rolled_sources(struct store *store, const struct store_aggregate *ask, bool is_rolled);
 /* -- duckdb_measure.c -- */
+/* Quantiles of the same number and filter: one sort. */
+bool measures_are_alike(const struct store_measure *a, const struct store_measure *b);
 /* ",CAST(... AS DOUBLE) AS m0,...": those of spans, or those of scores; NULL for the others. */
 void measures_add(struct sql *sql, const struct store_aggregate *ask, bool of_scores);
 /* What `sources` adds, with a column for measures of evaluated traces where one asks. */

@@ -86,7 +86,7 @@ static enum err row_begin(struct items *run, int64_t time_ns, const char *table,
 {
     struct day *day;
     bool is_log = table[0] == 'l';
-    enum err code = duck_day_get(run->store, time_ns, &day, reterr_why);
+    enum err code = duck_day_get(run->store, filed_time(run->store, time_ns), &day, reterr_why);
     if (code == ERR_OK)
         code = run_day(run, day, ret_day, reterr_why);
     if (code != ERR_OK)

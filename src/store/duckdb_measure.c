@@ -97,7 +97,7 @@ static void add_filter(struct sql *sql, const struct store_measure *measure)
 
 /* -- operations -- */
 
-static bool is_same_sort(const struct store_measure *a, const struct store_measure *b)
+bool measures_are_alike(const struct store_measure *a, const struct store_measure *b)
 {
     bool is_same_name = str_is_none(a->name) == str_is_none(b->name) && str_equal(a->name, b->name);
     return a->op == STORE_OP_QUANTILE && a->of == b->of && a->field == b->field && is_same_name &&
@@ -112,7 +112,7 @@ static void add_quantile(struct sql *sql, const struct store_aggregate *ask, uin
     buf_add_c(&sql->text, "(quantile_disc(");
     add_number(sql, measure);
     for (uint32_t i = 0; i < ask->measure_count; i++) {
-        if (!is_same_sort(&ask->measures[i], measure))
+        if (!measures_are_alike(&ask->measures[i], measure))
             continue;
         buf_printf(&sql->text, "%s%.17g::DOUBLE", count++ ? "," : ",[", ask->measures[i].quantile);
         if (i == index)

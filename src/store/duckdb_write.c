@@ -157,6 +157,7 @@ enum err duck_append(struct store *store, const struct store_span *spans, size_t
     run.rows = xcalloc(count, sizeof *run.rows);
     for (size_t i = 0; i < count; i++)
         run.keys[i] = key_of(store, spans[i].span.project, spans[i].span.trace_id);
+    pthread_mutex_lock(&store->write_lock);
     enum err code = keys_on_disk(store, run.keys, count, run.on_disk, reterr_why);
     if (code == ERR_OK)
         code = append_skip_finals(&run, reterr_why);
@@ -164,6 +165,7 @@ enum err duck_append(struct store *store, const struct store_span *spans, size_t
         code = append_stage(&run, reterr_why);
     if (code == ERR_OK)
         append_publish(&run);
+    pthread_mutex_unlock(&store->write_lock);
     xfree(run.keys);
     xfree(run.on_disk);
     xfree(run.skip);
@@ -189,7 +191,8 @@ static enum err commit_stage(struct commit_run *run, struct diag *reterr_why)
     struct store *store = run->store;
     const struct store_commit *commit = run->commit;
     for (size_t i = 0; i < commit->trace_count; i++) {
-        enum err code = duck_day_get(store, commit->traces[i].start_ns, &run->days[i], reterr_why);
+        int64_t time_ns = seal_time(store, run->keys[i].project, commit->traces[i].start_ns);
+        enum err code = duck_day_get(store, time_ns, &run->days[i], reterr_why);
         if (code != ERR_OK)
             return code;
         run->firsts[i] = run->spans_staged;
@@ -329,7 +332,9 @@ enum err duck_commit(struct store *store, const struct store_commit *commit,
     run.span_rows = xcalloc(run.span_count + 1, sizeof *run.span_rows);
     for (size_t i = 0; i < count; i++)
         run.keys[i] = key_of(store, commit->traces[i].project, commit->traces[i].trace_id);
+    pthread_mutex_lock(&store->write_lock);
     enum err code = commit_rows(&run, reterr_why);
+    pthread_mutex_unlock(&store->write_lock);
     xfree(run.keys);
     xfree(run.on_disk);
     xfree(run.days);
@@ -345,7 +350,9 @@ enum err duck_known(struct store *store, const str *projects, const struct id16 
     struct key *keys = xcalloc(count + 1, sizeof *keys);
     for (size_t i = 0; i < count; i++)
         keys[i] = key_of(store, projects[i], trace_ids[i]);
+    pthread_mutex_lock(&store->write_lock);
     enum err code = keys_on_disk(store, keys, count, ret_known, reterr_why);
+    pthread_mutex_unlock(&store->write_lock);
     for (size_t i = 0; i < count && code == ERR_OK; i++) {
         const struct entry *entry = entry_find(store, keys[i]);
         ret_known[i] = ret_known[i] || (entry && entry->trace_row);

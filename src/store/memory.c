@@ -330,6 +330,24 @@ static void memory_status(struct store *store, struct store_status *ret_status)
     *ret_status = status;
 }
 
+/* Nothing is too far away to be looked at. */
+static enum err memory_roll(struct store *store, bool *ret_more, struct diag *reterr_why)
+{
+    (void)store;
+    (void)reterr_why;
+    *ret_more = false;
+    return ERR_OK;
+}
+
+static enum err memory_expire(struct store *store, const struct store_expiry *expiry,
+                              struct store_expired *expired, struct diag *reterr_why)
+{
+    (void)store;
+    (void)expiry;
+    (void)expired;
+    return diag_set(reterr_why, ERR_UNSUPPORTED, "the store in memory keeps everything");
+}
+
 const struct store_ops store_memory = {
     .name = "memory",
     .open = memory_open,
@@ -348,5 +366,7 @@ const struct store_ops store_memory = {
     .shares = memory_shares,
     .scores = memory_scores,
     .sql = memory_sql,
+    .roll = memory_roll,
+    .expire = memory_expire,
     .status = memory_status,
 };

@@ -150,6 +150,8 @@ enum err memory_aggregate(struct store *store, const struct store_aggregate *ask
     struct memory_measures measures;
     struct store_group *chosen;
     arena_init(&scratch, MEMORY_TRACE_BYTES_MAX);
+    if (ask->sources)
+        ask->sources->tables |= STORE_FROM_SPANS;
     pthread_rwlock_rdlock(&store->lock);
     memory_select(store, &ask->scope, ask->filter, &hits);
     groups_fill(&groups, &hits, ask, &scratch);

@@ -36,6 +36,16 @@ struct store_config {
      * where the log is still needed.  0: each commit is durable when it returns.
      * A commit of nothing lets the store look at the clock. */
     int64_t gather_ns;
+    /* Rollups are made of a day whose spans have not changed for so long. */
+    int64_t roll_quiet_ns;
+    /* Percentiles of so many spans at most are exact, where these are stored; 0: 2,000,000. */
+    uint64_t exact_spans_max;
+    /* Finer rollups of a day are kept if they have so few rows, or far fewer than it has spans; 0:
+     * 20,000. */
+    uint64_t roll_rows_few;
+    /* What began longer ago when it comes is filed with the day on which it comes, so that it is
+     * kept as long as what is new; 0: never. */
+    int64_t spans_keep_ns;
 };
 
 enum { TRACE_CONTENT_MAX = 8, TRACE_MODELS_MAX = 8 };
@@ -179,6 +189,19 @@ enum { STORE_BY_MAX = 4, STORE_MEASURES_MAX = 64 };
 /* By which number groups are ordered: measures[0], or it and measures[1]. */
 enum store_order { STORE_ORDER_VALUE, STORE_ORDER_RATIO, STORE_ORDER_DIFFERENCE };
 
+/* Of what an answer was made: bits. */
+enum store_source {
+    STORE_FROM_SPANS = 1,
+    STORE_FROM_MINUTES = 2, /* rollups */
+    STORE_FROM_HOURS = 4,
+    STORE_FROM_DAYS = 8,
+};
+struct store_sources {
+    uint32_t tables;       /* bits of enum store_source */
+    bool is_approximate;   /* percentiles are from bins: at most 1 % off */
+    int64_t spans_from_ns; /* before it spans of the range have expired; INT64_MIN: none has */
+};
+
 struct store_aggregate {
     struct store_scope scope;
     const struct filter *filter;
@@ -196,6 +219,8 @@ struct store_aggregate {
     bool after_known;
     double after_value;
     str after_by;
+    bool of_spans;                 /* alone: not of rollups */
+    struct store_sources *sources; /* NULL, or what is added to */
 };
 struct store_group {
     int64_t bucket_ns;
@@ -325,6 +350,29 @@ struct store_sql_answer {
     bool truncated; /* there are more rows */
 };
 
+/* What may go: of a project, or (STR_NONE, the first of them) of all that are not named.  What
+ * began before these times; INT64_MIN: nothing.  Log records and metric points go with spans. */
+struct store_keep {
+    str project;
+    int64_t spans_before_ns, scores_before_ns;
+    int64_t rollups_before_ns; /* not later than spans_before_ns */
+};
+enum { STORE_KEEPS_MAX = 256 };
+struct store_expiry {
+    const struct store_keep *keeps;
+    size_t keep_count;
+    bool is_plan;     /* only say what would go */
+    int64_t grace_ns; /* files stay so long for questions that are still at them */
+};
+/* Added to. */
+struct store_expired {
+    uint64_t day_count; /* of which nothing stays but rollups */
+    uint64_t span_count, trace_count, log_count, metric_count, score_count, rollup_count;
+    uint64_t disk_bytes; /* of these days' files; other rows free room inside files */
+    int64_t to_ns;       /* the end of the newest day that goes; INT64_MIN: none does */
+    bool more;           /* call again: it goes by a day at a time */
+};
+
 struct store_status {
     uint64_t span_count, trace_count, unsettled_count, log_count, metric_count, score_count;
     uint64_t disk_bytes, memory_bytes;
@@ -389,6 +437,15 @@ struct store_ops {
      * with the engine's message and the place; ERR_UNSUPPORTED: this store has no SQL. */
     MUST_CHECK enum err (*sql)(struct store *store, const struct store_sql *ask, struct buf *out,
                                struct store_sql_answer *ret_answer, struct diag *reterr_why);
+    /* Makes rollups of one day that has changed and is quiet now, beside readers and drain, for
+     * seconds.  *ret_more: there may be another.  Aggregates say the same before and after, but
+     * that percentiles over many spans become approximate. */
+    MUST_CHECK enum err (*roll)(struct store *store, bool *ret_more, struct diag *reterr_why);
+    /* Drops what may go of one whole UTC day, the oldest that has such, or, after all days, of
+     * scores and rollups.  Rollups of a day are made before its spans go; what comes later of that
+     * project and day is filed with the spans of the day on which it comes. */
+    MUST_CHECK enum err (*expire)(struct store *store, const struct store_expiry *expiry,
+                                  struct store_expired *expired, struct diag *reterr_why);
     void (*status)(struct store *store, struct store_status *ret_status);
 };
 

@@ -328,6 +328,61 @@ static void questions(struct bench *b)
     }
 }
 
+/* -- dashboards: the same panels of spans and of rollups -- */
+
+static void panel_ask(struct bench *b, int panel, bool of_spans, struct store_aggregate *ret_ask)
+{
+    static const int64_t steps[] = { DAY, 3600 * NS_PER_S, 0, DAY };
+    *ret_ask = (struct store_aggregate){
+        .scope = { .project = STR_OF("p1"), .range = { T0, T0 + (int64_t)b->days * DAY } },
+        .limit = 100000,
+        .by_count = 1,
+        .by = { panel == 3 ? FIELD_tenant_id : FIELD_generator_model },
+        .step_ns = steps[panel],
+        .of_spans = of_spans,
+    };
+    struct store_measure count = { .op = STORE_OP_COUNT, .name = STR_NONE };
+    struct store_measure cost = {
+        .op = STORE_OP_SUM, .of = STORE_OF_FIELD, .field = FIELD_cost_nanousd, .name = STR_NONE
+    };
+    struct store_measure p95 = { .op = STORE_OP_QUANTILE,
+                                 .of = STORE_OF_FIELD,
+                                 .field = FIELD_latency_ns,
+                                 .name = STR_NONE,
+                                 .quantile = 0.95 };
+    ret_ask->measures[ret_ask->measure_count++] = count;
+    ret_ask->measures[ret_ask->measure_count++] = panel == 2 ? p95 : cost;
+}
+
+static void panels(struct bench *b)
+{
+    static const char *const names[] = { "cost by model, day", "cost by model, hour",
+                                         "p95 by model", "cost by tenant, day" };
+    int64_t start = clock_monotonic_ns();
+    for (bool more = true; more;)
+        must(store_duckdb.roll(b->store, &more, &b->why), &b->why);
+    printf("rollups  %8.1f s for all days\n", (double)(clock_monotonic_ns() - start) / 1e9);
+    for (int panel = 0; panel < (int)COUNT_OF(names); panel++)
+        for (int of_spans = 1; of_spans >= 0; of_spans--) {
+            int64_t best = INT64_MAX, worst = 0;
+            size_t count = 0;
+            for (int i = 0; i < 7; i++) {
+                struct store_aggregate ask;
+                struct store_group *groups;
+                panel_ask(b, panel, of_spans, &ask);
+                arena_reset(&b->arena);
+                int64_t w = clock_monotonic_ns();
+                must(store_duckdb.aggregate(b->store, &ask, &b->arena, &groups, &count, &b->why),
+                     &b->why);
+                w = clock_monotonic_ns() - w;
+                best = MIN(best, w);
+                worst = MAX(worst, w);
+            }
+            printf("%-20s %-8s best %7.2f ms, worst %7.2f ms, %zu rows\n", names[panel],
+                   of_spans ? "spans" : "rollups", (double)best / 1e6, (double)worst / 1e6, count);
+        }
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = { .why = DIAG_NONE };
@@ -346,11 +401,15 @@ int main(int argc, char **argv)
     load(&b);
     append_and_move(&b);
     questions(&b);
-    struct store_status status;
+    struct store_status before, status;
+    store_duckdb.status(b.store, &before);
+    panels(&b);
     store_duckdb.status(b.store, &status);
     printf("disk     %8.1f bytes/row, engine memory %llu MiB\n",
            (double)status.disk_bytes / (double)status.span_count,
            (unsigned long long)status.memory_bytes >> 20);
+    printf("rollups  %8.1f bytes/row\n",
+           (double)(status.disk_bytes - before.disk_bytes) / (double)status.span_count);
     store_duckdb.close(b.store);
     int64_t w = clock_monotonic_ns();
     must(store_duckdb.open(&config, &b.store, &b.why), &b.why);

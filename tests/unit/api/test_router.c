@@ -63,6 +63,8 @@ STUB(changes)
 STUB(steps)
 STUB(expensive)
 STUB(get_trace_steps)
+STUB(get_retention)
+STUB(run_retention)
 
 static enum err match(const char *method, const char *path, struct route_match *ret_match)
 {

@@ -23,6 +23,7 @@ struct fixture {
     struct arena arena;
     char dir[64];
     int64_t gather_ns;
+    uint64_t exact_spans_max, roll_rows_few;
     struct diag why;
 };
 
@@ -158,7 +159,9 @@ static inline bool fixture_open(struct fixture *f)
     struct store_config config = { .dir = f->dir[0] ? f->dir : NULL,
                                    .memory_bytes_max = 512 * MIB,
                                    .threads_max = 2,
-                                   .gather_ns = f->gather_ns };
+                                   .gather_ns = f->gather_ns,
+                                   .exact_spans_max = f->exact_spans_max,
+                                   .roll_rows_few = f->roll_rows_few };
     enum err code = f->ops->open(&config, &f->store, &f->why);
     if (code != ERR_OK)
         fprintf(stderr, "# %s: %s\n", err_name(code), f->why.text);
