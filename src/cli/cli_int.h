@@ -14,8 +14,10 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "model/value.h"
+#include <signal.h>
 
 enum { CLI_OK, CLI_FAILED, CLI_USAGE }; /* exit status */
+enum { CLI_ARGS_MAX = 1000 };
 
 enum cli_option {
 #define OPTION(id, name, letter, kind, value, help) CLI_OPTION_##id,
@@ -51,11 +53,10 @@ struct cli_screen {
     uint32_t width; /* columns; 0: as wide as it takes (a pipe) */
 };
 
-enum { CLI_ARGS_MAX = 4 };
 struct cli_call {
     const struct cli_command *command;
     struct cli_options options;
-    str args[CLI_ARGS_MAX];
+    str *args;
     int arg_count;
     struct arena arena;
     struct cli_screen screen;
@@ -172,6 +173,12 @@ enum err cli_http_problem(struct cli_call *call, int status, str body, struct di
 /* Get, check the status and parse; with --json print it, too.
  * The exit status: errors are printed. */
 int cli_ask(struct cli_call *call, const char *path, struct value *ret_value);
+
+/* ---- cli_signal.c ---- */
+/* Set by Ctrl-C and SIGTERM once cli_catch was called: long commands end in order.  The one
+ * variable outside a context: a signal handler can reach nothing else. */
+extern volatile sig_atomic_t cli_interrupted;
+void cli_catch(void);
 
 /* ---- cli_list.c ---- */
 enum { CLI_PAGE_MAX = 1000 }; /* rows of one answer, as the API has it */

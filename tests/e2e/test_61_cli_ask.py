@@ -1,0 +1,373 @@
+"""Export and import, and questions on a terminal.  SPDX-License-Identifier: Apache-2.0"""
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import zstandard
+from conftest import (BINARY, CLEAN_ENV, Server, from_json, json_request, make_span, new_span_id, new_trace_id,
+                      to_json, wait_until)
+
+ALL = ("--from=1970-01-02T00:00:00Z",)
+# what the server that takes an import says itself, or how the first one was told
+OF_THE_SERVER = {"received_time", "project", "dialect", "convention", "flags", "redactions", "preview", "settled"}
+
+
+def environment(server, env=None):
+    return dict(CLEAN_ENV, TELLTALE_SERVER=f"http://127.0.0.1:{server.api_port}", LC_ALL="C.UTF-8",
+                TELLTALE_SERVER_DATA_DIR=server.data_dir, **(env or {}))
+
+
+def cli(server, *arguments, env=None, text=True, **more):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=text, timeout=60, check=False,
+                          env=environment(server, env), **more)
+
+
+def done(server, *arguments, **more):
+    """What it prints; it must end with 0."""
+    shown = cli(server, *arguments, **more)
+    assert shown.returncode == 0, shown
+    return shown.stdout
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def messages(role, text):
+    return json.dumps([{"role": role, "parts": [{"type": "text", "content": text}]}])
+
+
+def rich_trace(trace_id=None, start=None):
+    """A request with every kind of thing in it."""
+    trace_id, root = trace_id or new_trace_id(), new_span_id()
+    start = start or time.time_ns() - 60 * 10**9
+    return trace_id, [
+        make_span({"app.tenant_id": "acme", "app.feature": "search", "user.id": "u1", "session.id": "s1", "http.route": "/ask",
+                   "tags": "a,b", "own.number": 7, "own.list": ["x", 1, True], "own.map": {"k": {"deep": 1.5}}},
+                  "POST /ask", trace_id, root, start=start, ms=900, kind=2),
+        make_span({"rag.retriever": "hybrid_rrf", "rag.index": "docs_v42", "rag.top_k.requested": 5, "rag.source_ids": ["d1", "d2"],
+                   "rag.scores": [0.9, 0.25], "gen_ai.retrieval.query.text": "where are the spoons"},
+                  "retrieve", trace_id, parent=root, start=start + 10**6, ms=33.25),
+        make_span({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini",
+                   "gen_ai.response.model": "gpt-4o-mini-2024-07-18", "gen_ai.response.id": "chatcmpl-1", "gen_ai.request.temperature": 0.5,
+                   "gen_ai.request.seed": 11, "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 200,
+                   "gen_ai.usage.cache_read.input_tokens": 300, "gen_ai.usage.reasoning.output_tokens": 50,
+                   "gen_ai.response.finish_reasons": ["stop"], "gen_ai.usage.cost": 0.25, "gen_ai.response.time_to_first_chunk": 0.3,
+                   "app.prompt_version": "v3", "gen_ai.input.messages": messages("user", "how many silver spoons?"),
+                   "gen_ai.output.messages": messages("assistant", "4711"), "long.note": "n" * 3000},
+                  "chat gpt-4o-mini", trace_id, parent=root, start=start + 40 * 10**6, ms=800,
+                  events=[(start + 50 * 10**6, "retry", {"attempt": 2})]),
+        make_span({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "orders", "gen_ai.tool.call.id": "c1",
+                   "gen_ai.tool.call.arguments": "{\"id\":1}", "gen_ai.tool.call.result": "none", "error.type": "NotFound"},
+                  "execute_tool orders", trace_id, parent=root, start=start + 850 * 10**6, ms=5, kind=1,
+                  status={"code": 2, "message": "no such order"}),
+    ]
+
+
+def spans_by_id(server, q=""):
+    found = server.spans(q)
+    for span in found:
+        for key in OF_THE_SERVER:
+            span.pop(key, None)
+    return {span["span_id"]: span for span in found}
+
+
+def wait_settled(server, count):
+    def look():
+        found = server.spans()
+        return len(found) >= count and all(span["settled"] for span in found)
+    wait_until(look, 15, f"{count} settled spans")
+
+
+@pytest.fixture(scope="module")
+def shop(server):
+    trace_id, spans = rich_trace()
+    server.send_spans(*spans)
+    server.wait_trace(trace_id, count=len(spans))
+    return trace_id
+
+
+# ---- export ----
+
+def test_export_gives_the_spans_of_the_api_as_lines(server, shop):
+    """shows: R17"""
+    found = lines_of(done(server, "export", "-q", f"trace_id:{shop}"))
+    api = server.api(f"/traces/{shop}")["spans"]
+    assert [span["span_id"] for span in found] == [span["span_id"] for span in api]
+    assert all("content" not in span for span in found), "content comes only with --content"
+
+
+def test_export_asks_page_by_page_and_stops_at_the_limit(server):
+    trace_id = new_trace_id()
+    for part in range(3):
+        server.send_spans(*[make_span({"batch.no": part}, f"page-{i}", trace_id) for i in range(400)])
+    server.wait_trace(trace_id, count=1200, settled=False)
+    found = lines_of(done(server, "export", "-q", f"trace_id:{trace_id}"))
+    assert len({span["span_id"] for span in found}) == 1200 == len(found)
+    assert found == sorted(found, key=lambda span: span["start_time"])
+    for limit in (1, 1000, 1001):
+        assert len(done(server, "export", "-q", f"trace_id:{trace_id}", f"--limit={limit}").splitlines()) == limit
+
+
+def test_a_csv_cell_that_looks_like_a_formula_is_a_text(server):
+    names = ["=1+1", "+1", "-1", "@cmd", "\tx", 'say "hi", twice', "plain"]
+    trace_id = new_trace_id()
+    server.send_spans(*[make_span({"gen_ai.request.model": name}, name, trace_id) for name in names])
+    server.wait_trace(trace_id, count=len(names), settled=False)
+    rows = list(csv.DictReader(io.StringIO(done(server, "export", "--format=csv", "-q", f"trace_id:{trace_id}"))))
+    shown = {row["name"] for row in rows}
+    assert shown == {"'=1+1", "'+1", "'-1", "'@cmd", "'\tx", 'say "hi", twice', "plain"}
+
+
+def test_parquet_is_read_by_another_engine(server, shop, tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    file = tmp_path / "spans.parquet"
+    done(server, "export", "-q", f"trace_id:{shop}", "-o", str(file))
+    rows = duckdb.sql(f"select name, latency_ms, input_tokens, \"usage.cache_read\", finish_reason, document_scores, estimated_cost_usd,"
+                      f" start_time::varchar, attributes from '{file}' order by start_time").fetchall()
+    api = server.api(f"/traces/{shop}")["spans"]
+    chat = next(span for span in api if span["step"] == "model")
+    assert [row[0] for row in rows] == [span["name"] for span in api]
+    assert rows[2][:5] == (chat["name"], 800.0, 1000, 300, ["stop"])
+    assert float(rows[2][6]) == chat["estimated_cost_usd"] and rows[1][5] == [0.9, 0.25]
+    assert rows[0][7].replace(" ", "T") + "Z" == api[0]["start_time"], "to the nanosecond"
+    assert json.loads(rows[0][8])["own.map"] == {"k": {"deep": 1.5}}
+    assert sorted(os.listdir(tmp_path)) == ["spans.parquet"], "nothing else is left"
+
+
+def test_content_is_exported_only_when_asked_and_every_read_is_audited(server, shop):
+    """shows: P7"""
+    found = lines_of(done(server, "export", "-q", f"trace_id:{shop}", "--content", "--reason=ticket 812"))
+    chat = next(span for span in found if span["step"] == "model")
+    assert chat["content"]["input"][0]["parts"][0]["content"] == "how many silver spoons?"
+    with open(os.path.join(server.data_dir, "audit.log"), encoding="utf-8") as text:
+        reads = [json.loads(line) for line in text if '"payload.read"' in line and shop in line]
+    with_content = [span for span in found if "content" in span]
+    assert {read["span_id"] for read in reads} == {span["span_id"] for span in with_content}
+    assert all(read["reason"] == "ticket 812" for read in reads)
+
+
+def test_content_needs_the_permission_and_leaves_no_file(new_server, tmp_path):
+    server = new_server(auth__mode="on").start()
+    server.headers = {"authorization": f"Bearer {server.first_key}"}
+    trace_id, spans = rich_trace()
+    server.send_spans(*spans)
+    server.wait_trace(trace_id, count=len(spans))
+    key = server.create_key("default", "read")
+    wait_until(lambda: server.request("GET", "/api/v1/traces", headers={"authorization": f"Bearer {key}"}).status == 200)
+    file = tmp_path / "out.jsonl"
+    shown = cli(server, "export", "--content", "-o", str(file), env={"TELLTALE_KEY": key})
+    assert shown.returncode == 1 and "payload:read" in shown.stderr
+    assert not file.exists()
+    done(server, "export", "-o", str(file), env={"TELLTALE_KEY": key})
+    assert len(file.read_text(encoding="utf-8").splitlines()) == len(spans)
+
+
+# ---- round trip ----
+
+def new_import(server, new_server, form, tmp_path, *more):
+    file = tmp_path / f"all.{form}"
+    done(server, "export", f"--format={form}", "--content", "-o", str(file), *more)
+    other = new_server().start()
+    done(other, "import", str(file))
+    return other, file
+
+
+@pytest.mark.parametrize("form", ["otlp", "jsonl"])
+def test_an_export_imported_by_an_empty_server_gives_the_same_records(new_server, form, tmp_path):
+    """shows: X9 E14"""
+    first = new_server().start()
+    trace_id, spans = rich_trace()
+    first.send_spans(*spans, resource={"service.name": "shop", "service.version": "1.4", "deployment.environment.name": "prod",
+                                       "host.name": "h1"})
+    first.wait_trace(trace_id, count=len(spans))
+    second, file = new_import(first, new_server, form, tmp_path)
+    second.wait_trace(trace_id, count=len(spans))
+    ours, theirs = spans_by_id(first), spans_by_id(second)
+    assert set(ours) == set(theirs)
+    for span_id, span in ours.items():
+        assert theirs[span_id] == span, span["name"]
+    payloads = [[server.payload(trace_id, span_id) for span_id in sorted(ours)] for server in (first, second)]
+    for one in payloads:
+        for payload in one:
+            payload["raw"].pop("preview", None)
+    assert payloads[0] == payloads[1]
+    # again: nothing is doubled
+    done(second, "import", str(file))
+    second.send_spans(make_span({}, "after"))
+    second.wait_spans("name:after", settled=True)
+    second.wait_trace(trace_id, count=len(spans))
+    assert len(second.trace(trace_id)["spans"]) == len(spans)
+    cost = [server.api("/aggregate", metric="cost,input_tokens,traces", q=f"trace_id:{trace_id}")["items"] for server in (first, second)]
+    assert cost[0] == cost[1]
+
+
+def test_each_line_of_otlp_is_a_request_of_the_official_classes(server, shop):
+    text = done(server, "export", "--format=otlp", "-q", f"trace_id:{shop}")
+    spans = [span for line in text.splitlines() for resource in from_json(line).resource_spans
+             for scope in resource.scope_spans for span in scope.spans]
+    assert len(spans) == 4 and {span.trace_id.hex() for span in spans} == {shop}
+
+
+# ---- import ----
+
+def named(name, **more):
+    return make_span({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", **more}, name)
+
+
+def otlp_file(tmp_path, name, *spans):
+    file = tmp_path / name
+    body = "".join(json.dumps(json_request([span])) + "\n" for span in spans).encode()
+    pack = {".gz": gzip.compress, ".zst": lambda data: zstandard.ZstdCompressor().compress(data)}.get(file.suffix, lambda data: data)
+    file.write_bytes(pack(body))
+    return file
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "jsonl.gz", "jsonl.zst"])
+def test_otlp_files_are_imported_packed_or_not(server, tmp_path, ending):
+    name = "file-" + ending.replace(".", "-")
+    file = otlp_file(tmp_path, f"x.{ending}", named(name), named(name), named(name))
+    done(server, "import", str(file))
+    assert len(server.wait_spans(f"name:{name}", 3)) == 3
+
+
+def test_a_file_of_protobuf_is_imported_alone_or_with_lengths(server, tmp_path):
+    messages_ = [from_json(json_request([named("proto")])).SerializeToString() for _ in range(3)]
+    (tmp_path / "one.pb").write_bytes(messages_[0])
+    (tmp_path / "many.pb").write_bytes(b"".join(len(m).to_bytes(4, "big") + m for m in messages_[1:]))
+    done(server, "import", str(tmp_path / "one.pb"), str(tmp_path / "many.pb"))
+    server.wait_spans("name:proto", 3)
+
+
+def test_a_document_of_many_lines_and_a_list_are_imported_and_the_standard_input_too(server, tmp_path):
+    (tmp_path / "wide.json").write_text(json.dumps(json_request([named("wide")]), indent=2), encoding="utf-8")
+    (tmp_path / "list.json").write_text(json.dumps([json_request([named("wide")]) for _ in range(3)], indent=1), encoding="utf-8")
+    done(server, "import", str(tmp_path / "wide.json"), str(tmp_path / "list.json"))
+    done(server, "import", "-", input=json.dumps(json_request([named("wide")])))
+    server.wait_spans("name:wide", 5)
+
+
+def test_broken_lines_are_named_and_the_rest_is_kept(server, tmp_path):
+    good = [json.dumps(json_request([named("among-broken")])) for _ in range(3)]
+    file = tmp_path / "some.jsonl"
+    file.write_text("\n".join([good[0], '{"resourceSpans": [', good[1], "what?", '{"a": 1}', good[2], ""]), encoding="utf-8")
+    shown = cli(server, "import", str(file))
+    assert shown.returncode == 1
+    for line in (2, 4, 5):
+        assert f"{file}:{line}: " in shown.stderr
+    assert shown.stderr.count(f"{file}:") == 3
+    server.wait_spans("name:among-broken", 3)
+    strict = tmp_path / "strict.jsonl"
+    strict.write_text("\n".join(["what?", json.dumps(json_request([named("after-a-broken-one")]))]), encoding="utf-8")
+    assert cli(server, "import", "--strict", str(strict)).returncode == 1
+    done(server, "import", str(otlp_file(tmp_path, "later.jsonl", named("later"))))
+    server.wait_spans("name:later")
+    assert not server.spans("name:after-a-broken-one")
+
+
+def test_times_of_the_past_are_kept(server, tmp_path):
+    start = 1_600_000_000 * 10**9
+    done(server, "import", str(otlp_file(tmp_path, "old.jsonl", make_span({}, "of-2020", start=start))))
+    assert server.wait_spans("name:of-2020")[0]["start_time"].startswith("2020-09-13T12:26:40")
+
+
+LANGFUSE_TRACE = {"id": "lf-trace-1", "timestamp": "2026-11-01T10:00:00.000Z", "name": "support", "userId": "u-7", "sessionId": "chat-9", "release": "1.2",
+                  "tags": ["vip"], "public": False, "input": "hello", "output": "goodbye", "projectId": "p", "htmlPath": "/p/1", "latency": 2.5, "totalCost": 0.5}
+LANGFUSE_ROW = {"id": "lf-obs-1", "traceId": "lf-trace-1", "type": "GENERATION", "name": "answer", "startTime": "2026-11-01T10:00:00.100Z",
+                "endTime": "2026-11-01T10:00:02.100Z", "model": "gpt-4o-mini", "modelParameters": {"temperature": 0.25}, "input": [{"role": "user", "content": "hello"}],
+                "output": {"role": "assistant", "content": "goodbye"}, "usageDetails": {"input": 12, "output": 4, "total": 16}, "level": "DEFAULT",
+                "parentObservationId": None, "promptName": "greet", "promptVersion": 3, "environment": "production"}
+LANGFUSE_SCORE = {"id": "lf-score-1", "traceId": "lf-trace-1", "name": "helpful", "value": 0.75, "dataType": "NUMERIC", "source": "API",
+                  "timestamp": "2026-11-01T10:01:00.000Z"}
+
+
+def check_langfuse(server):
+    """shows: R6"""
+    spans = server.wait_spans("name:answer", settled=True)
+    assert len(spans) == 1, spans
+    span = spans[0]
+    assert (span["step"], span["generator_model"], span["input_tokens"], span["output_tokens"]) == ("model", "gpt-4o-mini", 12, 4)
+    assert (span["temperature"], span["prompt_template_id"], span["prompt_version"], span["environment"]) == (0.25, "greet", "3", "production")
+    assert span["start_time"].startswith("2026-11-01T10:00:00.1") and span["latency_ms"] == 2000
+    return span
+
+
+@pytest.mark.parametrize("form", ["page", "lines", "list", "whole", "csv"])
+def test_exports_of_langfuse_are_imported_once(new_server, tmp_path, form):
+    server = new_server().start()
+    rows = [LANGFUSE_TRACE, LANGFUSE_ROW, LANGFUSE_SCORE]
+    file = tmp_path / f"langfuse.{'csv' if form == 'csv' else 'json'}"
+    files = [str(file)]
+    if form == "csv":
+        files = []
+        for number, row in enumerate(rows):
+            with open(tmp_path / f"{number}.csv", "w", encoding="utf-8", newline="") as text:
+                writer = csv.DictWriter(text, row)
+                writer.writeheader()
+                writer.writerow({key: json.dumps(value) if isinstance(value, (dict, list)) else value for key, value in row.items()})
+            files.append(text.name)
+    else:
+        whole = dict(LANGFUSE_TRACE, observations=[LANGFUSE_ROW], scores=[LANGFUSE_SCORE])
+        file.write_text({"page": json.dumps({"data": rows, "meta": {"page": 1, "totalPages": 1}}), "list": json.dumps(rows, indent=2),
+                         "lines": "\n".join(map(json.dumps, rows)), "whole": json.dumps(whole)}[form], encoding="utf-8")
+    done(server, "import", *files)
+    first = check_langfuse(server)
+    trace = server.wait_trace(first["trace_id"], count=2)["trace"]
+    assert (trace["name"], trace["user_id"], trace["session_id"]) == ("support", "u-7", "chat-9")
+    assert [score["value"] for score in server.wait_scores(1, **{"from": "2026-10-01T00:00:00Z"})] == [0.75]
+    done(server, "import", *files)
+    done(server, "import", str(otlp_file(tmp_path, "after.jsonl", named("after"))))
+    server.wait_spans("name:after", settled=True)
+    again = check_langfuse(server)
+    assert again["span_id"] == first["span_id"] and len(server.spans(f"trace_id:{first['trace_id']}")) == 2
+    assert len(server.api("/scores", **{"from": "2026-10-01T00:00:00Z"})["items"]) == 1
+
+
+def run_of(name, run_id, parent=None, **more):
+    return {"id": run_id, "name": name, "run_type": "chain", "start_time": "2026-11-01T10:00:00.000000", "end_time": "2026-11-01T10:00:01.000000",
+            "trace_id": "0198a000-0000-7000-8000-000000000001", "parent_run_id": parent, "inputs": {"q": "hi"}, "outputs": {"a": "ho"}, "error": None,
+            "session_id": "0198a000-0000-7000-8000-0000000000ff", "extra": {"metadata": {"thread": "t"}}, **more}
+
+
+@pytest.mark.parametrize("form", ["lines", "nested"])
+def test_exports_of_langsmith_are_imported_once(new_server, tmp_path, form):
+    """shows: R7"""
+    server = new_server().start()
+    root_id, child_id = "0198a000-0000-7000-8000-000000000001", "0198a000-0000-7000-8000-000000000002"
+    child = run_of("ChatOpenAI", child_id, root_id, run_type="llm", dotted_order=f"20261101T100000000000Z{root_id}.20261101T100000000000Z{child_id}",
+                   extra={"metadata": {"ls_model_name": "gpt-4o-mini", "ls_provider": "openai", "ls_temperature": 0.5}},
+                   outputs={"generations": [[{"text": "ho"}]], "llm_output": {"token_usage": {"prompt_tokens": 9, "completion_tokens": 3}}})
+    root = run_of("agent", root_id, dotted_order=f"20261101T100000000000Z{root_id}")
+    rows = [root, child] if form == "lines" else [dict(root, child_runs=[child])]
+    file = tmp_path / "runs.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    for _ in range(2):
+        done(server, "import", str(file))
+        spans = server.wait_spans("", 2, settled=True)
+        assert sorted(span["name"] for span in spans) == ["ChatOpenAI", "agent"]
+        model = next(span for span in spans if span["step"] == "model")
+        assert (model["generator_model"], model["input_tokens"], model["temperature"]) == ("gpt-4o-mini", 9, 0.5)
+        assert model["parent_span_id"] == next(span for span in spans if span["name"] == "agent")["span_id"]
+
+
+def test_scores_are_exported_and_come_back(new_server, tmp_path):
+    first, second = new_server().start(), new_server().start()
+    trace_id = new_trace_id()
+    for i in range(3):
+        first.request("POST", "/api/v1/scores", json.dumps({"trace_id": trace_id, "name": f"n{i}", "value": i / 4, "source": "judge", "comment": "why"}),
+                      {"content-type": "application/json"})
+    first.wait_scores(3)
+    file = tmp_path / "scores.jsonl"
+    done(first, "export", "scores", "-o", str(file))
+    for _ in range(2):
+        done(second, "import", str(file))
+    found = [{(score["name"], score["value"], score["source"], score["comment"], score["trace_id"], score["time"]) for score in server.wait_scores(3)}
+             for server in (first, second)]
+    assert found[0] == found[1]
+    assert len(second.api("/scores")["items"]) == 3
