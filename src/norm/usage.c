@@ -273,16 +273,31 @@ static void set_output_buckets(struct norm *norm)
         SPAN_SET(span, image, image + count_of(norm, TARGET_use_image_in));
 }
 
-/* The word of an export of ours: its counts were put right when they were first received. */
-static bool is_settled(const struct norm *norm)
+static bool has_counts(const struct norm *norm)
+{
+    bool any = false;
+    for (unsigned i = 0; i < USE_COUNT; i++)
+        any = any || norm->score[(unsigned)USE_FIRST + i];
+    return any;
+}
+
+/* The word of an export of ours: its counts were put right when they were first received.  Any
+ * other word, or one without counts, is an attribute like others. */
+static bool is_settled(struct norm *norm, bool has_counts)
 {
     static const char *const words[] = { "reported", "partial", "gateway", "estimated" };
+    const struct winner *winner = &norm->winner[TARGET_usage_source];
     bool is_known = false;
-    for (size_t i = 0; i < COUNT_OF(words) && SPAN_KNOWS(norm->span, usage_source); i++)
+    if (!SPAN_KNOWS(norm->span, usage_source))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(words); i++)
         is_known = is_known || str_equal_c(norm->span->usage_source, words[i]);
-    if (!is_known)
-        span_forget(norm->span, FIELD_usage_source);
-    return is_known;
+    if (is_known && has_counts)
+        return true;
+    span_forget(norm->span, FIELD_usage_source);
+    if (has(norm, TARGET_usage_source) && winner->attr && !winner->kept)
+        keep_attr(norm, winner->attr);
+    return false;
 }
 
 /* The sender's counts made inclusive and whole; what it said is kept when that changed something.
@@ -296,18 +311,10 @@ static void put_right(struct norm *norm)
         keep_sent(norm);
 }
 
-static bool has_counts(const struct norm *norm)
-{
-    bool any = false;
-    for (unsigned i = 0; i < USE_COUNT; i++)
-        any = any || norm->score[(unsigned)USE_FIRST + i];
-    return any;
-}
-
 void norm_usage(struct norm *norm)
 {
     struct span *span = norm->span;
-    bool settled = is_settled(norm);
+    bool settled = is_settled(norm, has_counts(norm));
     if (!settled && (has(norm, TARGET_use_json) || norm->reply_usage))
         take_json(norm);
     if (!has_counts(norm)) {
