@@ -17,11 +17,12 @@ enum { DEPTH_MAX = 4, BODY_BYTES_MAX = 256 * 1024 * 1024 };
 #define MEMBERS(M)                                                                                 \
     M(resourceSpans)                                                                               \
     M(resourceLogs)                                                                                \
-    M(resourceMetrics) M(batch) M(trace_id) M(span_id) M(start_time) M(run_type) M(child_runs)     \
-        M(id) M(traceId) M(startTime) M(type) M(observations) M(timestamp) M(userId) M(sessionId)  \
-            M(htmlPath) M(projectId) M(input) M(output) M(name) M(value) M(stringValue)            \
-                M(dataType) M(label) M(session_id) M(response_id) M(request_id) M(spans) M(data)   \
-                    M(items) M(runs) M(traces) M(scores)
+    M(resourceMetrics)                                                                             \
+    M(batch) M(trace_id) M(span_id) M(start_time) M(run_type) M(child_runs) M(id) M(traceId)       \
+        M(startTime) M(type) M(observations) M(timestamp) M(userId) M(sessionId) M(htmlPath)       \
+            M(projectId) M(input) M(output) M(name) M(value) M(stringValue) M(dataType) M(label)   \
+                M(session_id) M(response_id) M(request_id) M(spans) M(data) M(items) M(runs)       \
+                    M(traces) M(scores)
 enum member {
 #define M(name) MEMBER_##name,
     MEMBERS(M)

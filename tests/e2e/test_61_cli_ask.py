@@ -371,3 +371,69 @@ def test_scores_are_exported_and_come_back(new_server, tmp_path):
              for server in (first, second)]
     assert found[0] == found[1]
     assert len(second.api("/scores")["items"]) == 3
+
+
+# ---- diff ----
+
+def two_traces(server, **changed):
+    """The same request twice, but for some attributes of its spans; their ids."""
+    ids = []
+    for more in ({}, changed):
+        trace_id, root = new_trace_id(), new_span_id()
+        start = time.time_ns() - 30 * 10**9
+        found = {"rag.retriever": "hybrid", "rag.source_ids": ["d1", "d2"]}
+        call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.request.temperature": 0.5,
+                "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "gen_ai.input.messages": messages("user", "hello")}
+        server.send_spans(make_span({}, "POST /ask", trace_id, root, start=start, kind=2),
+                          make_span({**found, **more.get("found", {})}, "retrieve", trace_id, parent=root, start=start + 10**6),
+                          make_span({**call, **more.get("call", {})}, "chat", trace_id, parent=root, start=start + 2 * 10**6))
+        server.wait_trace(trace_id, count=3)
+        ids.append(trace_id)
+    return ids
+
+
+def test_diff_shows_exactly_what_differs_and_its_status_says_so(server):
+    """shows: E10"""
+    a, b = two_traces(server, found={"rag.source_ids": ["d1", "d3"]}, call={"gen_ai.request.temperature": 0.7})
+    assert cli(server, "diff", a, a[:12]).returncode == 0
+    shown = cli(server, "diff", a, b)
+    assert shown.returncode == 1
+    lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert lines[:-1] == ["retrieval retrieve", "retrieval source_ids -d2 +d3", "model chat", "parameters temperature 0.5 → 0.7"]
+    assert lines[-1].startswith("2 differences")
+    found = json.loads(cli(server, "diff", a, b, "--json").stdout)
+    assert [(item["group"], item["field"], item["a"], item["b"]) for item in found["differences"]] == [
+        ("retrieval", "source_ids", ["d1", "d2"], ["d1", "d3"]), ("parameters", "temperature", 0.5, 0.7)]
+    assert cli(server, "diff", a, b, "--ignore=retrieval,parameters").returncode == 0
+
+
+def test_diff_of_two_exported_traces(server, tmp_path):
+    """shows: E14"""
+    a, b = two_traces(server, call={"gen_ai.usage.output_tokens": 9, "app.prompt_version": "v2", "gen_ai.input.messages": messages("user", "goodbye")})
+    files = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]
+    for trace_id, file in zip((a, b), files):
+        done(server, "export", "-q", f"trace_id:{trace_id}", "-o", file)
+    shown = cli(server, "diff", *files)
+    assert shown.returncode == 1
+    for text in ("prompt_hash", "prompt_version", "– → v2", "output_tokens", "5 → 9", "estimated_cost_usd"):
+        assert text in shown.stdout, shown.stdout
+    assert cli(server, "diff", files[0], files[0]).returncode == 0
+    with open(tmp_path / "t.json", "w", encoding="utf-8") as text:
+        text.write(done(server, "trace", a, "--json"))
+    assert cli(server, "diff", files[0], str(tmp_path / "t.json"), "--ignore=prompt,output").returncode == 0
+
+
+def test_diff_says_what_it_cannot_compare(server, tmp_path):
+    (tmp_path / "two.jsonl").write_text(done(server, "export", "--limit=300"), encoding="utf-8")
+    (tmp_path / "none.jsonl").write_text("{}\n", encoding="utf-8")
+    for arguments, said in (((str(tmp_path / "two.jsonl"), str(tmp_path / "two.jsonl")), "several traces"), ((str(tmp_path / "none.jsonl"),) * 2, "no span"),
+                            (("nowhere.jsonl", "nowhere.jsonl"), "neither a file nor a trace id"), (("0" * 32, "0" * 32), "no trace"),
+                            (("aaaa", "bbbb", "--ignore=colour"), "none of shape")):
+        shown = cli(server, "diff", *arguments)
+        assert shown.returncode == 2 and said in shown.stderr, shown
+
+
+def test_diff_with_content_compares_what_was_said(server):
+    a, b = two_traces(server, call={"gen_ai.output.messages": messages("assistant", "good evening")})
+    shown = cli(server, "diff", a, b, "--content")
+    assert shown.returncode == 1 and "good evening" in shown.stdout and "content.output" in shown.stdout
