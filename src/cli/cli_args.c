@@ -236,7 +236,7 @@ static int take_since(struct cli_call *call)
 {
     struct cli_options *options = &call->options;
     int64_t ns;
-    if (!options->since)
+    if (!options->since || !accepts(call->command, CLI_OPTION_from))
         return CLI_OK;
     if (options->from)
         return cli_misuse(call, "--from and --since say the same: give one of them");

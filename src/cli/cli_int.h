@@ -110,6 +110,8 @@ str cli_human_count(struct arena *arena, const struct value *count);
 str cli_human_bytes(struct arena *arena, double bytes);
 str cli_human_time(struct arena *arena, const struct value *rfc3339); /* "11-21 11:08:00" */
 #define CLI_UNKNOWN STR_OF("\xE2\x80\x93")
+/* Values from 0 as columns of eight heights, the largest the highest; NAN and 0: none. */
+void cli_add_spark(struct buf *out, const double *values, uint32_t count);
 /* A bar of block characters for a share of 0..1, in eighths. */
 void cli_add_bar(struct buf *out, double share, uint32_t columns);
 
@@ -151,6 +153,7 @@ const struct value *cli_item(const struct value *array, uint32_t index);
 /* ---- cli_http.c ---- */
 enum { CLI_BODY_BYTES_MAX = 512 * 1024 * 1024 };
 const char *cli_server(const struct cli_call *call); /* URL without a slash at its end */
+void cli_add_encoded(struct buf *path, str text);    /* percent-encoded */
 /* name=value, percent-encoded, with ? or & before it; nothing when value is NULL. */
 void cli_query_add(struct buf *path, const char *name, const char *value);
 struct cli_get {
@@ -173,6 +176,11 @@ enum err cli_http_problem(struct cli_call *call, int status, str body, struct di
 /* Get, check the status and parse; with --json print it, too.
  * The exit status: errors are printed. */
 int cli_ask(struct cli_call *call, const char *path, struct value *ret_value);
+
+/* ---- traces.c ---- */
+enum { CLI_TRACE_COLUMNS = 9 };
+extern const struct cli_column cli_trace_columns[CLI_TRACE_COLUMNS];
+void cli_trace_add_row(struct cli_table *table, const struct value *trace);
 
 /* ---- cli_signal.c ---- */
 /* Set by Ctrl-C and SIGTERM once cli_catch was called: long commands end in order.  The one

@@ -43,7 +43,8 @@ struct export
     const char *kind;
     enum format format;
     struct export_out out;
-    struct export_place place;
+    struct export_place place; /* the end of the last whole page */
+    int64_t rows;
     struct progress progress;
     struct arena arena; /* of what is held back */
     struct value *spans;
@@ -154,7 +155,7 @@ static enum err row_write(struct export *export, struct diag *why)
 static bool has_enough(const struct export *export)
 {
     int64_t limit = export->call->options.limit;
-    return limit && export->place.rows >= limit;
+    return limit && export->rows >= limit;
 }
 
 static enum err take_row(struct export *export, str raw, struct diag *why)
@@ -176,7 +177,7 @@ static enum err take_row(struct export *export, str raw, struct diag *why)
     if (!err)
         err = row_write(export, why);
     export->line_max = MAX(export->line_max, export->line.len);
-    export->place.rows++;
+    export->rows++;
     export->progress.done++;
     export->progress.bytes = (uint64_t) export->out.length + export->out.held.len;
     progress_show(&export->progress);
@@ -252,9 +253,14 @@ static enum err take_all(struct export *export, struct diag *why)
             err = take_page(export, &cursor, why);
         if (!err && export->format == OTLP)
             err = flush_spans(export, why);
-        has_more = cursor.len > 0 && !has_enough(export);
         if (!err)
-            export->place.cursor = cursor_keep(export, cursor);
+            err = export_out_flush(&export->out, why);
+        has_more = cursor.len > 0 && !has_enough(export);
+        if (err)
+            break;
+        export->place.cursor = cursor_keep(export, cursor);
+        export->place.length = export->out.length;
+        export->place.rows = export->rows;
         if (!err && has_more && pages % NOTE_EVERY == 0)
             err = export_out_note(&export->out, &export->place, why);
     }
@@ -334,6 +340,7 @@ static enum err make(struct export *export, str asked, struct diag *why)
         return err;
     if (place->question.len == 0)
         place->question = asked;
+    export->rows = place->rows;
     export->progress.done = (uint64_t)place->rows;
     if (place->rows)
         export->line_max = LINE_RESUMED_MAX; /* of those before nobody knows */
@@ -351,7 +358,8 @@ static enum err make(struct export *export, str asked, struct diag *why)
     }
     if (!err)
         err = export_out_finish(&export->out, made, why);
-    else if (export->out.path && place->cursor.len && !buf_failed(&export->out.held))
+    else if (place->cursor.len && export_out_note(&export->out, place, NULL) == ERR_OK &&
+             export->out.path)
         diag_hint(why, "%.80s.part is kept; the same command with --resume goes on",
                   export->out.path);
     return err;

@@ -30,7 +30,7 @@ MUST_CHECK enum err export_out_open(struct export_out *out, struct cli_call *cal
                                     struct export_place *ret_place, struct diag *reterr_why);
 /* Write what `held` has. */
 MUST_CHECK enum err export_out_flush(struct export_out *out, struct diag *reterr_why);
-/* Write it, and note the place. */
+/* Note a place that is written. */
 MUST_CHECK enum err export_out_note(struct export_out *out, const struct export_place *place,
                                     struct diag *reterr_why);
 /* The whole is there: on disk, under its name.  `made` is another file to take it from, or NULL. */

@@ -75,14 +75,13 @@ enum err export_out_flush(struct export_out *out, struct diag *reterr_why)
 enum err export_out_note(struct export_out *out, const struct export_place *place,
                          struct diag *reterr_why)
 {
-    enum err err = export_out_flush(out, reterr_why);
-    if (err || !out->path)
-        return err;
     struct buf text;
+    if (!out->path)
+        return ERR_OK;
     buf_init(&text, PLACE_BYTES_MAX);
     buf_printf(&text, "%.*s\n%.*s\n%lld\n%lld\n", STR_ARG(place->question), STR_ARG(place->cursor),
-               (long long)out->length, (long long)place->rows);
-    err = file_replace(out->at, buf_str(&text), FILE_MODE, reterr_why);
+               (long long)place->length, (long long)place->rows);
+    enum err err = file_replace(out->at, buf_str(&text), FILE_MODE, reterr_why);
     buf_clear(&text);
     return err;
 }

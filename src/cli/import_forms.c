@@ -14,25 +14,16 @@
 enum { DEPTH_MAX = 4, BODY_BYTES_MAX = 256 * 1024 * 1024 };
 
 /* Members that tell: bits of a set. */
-#define MEMBERS(M)                                                                                 \
-    M(resourceSpans)                                                                               \
-    M(resourceLogs)                                                                                \
-    M(resourceMetrics)                                                                             \
-    M(batch) M(trace_id) M(span_id) M(start_time) M(run_type) M(child_runs) M(id) M(traceId)       \
-        M(startTime) M(type) M(observations) M(timestamp) M(userId) M(sessionId) M(htmlPath)       \
-            M(projectId) M(input) M(output) M(name) M(value) M(stringValue) M(dataType) M(label)   \
-                M(session_id) M(response_id) M(request_id) M(spans) M(data) M(items) M(runs)       \
-                    M(traces) M(scores)
 enum member {
-#define M(name) MEMBER_##name,
-    MEMBERS(M)
-#undef M
-        MEMBER_COUNT
+#define MEMBER(name) MEMBER_##name,
+#include "cli/import_member.def"
+#undef MEMBER
+    MEMBER_COUNT
 };
 static const char *const member_names[] = {
-#define M(name) #name,
-    MEMBERS(M)
-#undef M
+#define MEMBER(name) #name,
+#include "cli/import_member.def"
+#undef MEMBER
 };
 #define BIT(name) (UINT64_C(1) << MEMBER_##name)
 _Static_assert(MEMBER_COUNT <= 64, "members are bits of an uint64_t");

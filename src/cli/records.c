@@ -209,6 +209,16 @@ static enum layout layout_of_text(str head, bool is_all)
     return first == '[' ? ELEMENTS : CSV;
 }
 
+/* Protobuf by its first bytes: a field 1 of bytes, or a length before that. */
+static bool is_protobuf(str head, enum layout *ret_layout)
+{
+    unsigned char first = (unsigned char)head.ptr[0];
+    bool has_length = head.len > LENGTH_BYTES && first < 2 && head.ptr[LENGTH_BYTES] == '\n';
+    bool is_message = first == '\n' && head.len > 2 && !memchr(" \t\r\n{[", head.ptr[1], 6);
+    *ret_layout = has_length ? MESSAGES : MESSAGE;
+    return has_length || is_message;
+}
+
 static enum err look(struct records *records, struct diag *why)
 {
     enum err err = ERR_OK;
@@ -219,13 +229,9 @@ static enum err look(struct records *records, struct diag *why)
         return err;
     if (str_starts(head, STR_OF("\xEF\xBB\xBF")))
         give(records, 3);
-    unsigned char first = (unsigned char)head.ptr[0];
-    bool has_length = head.len > LENGTH_BYTES && first < 2 && head.ptr[LENGTH_BYTES] == '\n';
-    bool is_message = first == '\n' && head.len > 2 && !memchr(" \t\r\n{[", head.ptr[1], 6);
-    if (has_length || is_message) {
-        records->layout = has_length ? MESSAGES : MESSAGE;
+    if (is_protobuf(head, &records->layout))
         return ERR_OK;
-    }
+    records->layout = UNSEEN;
     err = skip_space(records, "", why);
     head = rest_of(records);
     if (!err && head.len)
@@ -325,47 +331,51 @@ static enum err next_document(struct records *records, str *ret_record, struct d
     return err;
 }
 
-static enum err next_message(struct records *records, str *ret_record, struct diag *why)
+/* Until that many bytes are there, or all. */
+static enum err want(struct records *records, size_t len, struct diag *why)
 {
     enum err err = ERR_OK;
-    size_t len = 0, head = records->layout == MESSAGES ? LENGTH_BYTES : 0;
-    while (!err && !records->is_at_end && rest_of(records).len < head)
+    while (!err && !records->is_at_end && rest_of(records).len < len)
         err = more(records, why);
-    if (head == 0 && !err)
-        err = all_of(records, why);
+    return err;
+}
+
+/* All that is left is one message. */
+static enum err only_message(struct records *records, str *ret_record, struct diag *why)
+{
+    enum err err = all_of(records, why);
+    *ret_record = rest_of(records);
+    records->at += ret_record->len;
+    return err || ret_record->len ? err : ERR_NOT_FOUND;
+}
+
+static enum err next_message(struct records *records, str *ret_record, struct diag *why)
+{
+    size_t len = 0;
+    enum err err = want(records, LENGTH_BYTES, why);
     str rest = rest_of(records);
     if (err || rest.len == 0)
         return err ? err : ERR_NOT_FOUND;
-    for (size_t i = 0; i < MIN(head, rest.len); i++)
+    for (size_t i = 0; i < MIN((size_t)LENGTH_BYTES, rest.len); i++)
         len = len << 8 | (unsigned char)rest.ptr[i];
-    if (head == 0)
-        len = rest.len;
     if (len > RECORD_BYTES_MAX)
         return diag_set(why, ERR_LIMIT, "a message is larger than %d MiB",
                         RECORD_BYTES_MAX / (int)MIB);
-    while (!err && !records->is_at_end && rest_of(records).len < head + len)
-        err = more(records, why);
+    err = want(records, LENGTH_BYTES + len, why);
     rest = rest_of(records);
-    *ret_record = str_sub(rest, head, len);
-    bool is_cut = rest.len < head + len;
-    records->at += MIN(rest.len, head + len); /* it has no lines */
+    *ret_record = str_sub(rest, LENGTH_BYTES, len);
+    records->at += MIN(rest.len, LENGTH_BYTES + len); /* it has no lines */
+    bool is_cut = rest.len < LENGTH_BYTES + len;
     return err || !is_cut ? err : diag_set(why, ERR_BAD_INPUT, "the last message is cut off");
 }
 
 /* ---- CSV ---- */
 
-/* The cell that text starts with, its quotes undone into *cell; false: it does not end here. */
-static bool cell_read(str text, bool is_all, struct buf *cell, size_t *ret_len)
+/* In quotes, from behind the first; the place of the closing one, or the end. */
+static size_t quoted_read(str text, struct buf *cell)
 {
-    size_t i = 0;
-    if (text.len == 0 || text.ptr[0] != '"') {
-        while (i < text.len && !strchr(",\n", text.ptr[i]))
-            i++;
-        buf_add_str(cell, str_sub(text, 0, i > 0 && text.ptr[i - 1] == '\r' ? i - 1 : i));
-        *ret_len = i;
-        return i < text.len || is_all;
-    }
-    for (i = 1; i < text.len; i++) {
+    size_t i = 1;
+    for (; i < text.len; i++) {
         if (text.ptr[i] != '"')
             buf_add_char(cell, text.ptr[i]);
         else if (i + 1 < text.len && text.ptr[i + 1] == '"')
@@ -373,11 +383,25 @@ static bool cell_read(str text, bool is_all, struct buf *cell, size_t *ret_len)
         else
             break;
     }
-    bool is_closed = i + 1 < text.len || (is_all && i < text.len);
+    return i;
+}
+
+/* The cell that text starts with, its quotes undone into *cell; false: it does not end here. */
+static bool cell_read(str text, bool is_all, struct buf *cell, size_t *ret_len)
+{
+    size_t i = 0;
+    if (text.len == 0 || text.ptr[0] != '"') {
+        while (i < text.len && text.ptr[i] != ',' && text.ptr[i] != '\n')
+            i++;
+        buf_add_str(cell, str_sub(text, 0, i > 0 && text.ptr[i - 1] == '\r' ? i - 1 : i));
+        *ret_len = i;
+        return i < text.len || is_all;
+    }
+    i = quoted_read(text, cell);
+    bool is_closed = i + 1 < text.len || is_all; /* else the other of two quotes may come */
     i += i < text.len;
-    i += i < text.len && text.ptr[i] == '\r';
-    *ret_len = i;
-    return is_closed || is_all;
+    *ret_len = i + (i < text.len && text.ptr[i] == '\r');
+    return is_closed;
 }
 
 /* Of an export of ours a text may have an apostrophe before what looks like a formula. */
@@ -482,6 +506,8 @@ enum err records_next(struct records *records, str *ret_record, enum record_form
     case CSV:
         return next_row(records, ret_record, ret_line, reterr_why);
     case MESSAGE:
+        *ret_form = RECORD_PROTOBUF;
+        return only_message(records, ret_record, reterr_why);
     case MESSAGES:
         *ret_form = RECORD_PROTOBUF;
         return next_message(records, ret_record, reterr_why);

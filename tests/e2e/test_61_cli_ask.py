@@ -1,11 +1,19 @@
 """Export and import, and questions on a terminal.  SPDX-License-Identifier: Apache-2.0"""
 import csv
+import fcntl
 import gzip
+import http.server
 import io
 import json
 import os
+import pty
+import re
+import select
 import signal
+import struct
 import subprocess
+import termios
+import threading
 import time
 
 import pytest
@@ -96,7 +104,6 @@ def shop(server):
 # ---- export ----
 
 def test_export_gives_the_spans_of_the_api_as_lines(server, shop):
-    """shows: R17"""
     found = lines_of(done(server, "export", "-q", f"trace_id:{shop}"))
     api = server.api(f"/traces/{shop}")["spans"]
     assert [span["span_id"] for span in found] == [span["span_id"] for span in api]
@@ -142,7 +149,6 @@ def test_parquet_is_read_by_another_engine(server, shop, tmp_path):
 
 
 def test_content_is_exported_only_when_asked_and_every_read_is_audited(server, shop):
-    """shows: P7"""
     found = lines_of(done(server, "export", "-q", f"trace_id:{shop}", "--content", "--reason=ticket 812"))
     chat = next(span for span in found if span["step"] == "model")
     assert chat["content"]["input"][0]["parts"][0]["content"] == "how many silver spoons?"
@@ -169,6 +175,98 @@ def test_content_needs_the_permission_and_leaves_no_file(new_server, tmp_path):
     assert len(file.read_text(encoding="utf-8").splitlines()) == len(spans)
 
 
+class Fake:
+    """A server that answers from a list of functions, one a request; what it was asked."""
+
+    def __init__(self, *answers):
+        fake = self
+        self.asked, self.bodies, self.answers = [], [], list(answers)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                fake.asked.append(self.path)
+                fake.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+                answer = fake.answers.pop(0) if len(fake.answers) > 1 else fake.answers[0]
+                status, headers, body = answer() if callable(answer) else answer
+                self.send_response(status)
+                for name, value in {**headers, "content-length": str(len(body)), "content-type": "application/json"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.api_port, self.data_dir = self.server.server_port, "/nowhere"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def page(first, count, cursor):
+    items = [{"trace_id": f"{i:032x}", "span_id": f"{i:016x}", "start_time": "2026-01-01T00:00:00Z"} for i in range(first, first + count)]
+    return 200, {}, json.dumps({"items": items, "next_cursor": cursor}).encode()
+
+
+def test_an_interrupted_export_leaves_no_half_file_and_goes_on(tmp_path):
+    asked = threading.Event()
+
+    def hang():
+        asked.set()
+        threading.Event().wait(30)
+        return page(0, 0, None)
+    fake = Fake(page(1, 3, "one"), hang)
+    file = tmp_path / "out.jsonl"
+    process = subprocess.Popen([BINARY, "export", "-o", str(file)], env=environment(fake), stderr=subprocess.PIPE, text=True)
+    assert asked.wait(15)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=15)[1]
+    assert process.returncode == 1 and "--resume" in said
+    assert not file.exists() and (tmp_path / "out.jsonl.part").exists()
+    with open(tmp_path / "out.jsonl.part", "a", encoding="utf-8") as half:
+        half.write('{"half of a')
+    fake.answers = [page(4, 2, None)]
+    done(fake, "export", "-o", str(file), "--resume")
+    assert "cursor=one" in fake.asked[-1], fake.asked
+    assert [int(span["span_id"], 16) for span in lines_of(file.read_text(encoding="utf-8"))] == [1, 2, 3, 4, 5]
+    assert os.listdir(tmp_path) == ["out.jsonl"]
+    shown = cli(fake, "export", "-o", str(file), "--resume")
+    assert shown.returncode == 1 and "no interrupted export" in shown.stderr
+
+
+def test_an_export_asks_for_the_same_range_on_every_page(tmp_path):
+    fake = Fake(page(1, 1, "one"), page(2, 1, "two"), page(3, 1, None))
+    assert len(done(fake, "export", "--since=7d").splitlines()) == 3
+    ranges = {re.search("from=.*?&to=.*?&", path).group(0) for path in fake.asked}
+    assert len(ranges) == 1 and "now" not in ranges.pop()
+
+
+def test_an_import_waits_as_long_as_a_busy_server_says(tmp_path):
+    fake = Fake((429, {"retry-after": "1"}, b"{}"), (503, {"retry-after": "1"}, b"{}"), (200, {}, b"{}"))
+    file = otlp_file(tmp_path, "busy.jsonl", named("busy"))
+    began = time.monotonic()
+    done(fake, "import", str(file))
+    assert len(fake.asked) == 3 and time.monotonic() - began >= 2
+    assert len(set(fake.bodies)) == 1, "the same request again"
+
+
+def test_an_import_sends_requests_of_a_bounded_size(tmp_path):
+    fake = Fake((200, {}, b"{}"))
+    file = otlp_file(tmp_path, "many.jsonl", *[named("many") for _ in range(2001)])
+    shown = done(fake, "import", str(file), "--json")
+    assert json.loads(shown) == {"files": 1, "records": 2001, "failed": 0, "requests": 3}
+    assert [len(json.loads(body)["resourceSpans"]) for body in fake.bodies] == [1000, 1000, 1]
+
+
+def test_what_the_server_leaves_out_is_said_and_counted(tmp_path):
+    fake = Fake((200, {}, json.dumps({"partialSuccess": {"rejectedSpans": "2", "errorMessage": "no id"}}).encode()))
+    shown = cli(fake, "import", str(otlp_file(tmp_path, "x.jsonl", named("x"), named("y"), named("z"))))
+    assert shown.returncode == 1 and "left out 2: no id" in shown.stderr and "2 failed" in shown.stderr
+    refused = Fake((401, {}, json.dumps({"message": "no key"}).encode()))
+    shown = cli(refused, "import", str(otlp_file(tmp_path, "y.jsonl", *[named("x") for _ in range(1001)])))
+    assert shown.returncode == 1 and "no key" in shown.stderr and len(refused.asked) == 1, "one refusal is for all"
+
+
 # ---- round trip ----
 
 def new_import(server, new_server, form, tmp_path, *more):
@@ -181,7 +279,7 @@ def new_import(server, new_server, form, tmp_path, *more):
 
 @pytest.mark.parametrize("form", ["otlp", "jsonl"])
 def test_an_export_imported_by_an_empty_server_gives_the_same_records(new_server, form, tmp_path):
-    """shows: X9 E14"""
+    """shows: X9 R17"""
     first = new_server().start()
     trace_id, spans = rich_trace()
     first.send_spans(*spans, resource={"service.name": "shop", "service.version": "1.4", "deployment.environment.name": "prod",
@@ -288,7 +386,6 @@ LANGFUSE_SCORE = {"id": "lf-score-1", "traceId": "lf-trace-1", "name": "helpful"
 
 
 def check_langfuse(server):
-    """shows: R6"""
     spans = server.wait_spans("name:answer", settled=True)
     assert len(spans) == 1, spans
     span = spans[0]
@@ -298,7 +395,7 @@ def check_langfuse(server):
     return span
 
 
-@pytest.mark.parametrize("form", ["page", "lines", "list", "whole", "csv"])
+@pytest.mark.parametrize("form", ["page", "whole", "csv"])
 def test_exports_of_langfuse_are_imported_once(new_server, tmp_path, form):
     server = new_server().start()
     rows = [LANGFUSE_TRACE, LANGFUSE_ROW, LANGFUSE_SCORE]
@@ -314,8 +411,8 @@ def test_exports_of_langfuse_are_imported_once(new_server, tmp_path, form):
             files.append(text.name)
     else:
         whole = dict(LANGFUSE_TRACE, observations=[LANGFUSE_ROW], scores=[LANGFUSE_SCORE])
-        file.write_text({"page": json.dumps({"data": rows, "meta": {"page": 1, "totalPages": 1}}), "list": json.dumps(rows, indent=2),
-                         "lines": "\n".join(map(json.dumps, rows)), "whole": json.dumps(whole)}[form], encoding="utf-8")
+        page = {"data": rows, "meta": {"page": 1, "totalPages": 1}}
+        file.write_text(json.dumps(page if form == "page" else whole, indent=2), encoding="utf-8")
     done(server, "import", *files)
     first = check_langfuse(server)
     trace = server.wait_trace(first["trace_id"], count=2)["trace"]
@@ -337,7 +434,6 @@ def run_of(name, run_id, parent=None, **more):
 
 @pytest.mark.parametrize("form", ["lines", "nested"])
 def test_exports_of_langsmith_are_imported_once(new_server, tmp_path, form):
-    """shows: R7"""
     server = new_server().start()
     root_id, child_id = "0198a000-0000-7000-8000-000000000001", "0198a000-0000-7000-8000-000000000002"
     child = run_of("ChatOpenAI", child_id, root_id, run_type="llm", dotted_order=f"20261101T100000000000Z{root_id}.20261101T100000000000Z{child_id}",
@@ -437,3 +533,166 @@ def test_diff_with_content_compares_what_was_said(server):
     a, b = two_traces(server, call={"gen_ai.output.messages": messages("assistant", "good evening")})
     shown = cli(server, "diff", a, b, "--content")
     assert shown.returncode == 1 and "good evening" in shown.stdout and "content.output" in shown.stdout
+
+
+# ---- top, sessions, cost ----
+
+class Terminal:
+    """A program on a terminal of its own: what it shows now, and keys."""
+
+    def __init__(self, server, *arguments, rows=24, columns=80, env=None):
+        self.ours, theirs = pty.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(theirs)
+        self.theirs = theirs
+        self.process = subprocess.Popen([BINARY, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+                                        env=environment(server, dict({"TERM": "xterm"}, **(env or {}))))
+        self.text = ""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self):
+        while select.select([self.ours], [], [], 0)[0]:
+            try:
+                self.text += os.read(self.ours, 65536).decode("utf-8", "replace")
+            except OSError:
+                return
+        return
+
+    def screen(self):
+        """The last whole screen: its lines without colours."""
+        self.read()
+        frames = self.text.split("\x1b[H")
+        whole = [frame for frame in frames[1:] if "\x1b[J" in frame]
+        if not whole:
+            return []
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", whole[-1].split("\x1b[J")[0])
+        return plain.replace("\r\n", "\n").split("\n")
+
+    def wait(self, look, what):
+        def found():
+            lines = self.screen()
+            return lines if lines and look(lines) else None
+        return wait_until(found, 15, f"{what}; the screen is {self.screen()}")
+
+    def press(self, keys):
+        os.write(self.ours, keys.encode())
+
+    def end(self):
+        status = self.process.wait(15)
+        self.read()
+        settings = termios.tcgetattr(self.theirs)
+        os.close(self.theirs)
+        os.close(self.ours)
+        assert settings == self.before, "the terminal is as it was"
+        return status
+
+
+@pytest.fixture(scope="module")
+def busy(server):
+    """Calls of two models and three tenants within the last minute."""
+    spans = []
+    for i in range(30):
+        big = i % 3 == 0
+        spans.append(make_span({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o" if big else "gpt-4o-mini",
+                                "gen_ai.usage.input_tokens": 50_000 if big else 1000, "gen_ai.usage.output_tokens": 100, "app.tenant_id": f"tenant-{i % 3}",
+                                "app.feature": "\x1b[2Jevil" if i == 5 else "support", "session.id": f"busy-{i % 2}"},
+                               "busy-call", start=time.time_ns() - (i + 1) * 10**9, ms=100 * (i + 1), status={"code": 2} if i == 7 else None))
+    server.send_spans(*spans)
+    server.wait_spans("name:busy-call", 30, settled=True)
+    return server
+
+
+def test_top_once_prints_one_screen_of_spend_rate_latency_and_errors(busy):
+    lines = done(busy, "top", "--once", "-q", "name:busy-call").splitlines()
+    assert lines[0].startswith("telltale top") and "/h" in lines[1] and "/s" in lines[2]
+    head, rows = lines[4].split(), [line.split() for line in lines[5:]]
+    assert head[:3] == ["generator_model", "COST▼", "$/H"] and "P95" in head and "ERR%" in head
+    assert [row[0] for row in rows] == ["gpt-4o", "gpt-4o-mini"], "dearest first"
+    groups = {item["by"]["generator_model"]: item["values"] for item in
+              json.loads(done(busy, "top", "--json", "-q", "name:busy-call"))["items"]}
+    assert rows[0][1] == f"${groups['gpt-4o']['cost_usd']:.2f}" and groups["gpt-4o-mini"]["errors"] == 1
+    assert "\x1b" not in "".join(lines), "a pipe gets no colours"
+
+
+@pytest.mark.parametrize("rows, columns", [(24, 80), (50, 200), (6, 40)])
+def test_top_fits_the_terminal_and_leaves_it_as_it_was(busy, rows, columns):
+    terminal = Terminal(busy, "top", "-q", "name:busy-call", rows=rows, columns=columns)
+    lines = terminal.wait(lambda lines: "telltale top" in lines[0], "a screen")
+    assert len(lines) <= rows and max(map(len, lines)) <= columns
+    assert ("$/H" in "".join(lines)) == (columns >= 110)
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert terminal.text.startswith("\x1b[?1049h") and terminal.text.endswith("\x1b[?1049l")
+
+
+def test_top_obeys_its_keys_and_a_new_size(busy):
+    terminal = Terminal(busy, "top", "-q", "name:busy-call", columns=120)
+    terminal.wait(lambda lines: any(line.startswith("gpt-4o ") for line in lines), "rows")
+    terminal.press("d")
+    terminal.wait(lambda lines: lines[4].startswith("feature "), "another dimension")
+    terminal.wait(lambda lines: any("␛[2Jevil" in line for line in lines), "an escape sequence as text")
+    terminal.press("d")
+    terminal.wait(lambda lines: lines[4].startswith("tenant_id") and lines[5].startswith("tenant-0"), "tenants, dearest first")
+    terminal.press("r")
+    terminal.wait(lambda lines: "COST▲" in lines[4] and not lines[5].startswith("tenant-0"), "the other way round")
+    terminal.press("r>")
+    terminal.wait(lambda lines: "$/H▼" in lines[4], "the next column")
+    terminal.press("/ tenant:tenant-1\n")
+    terminal.wait(lambda lines: "filter: name:busy-call tenant:tenant-1" in lines[3] and lines[5].startswith("tenant-1")
+                  and not any(line.startswith("tenant-0") for line in lines), "a filter")
+    terminal.press("/(\n")
+    terminal.wait(lambda lines: lines[3] and "filter" not in lines[3], "what is wrong with the filter")
+    terminal.press("/\x1b")
+    terminal.wait(lambda lines: any(line.startswith("tenant-0") for line in lines), "no filter")
+    terminal.press("p")
+    terminal.wait(lambda lines: "PAUSED" in lines[0], "a pause")
+    terminal.resize(30, 60)
+    os.kill(terminal.process.pid, signal.SIGWINCH)
+    terminal.wait(lambda lines: max(map(len, lines)) <= 60, "the new size")
+    os.kill(terminal.process.pid, signal.SIGINT)
+    assert terminal.end() == 0
+
+
+def test_top_without_colour_and_without_a_server(busy, new_server):
+    terminal = Terminal(busy, "top", env={"NO_COLOR": "1"})
+    terminal.wait(lambda lines: "telltale top" in lines[0], "a screen")
+    terminal.press("q")
+    assert terminal.end() == 0 and not re.search(r"\x1b\[[0-9;]*m", terminal.text)
+    gone = new_server().start()
+    terminal = Terminal(gone, "top")
+    terminal.wait(lambda lines: "telltale top" in lines[0], "a screen")
+    gone.stop()
+    terminal.wait(lambda lines: "no server" in lines[3], "the reason")
+    terminal.press("q")
+    assert terminal.end() == 0
+    shown = cli(gone, "top", "--once")
+    assert shown.returncode == 1 and "no server" in shown.stderr
+    for wrong in ("--since=5s", "--since=soon"):
+        assert cli(busy, "top", wrong).returncode == 2
+
+
+def test_sessions_are_listed_and_one_is_shown_turn_by_turn(busy):
+    rows = [line.split() for line in done(busy, "sessions", "--sort=turns", "-q", "session:busy-*").splitlines()[1:]]
+    assert sorted(row[2] for row in rows) == ["busy-0", "busy-1"] and all(row[3] == "15" for row in rows)
+    text = done(busy, "sessions", "busy-1")
+    assert text.startswith("session busy-1\n15 turns in") and text.count("busy-call") == 15
+    assert json.loads(done(busy, "sessions", "busy-1", "--json"))["turns"] == 15
+    assert cli(busy, "sessions", "no-such/session").returncode == 1
+    assert "no sessions" in done(busy, "sessions", "-q", "session:nobody")
+
+
+def test_cost_with_steps_shows_the_trend(busy):
+    lines = done(busy, "cost", "--by=tenant", "--since=2h", "--every=30m", "-q", "name:busy-call").splitlines()
+    assert "TREND" in lines[0] and lines[1].startswith("tenant-0")
+    assert all(re.search("[▁▂▃▄▅▆▇█]", line) for line in lines[1:4])
+    stepped = json.loads(done(busy, "cost", "--since=2h", "--every=30m", "--json"))
+    assert stepped["step_ms"] == 1_800_000
+    assert cli(busy, "cost", "--every=often").returncode == 1
+
+
+def test_since_is_short_for_from(server):
+    assert cli(server, "traces", "--since=1h", "--from=now-2h").returncode == 2
+    assert cli(server, "traces", "--since=yesterday").returncode == 2
+    done(server, "traces", "--since=90m")
