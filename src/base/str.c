@@ -122,3 +122,26 @@ bool str_to_f64(str s, double *ret_value)
     *ret_value = value;
     return true;
 }
+
+bool str_matches_glob(str text, str pattern, bool with_one)
+{
+    size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
+    while (t < text.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            star_text = t;
+        } else if (p < pattern.len &&
+                   (pattern.ptr[p] == text.ptr[t] || (with_one && pattern.ptr[p] == '?'))) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            t = ++star_text;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}

@@ -92,3 +92,6 @@ bool str_next(str *rest, char separator, str *ret_piece);
 bool str_to_i64(str s, int64_t *ret_value);
 bool str_to_u64(str s, uint64_t *ret_value);
 bool str_to_f64(str s, double *ret_value);
+/* `*` in the pattern is any bytes, `?` any one byte if `with_one`; all else, and the whole text,
+ * byte for byte.  Time: at most the product of the lengths. */
+bool str_matches_glob(str text, str pattern, bool with_one);

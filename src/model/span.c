@@ -71,7 +71,7 @@ static void ms_to_json(struct buf *out, int64_t ns)
     buf_add_f64(out, (double)ns / 1e6);
 }
 
-static void strs_to_json(struct buf *out, const struct strs *list)
+void strs_to_json(struct buf *out, const struct strs *list)
 {
     buf_add_char(out, '[');
     for (uint32_t i = 0; i < list->count; i++) {
@@ -82,7 +82,7 @@ static void strs_to_json(struct buf *out, const struct strs *list)
     buf_add_char(out, ']');
 }
 
-static void f64s_to_json(struct buf *out, const struct f64s *list)
+void f64s_to_json(struct buf *out, const struct f64s *list)
 {
     buf_add_char(out, '[');
     for (uint32_t i = 0; i < list->count; i++) {
@@ -93,10 +93,10 @@ static void f64s_to_json(struct buf *out, const struct f64s *list)
     buf_add_char(out, ']');
 }
 
-static void quoted_hex(struct buf *out, const void *bytes, size_t len)
+void id_to_json(struct buf *out, const void *id, size_t len)
 {
     buf_add_char(out, '"');
-    buf_add_hex(out, bytes, len);
+    buf_add_hex(out, id, len);
     buf_add_char(out, '"');
 }
 
@@ -109,10 +109,10 @@ void span_field_to_json(struct buf *out, const struct span *span, enum field fie
     const void *at = span_field_const(span, field);
     switch (field_table[field].type) {
     case FIELD_TYPE_ID16:
-        quoted_hex(out, at, 16);
+        id_to_json(out, at, 16);
         break;
     case FIELD_TYPE_ID8:
-        quoted_hex(out, at, 8);
+        id_to_json(out, at, 8);
         break;
     case FIELD_TYPE_STR:
         buf_add_json_str(out, *(const str *)at);

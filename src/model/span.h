@@ -195,5 +195,9 @@ const struct content_part *span_part(const struct span *span, enum content_role 
  * of a dotted path nested.  Writes the members only, no braces, so that the
  * caller can add its own. */
 void span_fields_to_json(struct buf *out, const struct span *span);
+/* A list as a JSON array; the bytes of an id as hex in quotes. */
+void strs_to_json(struct buf *out, const struct strs *list);
+void f64s_to_json(struct buf *out, const struct f64s *list);
+void id_to_json(struct buf *out, const void *id, size_t len);
 /* One field's JSON value. */
 void span_field_to_json(struct buf *out, const struct span *span, enum field field);

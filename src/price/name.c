@@ -235,28 +235,6 @@ static bool variants_find(struct search *search, uint32_t provider, str name)
 
 /* ---- overrides ---- */
 
-static bool glob_matches(str pattern, str text)
-{
-    size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
-    while (t < text.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            star_text = t;
-        } else if (p < pattern.len && (pattern.ptr[p] == text.ptr[t] || pattern.ptr[p] == '?')) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.ptr[p] == '*')
-        p++;
-    return p == pattern.len;
-}
-
 static bool override_find(struct search *search, uint32_t provider, str name)
 {
     search->space_add = PRICE_SPACE_OVERRIDE;
@@ -267,7 +245,7 @@ static bool override_find(struct search *search, uint32_t provider, str name)
     for (size_t i = 0; i < search->table->glob_count && !found; i++) {
         const struct price_glob *glob = &search->table->globs[i];
         if (glob->provider == PRICE_PROVIDER_ANY || glob->provider == provider)
-            found = glob_matches(glob->pattern, name) && entry_take(search, glob->entry);
+            found = str_matches_glob(name, glob->pattern, true) && entry_take(search, glob->entry);
     }
     return found;
 }

@@ -12,28 +12,6 @@
 
 enum { ATTR_TEXT_MAX = 24 }; /* of a 64-bit number */
 
-bool wildcard_matches(str pattern, str text)
-{
-    size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
-    while (t < text.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            star_text = t;
-        } else if (p < pattern.len && pattern.ptr[p] == text.ptr[t]) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.ptr[p] == '*')
-        p++;
-    return p == pattern.len;
-}
-
 static bool text_compare(const struct filter *filter, enum filter_op op, str have, str want)
 {
     switch ((int)op) {
@@ -42,7 +20,7 @@ static bool text_compare(const struct filter *filter, enum filter_op op, str hav
     case FILTER_NE:
         return !str_equal(have, want);
     case FILTER_LIKE:
-        return wildcard_matches(want, have);
+        return str_matches_glob(have, want, false);
     case FILTER_REGEX:
         return regex_matches(filter->regex, have);
     default:

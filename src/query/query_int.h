@@ -173,9 +173,6 @@ const struct filter *filter_join(struct arena *arena, enum filter_op op, const s
 MUST_CHECK enum err metrics_plan(struct arena *arena, str list, struct query_aggregate *plan,
                                  struct diag *reterr_why);
 
-/* ---- wildcard ---- */
-bool wildcard_matches(str pattern, str text);
-
 /* ---- cursor.c ---- */
 /* Bytes (at most 2,000) as hex with a checksum at the end, and back. */
 str cursor_seal(struct arena *arena, const void *bytes, size_t len);

@@ -19,16 +19,6 @@ enum {
     ETH_CHARS = 42,
 };
 
-static char char_at(str text, size_t at)
-{
-    return at < text.len ? text.ptr[at] : ' ';
-}
-
-static char char_before(const struct candidate *candidate)
-{
-    return candidate->start > 0 ? candidate->text.ptr[candidate->start - 1] : ' ';
-}
-
 static bool is_version(const struct candidate *candidate)
 {
     char before = char_before(candidate);

@@ -16,16 +16,6 @@ enum {
     IBAN_MAX = 34,
 };
 
-static char char_at(str text, size_t at)
-{
-    return at < text.len ? text.ptr[at] : ' ';
-}
-
-static char char_before(const struct candidate *candidate)
-{
-    return candidate->start > 0 ? candidate->text.ptr[candidate->start - 1] : ' ';
-}
-
 /* Not a piece of a longer number, identifier, path of dots or UUID. */
 static bool is_whole(const struct candidate *candidate)
 {

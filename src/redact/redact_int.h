@@ -102,6 +102,16 @@ extern const size_t rule_count;
     X(bearer) X(spoken) X(telegram) X(terraform) X(phone_plus) X(phone_nanp) X(phone_local) \
     X(context) X(date) X(bech32) X(eth) X(curl_user)
 /* clang-format on */
+/* What stands at a place of the text, and before the candidate: a space beyond either end. */
+static inline char char_at(str text, size_t at)
+{
+    return at < text.len ? text.ptr[at] : ' ';
+}
+static inline char char_before(const struct candidate *candidate)
+{
+    return candidate->start > 0 ? candidate->text.ptr[candidate->start - 1] : ' ';
+}
+
 #define X(name) bool check_##name(struct candidate *candidate);
 CHECKS(X)
 #undef X

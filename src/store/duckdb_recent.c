@@ -227,7 +227,7 @@ static void strs_keep(struct draft *draft, uint32_t column, struct strs list)
 {
     struct buf *scratch = &draft->recent->scratch;
     buf_reset(scratch);
-    strs_encode(scratch, list);
+    strs_to_json(scratch, &list);
     draft->is_too_large = draft->is_too_large || buf_failed(scratch);
     valid_keep(draft, column, buf_str(scratch));
 }

@@ -48,44 +48,15 @@ bool field_is_rare(enum field field)
     return field_table[field].column == FIELD_COLUMN_RARE;
 }
 
-void strs_encode(struct buf *out, struct strs strs)
-{
-    buf_add_char(out, '[');
-    for (uint32_t i = 0; i < strs.count; i++) {
-        if (i > 0)
-            buf_add_char(out, ',');
-        buf_add_json_str(out, strs.items[i]);
-    }
-    buf_add_char(out, ']');
-}
-
-static void f64s_encode(struct buf *out, const struct f64s *list)
-{
-    buf_add_char(out, '[');
-    for (uint32_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            buf_add_char(out, ',');
-        buf_add_f64(out, list->items[i]);
-    }
-    buf_add_char(out, ']');
-}
-
-static void hex_quoted(struct buf *out, const void *id, size_t len)
-{
-    buf_add_char(out, '"');
-    buf_add_hex(out, id, len);
-    buf_add_char(out, '"');
-}
-
 static void value_encode(struct buf *out, const struct span *span, enum field field)
 {
     const void *at = span_field_const(span, field);
     switch (field_table[field].type) {
     case FIELD_TYPE_ID16:
-        hex_quoted(out, at, 16);
+        id_to_json(out, at, 16);
         break;
     case FIELD_TYPE_ID8:
-        hex_quoted(out, at, 8);
+        id_to_json(out, at, 8);
         break;
     case FIELD_TYPE_STR:
     case FIELD_TYPE_JSON:
@@ -104,10 +75,10 @@ static void value_encode(struct buf *out, const struct span *span, enum field fi
         buf_add_c(out, *(const bool *)at ? "true" : "false");
         break;
     case FIELD_TYPE_STRS:
-        strs_encode(out, *(const struct strs *)at);
+        strs_to_json(out, at);
         break;
     case FIELD_TYPE_F64S:
-        f64s_encode(out, at);
+        f64s_to_json(out, at);
         break;
     }
 }
@@ -126,9 +97,9 @@ static void links_encode(struct buf *out, const struct span *span)
     for (uint32_t i = 0; i < span->link_count; i++) {
         const struct span_link *link = &span->links[i];
         buf_add_c(out, i == 0 ? "[[" : ",[");
-        hex_quoted(out, link->trace_id.bytes, 16);
+        id_to_json(out, link->trace_id.bytes, 16);
         buf_add_char(out, ',');
-        hex_quoted(out, link->span_id.bytes, 8);
+        id_to_json(out, link->span_id.bytes, 8);
         buf_add_char(out, ',');
         attrs_to_json(out, link->attrs, link->attr_count);
         buf_add_char(out, ']');

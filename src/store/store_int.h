@@ -109,7 +109,6 @@ MUST_CHECK enum err rare_decode(struct arena *arena, str json, struct span *span
                                 struct diag *reterr_why);
 MUST_CHECK enum err strs_decode(struct arena *arena, str json, struct strs *ret_strs,
                                 struct diag *reterr_why);
-void strs_encode(struct buf *out, struct strs strs);
 
 /* -- row.c -- */
 int64_t i64_add(int64_t a, int64_t b); /* saturates */

@@ -172,6 +172,34 @@ static void a_number_may_be_long_but_not_endless(void **state)
     assert_false(str_to_f64(str_make(text, LONGEST + 1), &number));
 }
 
+static void a_star_stands_for_any_bytes_and_the_whole_text_must_match(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *pattern;
+        bool with_one, want;
+    } rows[] = {
+        { "gpt-4o-mini", "gpt-*", false, true },
+        { "gpt-4o-mini", "*mini", false, true },
+        { "gpt-4o-mini", "gpt", false, false },
+        { "gpt-4o-mini", "g*4*m*i", false, true },
+        { "gpt-4o-mini", "g*5*", false, false },
+        { "", "*", false, true },
+        { "", "", false, true },
+        { "a", "", false, false },
+        { "aab", "a*ab", false, true },
+        { "ab", "a?", false, false },
+        { "ab", "a?", true, true },
+        { "a", "a?", true, false },
+        { "a?", "a?", false, true },
+        { "abc", "**c", false, true },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(str_matches_glob(str_from_c(rows[i].text), str_from_c(rows[i].pattern),
+                                          rows[i].with_one),
+                         rows[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +213,7 @@ int main(void)
         cmocka_unit_test(whole_numbers_and_nothing_else),
         cmocka_unit_test(decimal_numbers_and_nothing_else),
         cmocka_unit_test(a_number_may_be_long_but_not_endless),
+        cmocka_unit_test(a_star_stands_for_any_bytes_and_the_whole_text_must_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,3 +182,25 @@ static inline void fixture_clear(struct fixture *f)
     dir_remove(f->dir);
     arena_clear(&f->arena);
 }
+/* ---- cmocka's set-up and tear-down: a fixture per test ---- */
+static inline int setup_of_store(void **state, const struct store_ops *ops, int64_t gather_ns)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    *state = f;
+    return fixture_init_gathering(f, ops, gather_ns) ? 0 : -1;
+}
+static inline int setup_memory(void **state)
+{
+    return setup_of_store(state, &store_memory, 0);
+}
+static inline int setup_duckdb(void **state)
+{
+    return setup_of_store(state, &store_duckdb, 0);
+}
+static inline int teardown(void **state)
+{
+    struct fixture *f = *state;
+    fixture_clear(f);
+    xfree(f);
+    return 0;
+}

@@ -11,28 +11,6 @@
 
 #include "store_help.h"
 
-static int setup_memory(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_memory) ? 0 : -1;
-}
-
-static int setup_duckdb(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_duckdb) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_clear(f);
-    xfree(f);
-    return 0;
-}
-
 static struct store_aggregate *ask_new(struct fixture *f)
 {
     struct store_aggregate *ask = arena_new(&f->arena, struct store_aggregate, 1);

@@ -15,32 +15,10 @@
 
 #include <stdatomic.h>
 
-static int setup(void **state, const struct store_ops *ops, int64_t gather_ns)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init_gathering(f, ops, gather_ns) ? 0 : -1;
-}
-static int setup_memory(void **state)
-{
-    return setup(state, &store_memory, 0);
-}
-static int setup_duckdb(void **state)
-{
-    return setup(state, &store_duckdb, 0);
-}
 static int setup_gathering(void **state)
 {
-    return setup(state, &store_duckdb, 3600 * NS_PER_S);
+    return setup_of_store(state, &store_duckdb, 3600 * NS_PER_S);
 }
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_clear(f);
-    xfree(f);
-    return 0;
-}
-
 static void appended_spans_are_visible_and_not_settled(void **state)
 {
     struct fixture *f = *state;

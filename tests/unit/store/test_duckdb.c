@@ -20,12 +20,6 @@
 
 enum { CRASH_SPANS = 4, CRASH_TRACES_MAX = 100000, CRASH_BATCH = 50 };
 
-static int setup(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_duckdb) ? 0 : -1;
-}
 static int setup_dir(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
@@ -35,14 +29,6 @@ static int setup_dir(void **state)
     *state = f;
     return mkdtemp(f->dir) ? 0 : -1;
 }
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_clear(f);
-    xfree(f);
-    return 0;
-}
-
 /* -- crash: killed at any moment, what the checkpoint says is there, whole -- */
 
 static enum err crash_commit(struct fixture *f, uint64_t first)
@@ -383,17 +369,18 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_kill_while_files_are_made_leaves_a_folder_that_opens,
                                         setup_dir, teardown),
-        cmocka_unit_test_setup_teardown(a_file_of_another_schema_is_refused_with_a_hint, setup,
+        cmocka_unit_test_setup_teardown(a_file_of_another_schema_is_refused_with_a_hint,
+                                        setup_duckdb, teardown),
+        cmocka_unit_test_setup_teardown(a_full_dictionary_keeps_exact_texts, setup_duckdb,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_full_dictionary_keeps_exact_texts, setup, teardown),
-        cmocka_unit_test_setup_teardown(many_spans_of_one_trace_replace_each_other_quickly, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(many_spans_of_one_trace_replace_each_other_quickly,
+                                        setup_duckdb, teardown),
         cmocka_unit_test_setup_teardown(a_flush_of_several_row_groups_stores_each_row_once,
                                         setup_dir, teardown),
         cmocka_unit_test_setup_teardown(a_row_group_is_enough_when_much_waits_for_it, setup_dir,
                                         teardown),
-        cmocka_unit_test_setup_teardown(settled_rows_go_to_disk_when_their_time_has_come, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(settled_rows_go_to_disk_when_their_time_has_come,
+                                        setup_duckdb, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

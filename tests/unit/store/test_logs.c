@@ -13,28 +13,6 @@
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 
-static int setup_memory(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_memory) ? 0 : -1;
-}
-
-static int setup_duckdb(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_duckdb) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_clear(f);
-    xfree(f);
-    return 0;
-}
-
 /* A line of text as the log gives it to the store. */
 static struct log_record line_make(uint64_t id, int64_t time_ns, struct attr attrs[2],
                                    const char *body)

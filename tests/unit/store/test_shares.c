@@ -11,28 +11,6 @@
 
 #include "store_help.h"
 
-static int setup_memory(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_memory) ? 0 : -1;
-}
-
-static int setup_duckdb(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    *state = f;
-    return fixture_init(f, &store_duckdb) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_clear(f);
-    xfree(f);
-    return 0;
-}
-
 static const struct filter has_feature = { .op = FILTER_EXISTS, .field = FIELD_feature };
 static const struct filter is_retrieval = {
     .op = FILTER_EQ, .field = FIELD_step, .value = { .type = VALUE_STR, .text = STR("retrieval") }

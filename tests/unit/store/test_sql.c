@@ -83,7 +83,7 @@ static void add_score(const char *project, const char *tenant, uint64_t number, 
     assert_int_equal(f.ops->commit(f.store, &commit, &f.why), ERR_OK);
 }
 
-static int setup(void **state)
+static int sql_setup(void **state)
 {
     (void)state;
     signal(SIGPIPE, SIG_IGN); /* as the server does */
@@ -104,13 +104,11 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int sql_teardown(void **state)
 {
     (void)state;
     buf_clear(&answer_text);
-    f.ops->close(f.store);
-    dir_remove(f.dir);
-    arena_clear(&f.arena);
+    fixture_clear(&f);
     return 0;
 }
 
@@ -634,5 +632,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(deep_nesting_is_an_error_not_a_crash),
         cmocka_unit_test(tables_at_the_limit_are_read_at_a_time_and_unread_ones_do_not_count),
     };
-    return cmocka_run_group_tests_name("sql", tests, setup, teardown);
+    return cmocka_run_group_tests_name("sql", tests, sql_setup, sql_teardown);
 }
