@@ -116,16 +116,17 @@ static bool is_later(enum err err, int status)
            status == 502 || status == 504;
 }
 
-static enum err post(struct import *import, struct cli_get *get, int *status, struct buf *body,
-                     struct diag *why)
+static enum err post(struct import *import, const struct cli_get *get, int *status,
+                     struct buf *body, struct diag *why)
 {
     int64_t retry_ns = 0, wait_ms = WAIT_FIRST_MS;
     int64_t until = clock_monotonic_ns() + PATIENCE_S * NS_PER_S;
-    get->ret_retry_after_ns = &retry_ns;
+    struct cli_get one = *get;
+    one.ret_retry_after_ns = &retry_ns;
     for (;;) {
         buf_reset(body);
         *status = 0;
-        enum err err = cli_http_get(import->call, get, status, body, why);
+        enum err err = cli_http_get(import->call, &one, status, body, why);
         bool may_try = is_later(err, *status) && (import->was_answered || !err) &&
                        clock_monotonic_ns() < until && !cli_interrupted;
         import->was_answered = import->was_answered || !err;
