@@ -152,41 +152,54 @@ static void add_head(struct arena *arena, const struct cli_screen *screen,
     buf_clear(&line);
 }
 
-static void add_table(struct arena *arena, const struct cli_screen *screen,
-                      const struct top_view *view, const struct top_table *table, uint32_t rows,
-                      struct buf *out)
+/* Those that the screen has room for; their number. */
+static size_t choose_columns(struct arena *arena, uint32_t screen_width,
+                             const struct top_view *view, struct cli_column *chosen,
+                             enum top_column *which)
 {
-    struct cli_column shown_columns[TOP_COLUMN_COUNT];
-    enum top_column which[TOP_COLUMN_COUNT];
+    uint32_t width = screen_width ? screen_width : UINT32_MAX;
     size_t count = 0;
-    uint32_t width = screen->width ? screen->width : UINT32_MAX;
     for (int i = 0; i < TOP_COLUMN_COUNT; i++) {
         const char *title = columns[i].title ? columns[i].title : view->dimension;
-        if (width < columns[i].from && view->sort != (enum top_column)i)
+        bool is_sorted = view->sort == (enum top_column)i;
+        if (width < columns[i].from && !is_sorted)
             continue;
-        if (view->sort == (enum top_column)i)
+        if (is_sorted)
             title = arena_printf(arena, "%s%s", title,
                                  view->is_reversed ? "\xE2\x96\xB2" : "\xE2\x96\xBC")
                         .ptr;
         which[count] = (enum top_column)i;
-        shown_columns[count++] =
+        chosen[count++] =
             (struct cli_column){ title, i != TOP_NAME && i != TOP_TREND, i == TOP_NAME };
     }
+    return count;
+}
+
+static void add_cell(struct arena *arena, struct cli_table *table, const struct top_row *row,
+                     enum top_column column)
+{
+    bool is_bad = column == TOP_ERROR_SHARE && row->values[TOP_ERROR_SHARE] > 0.01;
+    if (column == TOP_NAME)
+        cli_table_add(table, row->name.len ? row->name : STR_NONE, CLI_PLAIN);
+    else if (column == TOP_TREND)
+        cli_table_add(table, spark_of(arena, row->cost), CLI_GREEN);
+    else
+        cli_table_add(table, shown(arena, column, row->values[column]),
+                      is_bad ? CLI_RED : CLI_PLAIN);
+}
+
+static void add_table(struct arena *arena, const struct cli_screen *screen,
+                      const struct top_view *view, const struct top_table *table, uint32_t rows,
+                      struct buf *out)
+{
+    struct cli_column chosen[TOP_COLUMN_COUNT];
+    enum top_column which[TOP_COLUMN_COUNT];
+    size_t count = choose_columns(arena, screen->width, view, chosen, which);
     struct cli_table drawn;
-    cli_table_init(&drawn, arena, shown_columns, count);
-    for (uint32_t r = 0; r < MIN(rows, table->count); r++) {
-        const struct top_row *row = &table->rows[r];
-        for (size_t c = 0; c < count; c++) {
-            bool is_bad = which[c] == TOP_ERROR_SHARE && row->values[TOP_ERROR_SHARE] > 0.01;
-            if (which[c] == TOP_NAME)
-                cli_table_add(&drawn, row->name.len ? row->name : STR_NONE, CLI_PLAIN);
-            else if (which[c] == TOP_TREND)
-                cli_table_add(&drawn, spark_of(arena, row->cost), CLI_GREEN);
-            else
-                cli_table_add(&drawn, shown(arena, which[c], row->values[which[c]]),
-                              is_bad ? CLI_RED : CLI_PLAIN);
-        }
-    }
+    cli_table_init(&drawn, arena, chosen, count);
+    for (uint32_t r = 0; r < MIN(rows, table->count); r++)
+        for (size_t c = 0; c < count; c++)
+            add_cell(arena, &drawn, &table->rows[r], which[c]);
     cli_table_print(&drawn, screen, out);
     cli_table_clear(&drawn);
 }
