@@ -40,6 +40,9 @@ NOTES = {
              "tokens. `–` is unknown, never zero. `--content` needs a key with `payload:read`; the server writes each span whose\n"
              "content is read to its audit log, with the reason, before it answers.",
     "tail": "Ctrl-C ends it with status 0. When the server goes away it connects again, after half a second, then one, two, ... ten.",
+    "diff": "Spans are paired along the two trees, by step and name in order. Ids and points in time are not compared; starts are, from the\n"
+            "start of the trace. `--content` reads what was said of both from the server (audited); exported files have it when they were\n"
+            "exported with it. The status is 0 when they are the same, 1 when they differ, 2 when that cannot be said.",
     "doctor": "Each line is `ok`, `warn` or `FAIL`, and says what to do. The status is 1 when a line is `FAIL`. It looks at the data\n"
               "folder (modes, free space, lock, clock of its files), the keystore, the audit log, the server (ready, version, first\n"
               "span received, rejected spans, lag, failed writes), ports and who has them, and the machine (open files, clock,\n"

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/check.h"
+#include "base/text.h"
 #include "cli/cli_int.h"
 #include "conf/nearest.h"
 #include "net/client.h"
@@ -191,7 +192,7 @@ static int check_arguments(const struct cli_call *call)
     const struct cli_command *command = call->command;
     if (call->arg_count < command->args_min)
         return cli_misuse(call, "needs %s", command->arguments);
-    if (!command->verbs)
+    if (!command->verbs || call->arg_count == 0)
         return CLI_OK;
     struct nearest nearest;
     nearest_init(&nearest, call->args[0]);
@@ -228,6 +229,22 @@ static int parse(struct cli_call *call, int argc, char **argv)
         }
     }
     return check_arguments(call);
+}
+
+/* --since=7d is --from=now-7d. */
+static int take_since(struct cli_call *call)
+{
+    struct cli_options *options = &call->options;
+    int64_t ns;
+    if (!options->since || !accepts(call->command, CLI_OPTION_from))
+        return CLI_OK;
+    if (options->from)
+        return cli_misuse(call, "--from and --since say the same: give one of them");
+    if (!duration_parse(str_from_c(options->since), &ns))
+        return cli_misuse(call, "--since=%.60s is not a duration, as 90m, 12h or 7d",
+                          options->since);
+    options->from = arena_printf(&call->arena, "now-%s", options->since).ptr;
+    return CLI_OK;
 }
 
 static bool wants_help(int argc, char **argv)
@@ -273,8 +290,12 @@ int cli_run(const struct cli_command *command, int (*function)(struct cli_call *
     locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
     struct cli_call call = { .command = command };
     arena_init(&call.arena, ARENA_BYTES_MAX);
+    call.args = arena_new(&call.arena, str, CLI_ARGS_MAX);
+    assert(call.args);
     int status = parse(&call, argc, argv);
     screen_init(&call);
+    if (!status)
+        status = take_since(&call);
     if (!status)
         status = function(&call);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {

@@ -26,20 +26,26 @@ static str server_base(const struct cli_call *call)
     return base;
 }
 
+void cli_add_encoded(struct buf *path, str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+        if (is_plain)
+            buf_add_char(path, c);
+        else
+            buf_printf(path, "%%%02X", (unsigned)(unsigned char)c);
+    }
+}
+
 void cli_query_add(struct buf *path, const char *name, const char *value)
 {
     if (!value)
         return;
     bool is_first = str_find_char(buf_str(path), '?') == path->len;
     buf_printf(path, "%c%s=", is_first ? '?' : '&', name);
-    for (const char *at = value; *at; at++) {
-        bool is_plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-                        (*at >= '0' && *at <= '9') || strchr("-._~", *at);
-        if (is_plain)
-            buf_add_char(path, *at);
-        else
-            buf_printf(path, "%%%02X", (unsigned)(unsigned char)*at);
-    }
+    cli_add_encoded(path, str_from_c(value));
 }
 
 /* "authorization: Bearer ..."; NULL when no key is given. */

@@ -14,8 +14,10 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "model/value.h"
+#include <signal.h>
 
 enum { CLI_OK, CLI_FAILED, CLI_USAGE }; /* exit status */
+enum { CLI_ARGS_MAX = 1000 };
 
 enum cli_option {
 #define OPTION(id, name, letter, kind, value, help) CLI_OPTION_##id,
@@ -51,11 +53,10 @@ struct cli_screen {
     uint32_t width; /* columns; 0: as wide as it takes (a pipe) */
 };
 
-enum { CLI_ARGS_MAX = 4 };
 struct cli_call {
     const struct cli_command *command;
     struct cli_options options;
-    str args[CLI_ARGS_MAX];
+    str *args;
     int arg_count;
     struct arena arena;
     struct cli_screen screen;
@@ -109,6 +110,8 @@ str cli_human_count(struct arena *arena, const struct value *count);
 str cli_human_bytes(struct arena *arena, double bytes);
 str cli_human_time(struct arena *arena, const struct value *rfc3339); /* "11-21 11:08:00" */
 #define CLI_UNKNOWN STR_OF("\xE2\x80\x93")
+/* Values from 0 as columns of eight heights, the largest the highest; NAN and 0: none. */
+void cli_add_spark(struct buf *out, const double *values, uint32_t count);
 /* A bar of block characters for a share of 0..1, in eighths. */
 void cli_add_bar(struct buf *out, double share, uint32_t columns);
 
@@ -150,6 +153,7 @@ const struct value *cli_item(const struct value *array, uint32_t index);
 /* ---- cli_http.c ---- */
 enum { CLI_BODY_BYTES_MAX = 512 * 1024 * 1024 };
 const char *cli_server(const struct cli_call *call); /* URL without a slash at its end */
+void cli_add_encoded(struct buf *path, str text);    /* percent-encoded */
 /* name=value, percent-encoded, with ? or & before it; nothing when value is NULL. */
 void cli_query_add(struct buf *path, const char *name, const char *value);
 struct cli_get {
@@ -172,6 +176,17 @@ enum err cli_http_problem(struct cli_call *call, int status, str body, struct di
 /* Get, check the status and parse; with --json print it, too.
  * The exit status: errors are printed. */
 int cli_ask(struct cli_call *call, const char *path, struct value *ret_value);
+
+/* ---- traces.c ---- */
+enum { CLI_TRACE_COLUMNS = 9 };
+extern const struct cli_column cli_trace_columns[CLI_TRACE_COLUMNS];
+void cli_trace_add_row(struct cli_table *table, const struct value *trace);
+
+/* ---- cli_signal.c ---- */
+/* Set by Ctrl-C and SIGTERM once cli_catch was called: long commands end in order.  The one
+ * variable outside a context: a signal handler can reach nothing else. */
+extern volatile sig_atomic_t cli_interrupted;
+void cli_catch(void);
 
 /* ---- cli_list.c ---- */
 enum { CLI_PAGE_MAX = 1000 }; /* rows of one answer, as the API has it */

@@ -184,6 +184,23 @@ void cli_add_bar(struct buf *out, double share, uint32_t columns)
     cli_add_spaces(out, columns - (eighths + 7) / 8);
 }
 
+void cli_add_spark(struct buf *out, const double *values, uint32_t count)
+{
+    double largest = 0;
+    for (uint32_t i = 0; i < count; i++)
+        largest = isfinite(values[i]) ? MAX(largest, values[i]) : largest;
+    for (uint32_t i = 0; i < count; i++) {
+        char block[4];
+        if (!isfinite(values[i]) || values[i] <= 0) {
+            buf_add_char(out, ' ');
+            continue;
+        }
+        long height = MAX(lround(values[i] / largest * 8), 1L); /* U+2581 is one eighth */
+        size_t len = utf8_encode(0x2580 + (uint32_t)MIN(height, 8L), block);
+        buf_add(out, block, len);
+    }
+}
+
 /* ---- numbers ---- */
 
 static bool number_of(const struct value *value, double *ret)

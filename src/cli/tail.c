@@ -9,7 +9,6 @@
 #include "cli/cli_int.h"
 #include "cli/sse.h"
 #include "sys/clock.h"
-#include <signal.h>
 #include <stdio.h>
 
 enum {
@@ -26,15 +25,6 @@ enum {
     NAME_COLUMNS_MIN = 12,
     TYPE_COLUMNS = 40,
 };
-
-/* The one variable outside a context: a signal handler can reach nothing else. */
-static volatile sig_atomic_t is_interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    is_interrupted = 1;
-}
 
 struct tail {
     struct cli_call *call;
@@ -158,7 +148,7 @@ static bool on_piece(void *arg, str bytes)
 static bool is_stopped(void *arg)
 {
     (void)arg;
-    return is_interrupted;
+    return cli_interrupted;
 }
 
 static enum err follow(struct tail *tail, const char *path, struct diag *why)
@@ -171,14 +161,14 @@ static enum err follow(struct tail *tail, const char *path, struct diag *why)
     sse_reset(&tail->sse);
     buf_reset(&tail->refusal);
     enum err err = cli_http_get(tail->call, &get, &status, NULL, why);
-    if (!err && status != 200 && !is_interrupted)
+    if (!err && status != 200 && !cli_interrupted)
         err = cli_http_problem(tail->call, status, buf_str(&tail->refusal), why);
     return err;
 }
 
 static void back_off(int64_t ms)
 {
-    for (int64_t waited = 0; waited < ms && !is_interrupted; waited += BACKOFF_STEP_MS)
+    for (int64_t waited = 0; waited < ms && !cli_interrupted; waited += BACKOFF_STEP_MS)
         clock_sleep_ns(BACKOFF_STEP_MS * NS_PER_MS);
 }
 
@@ -186,10 +176,10 @@ static int run(struct tail *tail, const char *path)
 {
     int64_t wait_ms = BACKOFF_FIRST_MS;
     bool was_connected = false;
-    while (!is_interrupted && !tail->is_done) {
+    while (!cli_interrupted && !tail->is_done) {
         struct diag why = DIAG_NONE;
         enum err err = follow(tail, path, &why);
-        if (is_interrupted || tail->is_done)
+        if (cli_interrupted || tail->is_done)
             break;
         bool may_pass = err == ERR_OK || err == ERR_UNAVAILABLE;
         if (!may_pass || !(was_connected || tail->is_connected))
@@ -219,10 +209,7 @@ int cli_tail(struct cli_call *call)
     buf_init(&tail.line, 2 * (size_t)SSE_EVENT_BYTES_MAX);
     buf_init(&tail.refusal, REFUSAL_BYTES_MAX);
     sse_init(&tail.sse, on_event, &tail);
-    struct sigaction action = { .sa_handler = on_signal };
-    is_interrupted = 0;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    cli_catch();
     int status = run(&tail, path.ptr);
     sse_clear(&tail.sse);
     buf_clear(&tail.refusal);

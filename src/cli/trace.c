@@ -122,7 +122,7 @@ bool tree_build(struct arena *arena, const struct value *spans, struct tree *ret
 
 /* ---- the command ---- */
 
-static bool is_trace_id(str text)
+bool trace_is_id(str text)
 {
     for (size_t i = 0; i < text.len; i++)
         if (!strchr("0123456789abcdefABCDEF", text.ptr[i]))
@@ -131,9 +131,8 @@ static bool is_trace_id(str text)
 }
 
 /* Spans of further pages come into `answer`. */
-static int ask_all(struct cli_call *call, struct value *answer)
+int trace_fetch(struct cli_call *call, str id, struct value *answer)
 {
-    str id = call->args[0];
     struct value page = { .type = VALUE_NULL };
     struct value *spans = NULL;
     str path = arena_printf(&call->arena, "/api/v1/traces/%.*s", STR_ARG(id));
@@ -163,11 +162,11 @@ static int ask_all(struct cli_call *call, struct value *answer)
 
 int cli_trace(struct cli_call *call)
 {
-    if (!is_trace_id(call->args[0]))
+    if (!trace_is_id(call->args[0]))
         return cli_misuse(call, "\"%.*s\" is not a trace id: 32 hex digits or the first of them",
                           STR_ARG(str_sub(call->args[0], 0, 60)));
     struct value answer;
-    int status = ask_all(call, &answer);
+    int status = trace_fetch(call, call->args[0], &answer);
     if (status || call->options.json)
         return status;
     struct tree tree;

@@ -28,6 +28,10 @@ MUST_CHECK bool tree_build(struct arena *arena, const struct value *spans, struc
 /* Depth first; TREE_NONE after the last. */
 uint32_t tree_next(const struct tree *tree, uint32_t at);
 
+bool trace_is_id(str text); /* or the beginning of one */
+/* The answer about a trace, with the spans of all its pages.  The exit status: errors are
+ * printed, and with --json each page. */
+int trace_fetch(struct cli_call *call, str id, struct value *ret_answer);
 /* What was thought of it, a line each; nothing when there is none. */
 void trace_scores(const struct cli_call *call, struct arena *arena, const struct value *scores,
                   struct buf *out);

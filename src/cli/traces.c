@@ -6,7 +6,7 @@
 
 enum { ID_SHOWN = 8 };
 
-static const struct cli_column columns[] = {
+const struct cli_column cli_trace_columns[CLI_TRACE_COLUMNS] = {
     { "TIME (UTC)", false, false }, { "TRACE", false, false },  { "NAME", false, true },
     { "MODEL", false, true },       { "IN", true, false },      { "OUT", true, false },
     { "COST", true, false },        { "LATENCY", true, false }, { "STATUS", false, false },
@@ -19,7 +19,7 @@ static enum cli_colour colour_of(str status)
     return str_equal_c(status, "ok") ? CLI_GREEN : CLI_DIM;
 }
 
-static void add_row(struct cli_table *table, const struct value *trace)
+void cli_trace_add_row(struct cli_table *table, const struct value *trace)
 {
     struct arena *arena = table->arena;
     str status = cli_member_str(trace, "status");
@@ -53,9 +53,9 @@ int cli_traces(struct cli_call *call)
 {
     struct cli_list list = {
         .path = cli_question(call, "/api/v1/traces", "q from to sort limit"),
-        .columns = columns,
-        .column_count = COUNT_OF(columns),
-        .add_row = add_row,
+        .columns = cli_trace_columns,
+        .column_count = CLI_TRACE_COLUMNS,
+        .add_row = cli_trace_add_row,
         .none = "no traces match; the range is the last 24 hours unless --from says more",
         .add_hint = add_hint,
     };

@@ -305,6 +305,7 @@ struct value value_clean(struct norm *norm, const struct value *value);
 void take_attr(struct norm *norm, const struct attr *attr, enum level level);
 void take_by_row(struct norm *norm, const struct row *row, const struct attr *attr, uint16_t score);
 void take_family(struct norm *norm, const struct attr *attr, enum family family, str rest);
+void keep_attr(struct norm *norm, const struct attr *attr); /* as it came */
 void keep_unmapped(struct norm *norm, const struct attr *attr);
 /* What a built-in row is worth, or, when there is one, the operator's: more than any other. */
 static inline uint16_t row_score(const struct row *row, const struct mapped_row *mapped,

@@ -74,6 +74,11 @@ void take_by_row(struct norm *norm, const struct row *row, const struct attr *at
     take_row(norm, row, attr, score);
 }
 
+void keep_attr(struct norm *norm, const struct attr *attr)
+{
+    keep(norm, attr);
+}
+
 void keep_unmapped(struct norm *norm, const struct attr *attr)
 {
     assert(norm->unmapped_count < norm->attrs_max);

@@ -273,29 +273,63 @@ static void set_output_buckets(struct norm *norm)
         SPAN_SET(span, image, image + count_of(norm, TARGET_use_image_in));
 }
 
-void norm_usage(struct norm *norm)
+static bool has_counts(const struct norm *norm)
 {
-    struct span *span = norm->span;
-    if (has(norm, TARGET_use_json) || norm->reply_usage)
-        take_json(norm);
     bool any = false;
     for (unsigned i = 0; i < USE_COUNT; i++)
         any = any || norm->score[(unsigned)USE_FIRST + i];
-    if (!any) {
-        if (norm->step == STEP_MODEL || norm->step == STEP_EMBEDDING)
-            SPAN_SET(span, usage_source, STR_OF("unknown"));
-        return;
-    }
-    bool has_input = knows(norm, TARGET_use_input), has_output = knows(norm, TARGET_use_output);
+    return any;
+}
+
+/* The word of an export of ours: its counts were put right when they were first received.  Any
+ * other word, or one without counts, is an attribute like others. */
+static bool is_settled(struct norm *norm, bool has_counts)
+{
+    static const char *const words[] = { "reported", "partial", "gateway", "estimated" };
+    const struct winner *winner = &norm->winner[TARGET_usage_source];
+    bool is_known = false;
+    if (!SPAN_KNOWS(norm->span, usage_source))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        is_known = is_known || str_equal_c(norm->span->usage_source, words[i]);
+    if (is_known && has_counts)
+        return true;
+    span_forget(norm->span, FIELD_usage_source);
+    if (has(norm, TARGET_usage_source) && winner->attr && !winner->kept)
+        keep_attr(norm, winner->attr);
+    return false;
+}
+
+/* The sender's counts made inclusive and whole; what it said is kept when that changed something.
+ */
+static void put_right(struct norm *norm)
+{
     bool changed = fix_input(norm);
     changed = fix_output(norm) || changed;
     fix_total(norm);
     if (changed || (norm->odd & (ODD_USAGE_EXCLUSIVE | ODD_USAGE_MISMATCH)))
         keep_sent(norm);
+}
+
+void norm_usage(struct norm *norm)
+{
+    struct span *span = norm->span;
+    bool settled = is_settled(norm, has_counts(norm));
+    if (!settled && (has(norm, TARGET_use_json) || norm->reply_usage))
+        take_json(norm);
+    if (!has_counts(norm)) {
+        if (norm->step == STEP_MODEL || norm->step == STEP_EMBEDDING)
+            SPAN_SET(span, usage_source, STR_OF("unknown"));
+        return;
+    }
+    bool has_input = knows(norm, TARGET_use_input), has_output = knows(norm, TARGET_use_output);
+    if (!settled)
+        put_right(norm);
     set_input_buckets(norm);
     set_output_buckets(norm);
     if (knows(norm, TARGET_use_total))
         SPAN_SET(span, total_tokens, count_of(norm, TARGET_use_total));
     bool whole = has_input && (has_output || norm->step == STEP_EMBEDDING);
-    SPAN_SET(span, usage_source, whole ? STR_OF("reported") : STR_OF("partial"));
+    if (!settled)
+        SPAN_SET(span, usage_source, whole ? STR_OF("reported") : STR_OF("partial"));
 }

@@ -156,6 +156,18 @@ static void bars_are_exact_to_an_eighth_and_never_empty_for_something(void **sta
     }
 }
 
+static void a_sparkline_is_as_high_as_its_largest_value(void **state)
+{
+    static const double values[] = { 0, 1, 4, 8, (double)NAN, -1, 1e-9 };
+    struct buf out;
+    (void)state;
+    buf_init(&out, KIB);
+    cli_add_spark(&out, values, COUNT_OF(values));
+    check(&out, " ▁▄█  ▁");
+    cli_add_spark(&out, values, 1);
+    check(&out, " ");
+}
+
 static void check_str(str text, const char *expected)
 {
     char copy[64];
@@ -232,6 +244,7 @@ static void a_table_gives_way_in_its_flexible_columns_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sparkline_is_as_high_as_its_largest_value),
         cmocka_unit_test(controls_become_pictures),
         cmocka_unit_test(deceptive_and_invalid_bytes_are_replaced),
         cmocka_unit_test(any_bytes_become_harmless_and_stay_as_they_are),
