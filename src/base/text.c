@@ -249,13 +249,16 @@ bool duration_parse(str text, int64_t *ret_ns)
            ((text.ptr[digits] >= '0' && text.ptr[digits] <= '9') || text.ptr[digits] == '.'))
         digits++;
     double number;
+    uint64_t whole; /* exact, where a double of nanoseconds is not: past 104 days */
+    bool is_whole = str_to_u64(str_sub(text, 0, digits), &whole);
     if (!str_to_f64(str_sub(text, 0, digits), &number))
         return false;
     str unit = str_from(text, digits);
     for (size_t i = 0; i < COUNT_OF(units); i++) {
         if (!str_equal(unit, units[i].unit) || number * units[i].ns > 9.2e18)
             continue;
-        *ret_ns = (int64_t)(number * units[i].ns + 0.5);
+        *ret_ns = is_whole ? (int64_t)(whole * (uint64_t)units[i].ns)
+                           : (int64_t)(number * units[i].ns + 0.5);
         return true;
     }
     return false;

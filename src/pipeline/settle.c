@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "pipeline/assemble.h"
-#include "pipeline/drain_int.h"
+#include "pipeline/settle_int.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "wire/json.h"
@@ -20,9 +20,6 @@ enum { STORE_RETRY_MS = 250 };
 /* A flag of a span whose content was not kept, as of most traces (docs/limits.md). */
 #define SETTLE_SAMPLED_OUT "content_sampled_out"
 enum {
-    KNOWN_SPANS_MAX = 100000,  /* of one trace that was stored before */
-    TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
-    TOGETHER_SPANS_MAX = 4096, /* if they have more, one by one */
     SCORES_JOINED = 1024,      /* to traces of earlier commits, after one commit */
     SCORES_JOINED_BEHIND = 64, /* the same while there is much to do */
 };
@@ -31,44 +28,6 @@ enum {
 #define LOG_KEPT_BYTES (128 * MIB)
 /* Of work in one commit, so that a crash undoes no more. */
 #define SETTLE_NS_MAX (250 * NS_PER_MS)
-
-/* What is stored of the known traces before index `to`. */
-struct stored {
-    struct store_span *spans;
-    struct trace_row *rows;
-    size_t span_count, row_count, to;
-};
-
-/* Frames of content that a row will point at, once they are synced. */
-struct written_content {
-    struct trace_row *row;
-    struct content_pointer content, preview;
-    struct written_content *next;
-};
-
-/* Frames of a trace that was stored before, in an external store that is away: they stay. */
-struct away {
-    struct trace_content frames[TRACE_CONTENT_MAX];
-    uint32_t count;
-};
-enum { AWAY_MAX = TRACE_CONTENT_MAX - 2 }; /* what is new needs two */
-
-/* One commit being put together. */
-struct settling {
-    struct drain *drain;
-    struct arena *arena;
-    struct open_trace **open;
-    size_t count;
-    struct trace_row *rows;
-    const struct store_span **spans;
-    uint32_t *span_counts;
-    const bool *known;
-    struct meter_older **older;                     /* of known traces: what of them was counted */
-    struct written_content *written, **written_end; /* in order */
-    int64_t until_ns;
-    size_t bytes_before; /* of the arena, before the first trace */
-    struct stored stored;
-};
 
 static bool is_cached(const struct cached_batch *at, struct wal_position position)
 {
@@ -138,157 +97,6 @@ static size_t read_spans(struct settling *settling, const struct open_trace *ope
         log_error("cannot read a span back from the log", KV_ERR(err), KV_WHY(&why));
     }
     return count;
-}
-
-/* ---- traces that were stored before: late spans, and replay after a crash ---- */
-
-static void attrs_from_json(struct arena *arena, struct span *span, str text)
-{
-    struct json json;
-    struct value value;
-    json_init(&json, arena, text, JSON_DEPTH_MAX);
-    enum json_token token = json_next(&json);
-    if (token != JSON_OBJECT || !json_value(&json, token, &value))
-        return;
-    span->attrs = value.attrs;
-    span->attr_count = value.count;
-}
-
-static struct store_scope whole_scope(str project)
-{
-    return (struct store_scope){ .project = project,
-                                 .tenant = STR_NONE,
-                                 .range = { INT64_MIN / 2, INT64_MAX } };
-}
-
-static const struct filter *trace_id_filter(struct arena *arena, struct id16 trace_id)
-{
-    char hex[33];
-    hex_encode(trace_id.bytes, 16, hex);
-    struct filter *filter = arena_new(arena, struct filter, 1);
-    str text = arena_str(arena, str_make(hex, 32));
-    if (!filter || str_is_none(text))
-        return NULL;
-    *filter = (struct filter){ .op = FILTER_EQ, .field = FIELD_trace_id, .value = value_str(text) };
-    return filter;
-}
-
-/* Any of up to `max` known traces of one project, from `from` on; *ret_to is behind the last. */
-static const struct filter *known_filter(struct settling *settling, size_t from, size_t max,
-                                         size_t *ret_to)
-{
-    const struct filter *all = NULL;
-    size_t taken = 0, at = from;
-    for (; at < settling->count && taken < max; at++) {
-        const struct open_trace *open = settling->open[at];
-        if (!settling->known[at])
-            continue;
-        if (open->project != settling->open[from]->project)
-            break;
-        const struct filter *one = trace_id_filter(settling->arena, open->trace_id);
-        struct filter *either = arena_new(settling->arena, struct filter, 1);
-        if (!one || !either)
-            return NULL;
-        *either = (struct filter){ .op = FILTER_OR, .left = all, .right = one };
-        all = all ? either : one;
-        taken++;
-    }
-    *ret_to = at;
-    return all;
-}
-
-static enum err stored_read(struct settling *settling, size_t from, size_t max)
-{
-    struct drain *drain = settling->drain;
-    struct stored *stored = &settling->stored;
-    struct diag why = DIAG_NONE;
-    size_t to = 0;
-    struct store_list list = {
-        .scope = whole_scope(open_traces_project(drain->traces, settling->open[from]->project)),
-        .filter = known_filter(settling, from, max, &to),
-        .limit = max > 1 ? TOGETHER_SPANS_MAX : KNOWN_SPANS_MAX,
-    };
-    if (!list.filter)
-        return ERR_LIMIT;
-    *stored = (struct stored){ .to = from };
-    enum err err = drain->config.store_ops->spans(drain->config.store, &list, settling->arena,
-                                                  &stored->spans, &stored->span_count, &why);
-    if (!err && max > 1 && stored->span_count == list.limit)
-        return stored_read(settling, from, 1);
-    if (!err)
-        err = drain->config.store_ops->traces(drain->config.store, &list, settling->arena,
-                                              &stored->rows, &stored->row_count, &why);
-    if (err)
-        log_error("cannot read stored traces back", KV_ERR(err), KV_WHY(&why));
-    else
-        stored->to = to;
-    return err;
-}
-
-/* Prepend what is stored of a known trace: *ret_spans grows at its front. */
-static enum err read_known(struct settling *settling, size_t index, struct span ***ret_spans,
-                           size_t *ret_count, struct trace_row *ret_row)
-{
-    const struct open_trace *open = settling->open[index];
-    struct stored *stored = &settling->stored;
-    enum err err = index < stored->to ? ERR_OK : stored_read(settling, index, TOGETHER_TRACES_MAX);
-    if (err)
-        return err;
-    struct span **all =
-        arena_new(settling->arena, struct span *, stored->span_count + open->ref_count);
-    if (!all)
-        return ERR_LIMIT;
-    size_t count = 0;
-    for (size_t i = 0; i < stored->span_count; i++) {
-        struct store_span *row = &stored->spans[i];
-        if (row->settled &&
-            memcmp(&row->span.trace_id, &open->trace_id, sizeof open->trace_id) == 0)
-            all[count++] = &row->span;
-    }
-    settling->older[index] = meter_older_new(settling->arena, count);
-    if (!settling->older[index])
-        return ERR_LIMIT;
-    for (size_t i = 0; i < count; i++) {
-        const struct store_span *row = (const struct store_span *)(const void *)all[i];
-        meter_older_add(settling->older[index], all[i]);
-        attrs_from_json(settling->arena, all[i], row->attrs_json);
-        assemble_reopen(settling->arena, all[i]);
-    }
-    for (size_t i = 0; i < stored->row_count; i++)
-        if (stored->rows[i].settled &&
-            memcmp(&stored->rows[i].trace_id, &open->trace_id, sizeof open->trace_id) == 0)
-            *ret_row = stored->rows[i];
-    *ret_spans = all;
-    *ret_count = count;
-    return ERR_OK;
-}
-
-/* The content of the stored version becomes parts again: the trace is written anew.  What
- * cannot be had now stays where it is, so that nobody waits for an external store. */
-static enum err restore_content(struct settling *settling, const struct trace_row *row,
-                                struct span **spans, size_t count, struct away *away)
-{
-    struct content_reader *reader = content_reader_new(settling->drain->config.content);
-    enum err err = ERR_OK;
-    for (uint32_t f = 0; f < row->content_count && !err; f++) {
-        struct content_pointer pointer = { row->content[f].segment, row->content[f].offset,
-                                           row->content[f].len };
-        struct content_item *items;
-        size_t item_count = 0;
-        err = content_read(reader, pointer, settling->arena, &items, &item_count, NULL);
-        if (err == ERR_NOT_FOUND || err == ERR_CORRUPT)
-            err = ERR_OK; /* expired or erased: stays so */
-        if (err == ERR_UNAVAILABLE && away->count < AWAY_MAX) {
-            away->frames[away->count++] = row->content[f];
-            err = ERR_OK;
-        }
-        for (size_t i = 0; i < item_count; i++)
-            for (size_t j = 0; j < count; j++)
-                if (memcmp(&spans[j]->span_id, &items[i].owner, sizeof(struct id8)) == 0)
-                    span_add_part(spans[j], items[i].role, items[i].json);
-    }
-    content_reader_free(reader);
-    return err;
 }
 
 /* ---- content ---- */
@@ -419,36 +227,6 @@ static enum err make_final(struct settling *settling, size_t index, struct span 
     return ERR_OK;
 }
 
-static int by_span_id(const void *a, const void *b)
-{
-    const struct store_span *const *left = a, *const *right = b;
-    return memcmp(&(*left)->span.span_id, &(*right)->span.span_id, sizeof(struct id8));
-}
-
-/* What stayed in frames that are away, the spans still have. */
-static enum err keep_roles(struct settling *settling, size_t index)
-{
-    const struct stored *stored = &settling->stored;
-    const struct store_span *final = settling->spans[index];
-    size_t count = settling->span_counts[index];
-    struct store_span **sorted = arena_new(settling->arena, struct store_span *, count);
-    struct store_span *copies = arena_alloc(settling->arena, count * sizeof *copies);
-    if (!sorted || !copies)
-        return ERR_LIMIT;
-    memcpy(copies, final, count * sizeof *copies);
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &copies[i];
-    qsort(sorted, count, sizeof *sorted, by_span_id);
-    for (size_t i = 0; i < stored->span_count; i++) {
-        const struct store_span *key = &stored->spans[i];
-        struct store_span **found = bsearch(&key, sorted, count, sizeof *sorted, by_span_id);
-        if (found && memcmp(&key->span.trace_id, &final->span.trace_id, sizeof(struct id16)) == 0)
-            (*found)->content_roles |= key->content_roles;
-    }
-    settling->spans[index] = copies;
-    return ERR_OK;
-}
-
 /* Calls that count and that nobody counted the tokens of. */
 static enum err estimate_calls(struct settling *settling, struct span **spans, size_t count,
                                struct trace_row *row)
@@ -527,9 +305,9 @@ static enum err settle_trace(struct settling *settling, size_t index)
     size_t count = 0;
     if (settling->known[index]) {
         atomic_fetch_add(&drain->traces_late, 1);
-        enum err err = read_known(settling, index, &spans, &count, &known_row);
+        enum err err = settle_read_known(settling, index, &spans, &count, &known_row);
         if (!err)
-            err = restore_content(settling, &known_row, spans, count, &away);
+            err = settle_restore_content(settling, &known_row, spans, count, &away);
         if (err)
             return err;
     } else {
@@ -557,7 +335,7 @@ static enum err settle_trace(struct settling *settling, size_t index)
     err = write_content(settling, row, spans, count);
     if (!err)
         err = make_final(settling, index, spans, count);
-    return err || !away.count ? err : keep_roles(settling, index);
+    return err || !away.count ? err : settle_keep_roles(settling, index);
 }
 
 /* ---- the commit ---- */
