@@ -16,6 +16,7 @@ import termios
 import threading
 import time
 
+import duckdb
 import pytest
 import zstandard
 from conftest import (BINARY, CLEAN_ENV, Server, from_json, json_request, make_span, new_span_id, new_trace_id,
@@ -133,7 +134,6 @@ def test_a_csv_cell_that_looks_like_a_formula_is_a_text(server):
 
 
 def test_parquet_is_read_by_another_engine(server, shop, tmp_path):
-    duckdb = pytest.importorskip("duckdb")
     file = tmp_path / "spans.parquet"
     done(server, "export", "-q", f"trace_id:{shop}", "-o", str(file))
     rows = duckdb.sql(f"select name, latency_ms, input_tokens, \"usage.cache_read\", finish_reason, document_scores, estimated_cost_usd,"
