@@ -173,10 +173,11 @@ static inline bool id16_is_zero(struct id16 id)
     static const struct id16 zero;
     return memcmp(&id, &zero, sizeof id) == 0;
 }
-/* An addition with this id is about the root of its trace, whichever span that is. */
+/* An addition with this id is about the root of its trace, whichever span that is.  The first
+ * bytes of SHA-256("telltale: the root span of this trace"): no sender's span has it. */
 static inline struct id8 id8_of_root(void)
 {
-    return (struct id8){ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+    return (struct id8){ { 0xa0, 0xa2, 0xeb, 0x17, 0x4f, 0xd8, 0x55, 0x4d } };
 }
 static inline bool id8_is_zero(struct id8 id)
 {

@@ -494,6 +494,18 @@ static void what_is_said_of_a_trace_is_given_to_its_root(void **state)
     assert_false(spans[1]->is_addition || SPAN_KNOWS(spans[0], session_id));
 }
 
+static void a_span_whose_id_is_all_ones_is_a_span_like_others(void **state)
+{
+    (void)state;
+    struct span *root = make(1, "root"), *child = make(2, "child");
+    memset(&root->span_id, 0xff, sizeof root->span_id);
+    SPAN_SET(child, parent_span_id, root->span_id);
+    struct span *spans[] = { child, root };
+    size_t count;
+    assemble_merge(&arena, spans, 2, &count);
+    assert_int_equal(count, 2);
+}
+
 static void what_is_said_of_a_trace_without_spans_stands_for_itself(void **state)
 {
     (void)state;
@@ -522,6 +534,7 @@ int main(void)
         TEST(of_many_records_the_last_of_each_span_stays_in_order_of_start),
         TEST(parts_of_a_span_in_any_order_make_it_whole),
         TEST(what_is_said_of_a_trace_is_given_to_its_root),
+        TEST(a_span_whose_id_is_all_ones_is_a_span_like_others),
         TEST(what_is_said_of_a_trace_without_spans_stands_for_itself),
         TEST(a_version_that_knows_no_usage_does_not_hide_where_it_came_from),
         cmocka_unit_test_setup_teardown(a_part_that_stays_alone_begins_when_it_ends_or_was_received,
