@@ -250,6 +250,8 @@ static void set_input_buckets(struct norm *norm)
         SPAN_SET(span, cache_write_1h, count_of(norm, TARGET_use_cache_write_1h));
     if (knows(norm, TARGET_use_cache_write) || knows(norm, TARGET_use_cache_write_5m))
         SPAN_SET(span, cache_write_5m, write - count_of(norm, TARGET_use_cache_write_1h));
+    if (SPAN_KNOWS(span, cache_write_5m) || SPAN_KNOWS(span, cache_write_1h))
+        SPAN_SET(span, cache_write, write);
     if (knows(norm, TARGET_use_audio_in))
         SPAN_SET(span, audio_in, audio);
 }

@@ -166,6 +166,7 @@ static void cached_tokens_are_not_counted_twice(void **state)
     FIELD_IS(span, "input_fresh", "20");
     FIELD_IS(span, "cache_read", "60");
     FIELD_IS(span, "cache_write_5m", "20");
+    FIELD_IS(span, "cache_write", "20");
     FIELD_IS(span, "total_tokens", "110");
     FIELD_IS(span, "usage_source", "\"reported\"");
     FIELD_IS(span, "sender_usage", "null");
