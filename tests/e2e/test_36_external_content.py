@@ -25,7 +25,6 @@ from conftest import BINARY, CLEAN_ENV, Server, make_span, wait_until
 SECRETS = ("test-key-secret", "test-key-wrong")
 KEYS = {"AWS_ACCESS_KEY_ID": "test-key", "AWS_SECRET_ACCESS_KEY": SECRETS[0]}
 QUICK = {"content__external_after": "200ms", "content__external_keep_local": "0s", "content__external_timeout": "1s"}
-HELP = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=False).stdout
 HELD_AFTER = 64 * 1024  # bytes of an upload that Proxy lets through before it holds
 
 
@@ -274,7 +273,22 @@ def test_damaged_objects_are_told_and_others_stay_readable(node, store):
     assert ask(node, ids[0]).status == 404  # though its preview is there
 
 
-@pytest.mark.skipif("\nretention:" not in HELP, reason="this build has no retention of content")
+def test_words_are_found_in_content_that_left_and_what_cannot_be_read_is_counted(node, store):
+    ids = say(node, "the whale is white", "the sea is wide")
+    wait_gone_up(node)
+
+    def search():
+        return node.api("/search", words="whale", **{"from": "now-1d"})
+    wait_until(lambda: search()["items"], what="the word to be found")
+    (hit,) = search()["items"]
+    assert hit["trace_id"] == ids[0][0] and "whale" in hit["snippet"]
+    store.stop()
+    answer = search()
+    assert answer["items"] == [] and answer["unreadable_frames"] > 0
+    store.start()
+    wait_until(lambda: search()["items"], what="the store to be asked again")
+
+
 def test_expiry_deletes_the_objects(make_node, store):
     node = make_node(retention__content="3s", retention__previews="3s", retention__every="100ms")
     (ids,) = say(node, "soon forgotten")
