@@ -235,8 +235,10 @@ static enum err refusal(const struct s3_call *call, int status, str xml, struct 
         return diag_set(why, ERR_NOT_FOUND, "there is no object %s", name);
     if (is_about_range(call, status, code))
         return diag_set(why, ERR_CORRUPT, "the object %s ends too early", name);
-    diag_set(why, ERR_UNAVAILABLE, "the object store answers %d%s%.*s", status,
-             str_is_none(code) ? "" : " ", STR_ARG(code));
+    if (str_is_none(code))
+        diag_set(why, ERR_UNAVAILABLE, "the object store answers %d", status);
+    else
+        diag_set(why, ERR_UNAVAILABLE, "the object store answers %d %.*s", status, STR_ARG(code));
     if (status == 401 || status == 403)
         diag_hint(why, "look at the credentials, and whether they may get, put and delete objects");
     else if (status < 500)

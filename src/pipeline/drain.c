@@ -27,7 +27,7 @@ struct drain *drain_new(const struct drain_config *config)
     drain->due = xcalloc(SETTLE_TRACES_MAX, sizeof(struct open_trace *));
     drain->known = xcalloc(SETTLE_TRACES_MAX, sizeof *drain->known);
     arena_init(&drain->append_arena, ARENA_BUDGET);
-    arena_init(&drain->settle_arena, ARENA_BUDGET);
+    arena_init(&drain->settle_arena, SETTLE_ROOM);
     held_init(&drain->held);
     for (size_t i = 0; i < BATCH_CACHE_COUNT; i++)
         buf_init(&drain->cache[i].bytes, 80 * MIB);

@@ -40,6 +40,8 @@ enum {
     DRAIN_FREE_WINDOWS = 4, /* settling comes in bursts: to see that one is free takes longer */
 };
 #define DRAIN_RETRY_WINDOW_NS (600 * NS_PER_S)
+/* Of memory for what settles together; a trace that needs more gets it. */
+#define SETTLE_ROOM ((size_t)512 * MIB)
 
 struct cached_batch {
     struct wal_position position;

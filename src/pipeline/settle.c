@@ -26,6 +26,8 @@ enum {
 /* Of the log, that settled spans keep: then their store is to let go of it soon.  Files that are
  * used again soon are still in the page cache; new ones cost several times as much. */
 #define LOG_KEPT_BYTES (128 * MIB)
+/* Of memory, for a trace that needs more than SETTLE_ROOM. */
+#define SETTLE_ROOM_MAX (UINT64_C(65536) * MIB)
 /* Of work in one commit, so that a crash undoes no more. */
 #define SETTLE_NS_MAX (250 * NS_PER_MS)
 
@@ -506,6 +508,19 @@ static enum err settling_begin(struct settling *settling)
                : ERR_LIMIT;
 }
 
+/* A trace needs what it needs: left alone it would hold the log for ever.  Until the next that
+ * fits there is twice the room. */
+static bool give_more_room(struct drain *drain)
+{
+    struct arena *arena = &drain->settle_arena;
+    if (arena->budget_bytes >= SETTLE_ROOM_MAX)
+        return false;
+    arena->budget_bytes *= 2;
+    log_warn("a trace is so large that settling it takes more memory",
+             KV_U64("bytes_max", arena->budget_bytes));
+    return true;
+}
+
 /* The part of drain->due that fits one commit, from `from`.  On failure nothing is done
  * and the same may be called again: content whose sync failed is lost and written anew. */
 static bool settle_group(struct drain *drain, size_t from, size_t count, size_t *ret_done)
@@ -529,6 +544,8 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
     }
     enum err synced = sync_content(drain, err ? NULL : &why);
     err = err ? err : synced;
+    if (err == ERR_LIMIT && give_more_room(drain))
+        return false;
     if (err) {
         atomic_fetch_add(&drain->store_errors, 1);
         log_error("cannot settle traces, trying again", KV_ERR(err), KV_WHY(&why));
@@ -540,6 +557,7 @@ static bool settle_group(struct drain *drain, size_t from, size_t count, size_t 
     point_at_content(&settling);
     if (!finish(&settling))
         return false;
+    drain->settle_arena.budget_bytes = SETTLE_ROOM;
     *ret_done = done;
     return true;
 }

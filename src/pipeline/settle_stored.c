@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum {
-    KNOWN_SPANS_MAX = 100000,  /* of one trace that was stored before */
+    KNOWN_SPANS_MAX = 4 * 1000 * 1000, /* of one trace that was stored before */
     TOGETHER_TRACES_MAX = 64,  /* known traces are read back by so many: a question costs ms */
     TOGETHER_SPANS_MAX = 4096, /* if they have more, one by one */
 };
@@ -136,11 +136,24 @@ enum err settle_read_known(struct settling *settling, size_t index, struct span 
     return ERR_OK;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct span *left = *(struct span *const *)a, *right = *(struct span *const *)b;
+    return memcmp(&left->span_id, &right->span_id, sizeof(struct id8));
+}
+
 enum err settle_restore_content(struct settling *settling, const struct trace_row *row,
                                 struct span **spans, size_t count, struct away *away)
 {
-    struct content_reader *reader = content_reader_new(settling->drain->config.content);
     enum err err = ERR_OK;
+    struct span **sorted = arena_alloc(settling->arena, count * sizeof(struct span *));
+    if (!sorted)
+        return ERR_LIMIT;
+    if (count) {
+        memcpy(sorted, spans, count * sizeof(struct span *));
+        qsort(sorted, count, sizeof(struct span *), by_id);
+    }
+    struct content_reader *reader = content_reader_new(settling->drain->config.content);
     for (uint32_t f = 0; f < row->content_count && !err; f++) {
         struct content_pointer pointer = { row->content[f].segment, row->content[f].offset,
                                            row->content[f].len };
@@ -153,10 +166,12 @@ enum err settle_restore_content(struct settling *settling, const struct trace_ro
             away->frames[away->count++] = row->content[f];
             err = ERR_OK;
         }
-        for (size_t i = 0; i < item_count; i++)
-            for (size_t j = 0; j < count; j++)
-                if (memcmp(&spans[j]->span_id, &items[i].owner, sizeof(struct id8)) == 0)
-                    span_add_part(spans[j], items[i].role, items[i].json);
+        for (size_t i = 0; i < item_count; i++) {
+            struct span key = { .span_id = items[i].owner }, *at = &key;
+            struct span **owner = bsearch(&at, sorted, count, sizeof(struct span *), by_id);
+            if (owner)
+                span_add_part(*owner, items[i].role, items[i].json);
+        }
     }
     content_reader_free(reader);
     return err;

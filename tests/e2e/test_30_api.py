@@ -303,6 +303,7 @@ def test_the_document_is_valid_and_every_answer_keeps_to_it(data):
             names = {parameter["name"] for parameter in operation.get("parameters", ())}
             query = urllib.parse.urlencode({key: value for key, value in RANGE.items() if key in names})
             query += "&a=v1&b=v2" if path.endswith("/compare") else ""
+            query += "&metric=count" if path.endswith("/changes") else ""
             query += "&words=hi" if path.endswith("/search") else ""
             query += "&metric=gen_ai.client.token.usage" if path.endswith("/metrics/query") else ""
             url = urllib.parse.quote(url)

@@ -293,3 +293,22 @@ def test_msgpack_of_a_wrong_type_costs_no_neighbour(server, member, value):
     vendor, trace = VENDORS["agent"], str(uuid.uuid4())
     vendor.send(server, [vendor.make(trace, "before"), dict(vendor.make(trace, "odd"), **{member: value}), vendor.make(trace, "after")])
     found(server, vendor, trace, "before", "after")
+
+
+def test_a_large_trace_that_was_stored_takes_a_large_rest(server):
+    """Its parts settle apart: then the stored one is read back, and what both need is more than is kept ready."""
+    vendor, trace, half, batch = VENDORS["langfuse"], str(uuid.uuid4()), 26_000, 2_000
+
+    def count():
+        answer = server.request("GET", f"/api/v1/traces/{vendor.trace_of(trace)}?limit=1")
+        return answer.json["trace"]["span_count"] if answer.status == 200 and answer.json["trace"]["settled"] else 0
+
+    def send(first):
+        for start in range(first, first + half, batch):
+            vendor.send(server, [vendor.make(trace, f"s{number}", parent="root") for number in range(start, start + batch)])
+    vendor.send(server, [vendor.make(trace, "root")])
+    send(0)
+    wait_until(lambda: count() == half + 2, 60, "the first half to be stored")  # and Langfuse's trace, which is a span too
+    send(half)
+    wait_until(lambda: count() == 2 * half + 2, 60, "the second half to join it")
+    assert server.metric("telltale_drain_store_errors_total") == 0
