@@ -156,7 +156,7 @@ static void send_body(struct import *import, enum import_lane lane,
         read_answer(import, batch, buf_str(&answer));
     } else if (!cli_interrupted) {
         if (!err)
-            err = problem_of(import, status, buf_str(&answer), &why);
+            (void)problem_of(import, status, buf_str(&answer), &why); /* it says why */
         add_range(&text, batch);
         buf_printf(&text, "%s", why.text);
         buf_add_char(&text, '\0');

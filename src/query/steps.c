@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { NO_SPAN = UINT32_MAX };
+#define NO_SPAN UINT32_MAX
 
 struct event {
     int64_t time_ns;
