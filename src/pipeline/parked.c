@@ -128,11 +128,11 @@ static enum found traces_find(struct parking *parking, str project, str tenant, 
 static enum found trace_find(struct parking *parking, str project, const struct score *score,
                              struct id16 *ret_id)
 {
-    char whole[2 * sizeof score->trace_id.bytes];
+    char whole[2 * sizeof score->trace_id.bytes + 1];
     hex_encode(&score->trace_id, sizeof score->trace_id, whole);
     parking->lookups++;
-    enum found found = traces_find(parking, project, score->tenant_id,
-                                   str_make(whole, sizeof whole), true, ret_id);
+    enum found found =
+        traces_find(parking, project, score->tenant_id, str_from_c(whole), true, ret_id);
     return found == FOUND_NONE
                ? traces_find(parking, project, score->tenant_id, prefix_of(score), false, ret_id)
                : found;
