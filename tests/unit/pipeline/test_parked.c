@@ -30,7 +30,7 @@ static struct parked parked;
 
 static bool row_is(const struct trace_row *row, const struct store_list *list)
 {
-    char hex[32];
+    char hex[33];
     str want = list->filter->value.text;
     hex_encode(&row->trace_id, sizeof row->trace_id, hex);
     if (str_ends(want, STR_OF("*")))
