@@ -182,7 +182,7 @@ static struct search *index_make(struct content_store *store, const char *dir, u
     int64_t start_ns = clock_monotonic_ns();
     search_start(search);
     do {
-        usleep(20000);
+        usleep(20000); /* between two looks: the builder tells nobody when it is done */
         search_status(search, &status);
     } while (status.plain_bytes + 8 * MIB < bytes);
     double took = seconds_since(start_ns), used = cpu_seconds() - cpu;

@@ -99,14 +99,20 @@ static void search_make(uint32_t threads, bool makes_index)
     search_start(world.search);
 }
 
+/* Between two looks at what the builder has done: it tells nobody when it is done. */
+static void look_again_later(void)
+{
+    const struct timespec pause = { 0, 5000000 };
+    nanosleep(&pause, NULL);
+}
+
 /* Until the builder has nothing left but what it leaves for the next time. */
 static void index_wait(void)
 {
     struct search_status status;
     int64_t end_ns = clock_monotonic_ns() + 20 * NS_PER_S;
     do {
-        struct timespec pause = { 0, 5000000 };
-        nanosleep(&pause, NULL);
+        look_again_later();
         search_status(world.search, &status);
         assert_true(clock_monotonic_ns() < end_ns);
     } while (status.plain_bytes < 4 * INDEX_PLAIN_BYTES);
@@ -258,8 +264,7 @@ static void the_index_of_what_expired_is_removed(void **state)
     assert_int_equal(file_replace(path, STR_OF("old"), 0600, NULL), ERR_OK);
     search_make(2, true);
     while (file_exists(path)) {
-        struct timespec pause = { 0, 5000000 };
-        nanosleep(&pause, NULL);
+        look_again_later();
         assert_true(clock_monotonic_ns() < end_ns);
     }
     search_stop(world.search);
